@@ -1,0 +1,141 @@
+"""The exception tree. A caller handles a branch; each leaf says what happened in the user's words.
+
+PolicyEngineError
+├── PolicyError(diagnostics)         the policy text is wrong
+├── ExpressionError                  a template expression cannot be parsed or evaluated
+├── TemplateError                    a deployment template cannot be expanded
+├── InventoryError                   a snapshot or listing cannot be read
+├── ArmError(method, url, status, code)
+│   ├── ArmTransportError            no answer                    retry
+│   ├── ArmThrottled                 429, with retry_after_s      retry
+│   ├── ArmUnavailable               5xx                          retry
+│   ├── ArmConflict                  409, 412                     re-read, re-plan
+│   ├── ArmNotAuthorized             401, 403                     sign in, or ask for the role
+│   ├── ArmNotFound                  404
+│   ├── ArmRejected                  any other 4xx                do not retry
+│   └── OperationFailed              accepted, then failed
+├── RemediationError                 a plan refused
+├── StoreError                       the database cannot be used
+├── ConfigError                      settings that cannot be used
+└── UsageError                       an unknown name, an impossible combination of options
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policyengine.model.diagnostic import Diagnostic
+
+
+class PolicyEngineError(Exception):
+    """Root of everything this package raises on purpose."""
+
+    def __init__(self, message: str, *, help: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.help = help
+
+
+class PolicyError(PolicyEngineError):
+    """Policy files that cannot be used; every problem found, sorted by place."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        self.diagnostics = tuple(sorted(diagnostics, key=lambda d: d.sort_key))
+        count = sum(1 for d in self.diagnostics if d.is_error)
+        super().__init__(f"{count} error{'s' if count != 1 else ''} in policy files")
+
+
+class ExpressionError(PolicyEngineError):
+    """An expression that cannot be parsed or evaluated.
+
+    ``offset`` counts characters from the start of the expression text, 0-based; None when unknown.
+    """
+
+    def __init__(self, message: str, *, offset: int | None = None, help: str | None = None) -> None:
+        super().__init__(message, help=help)
+        self.offset = offset
+
+
+class TemplateError(PolicyEngineError):
+    """A deployment template that cannot be expanded into resource writes."""
+
+
+class InventoryError(PolicyEngineError):
+    """A snapshot or a listing that cannot be read."""
+
+
+class ArmError(PolicyEngineError):
+    """Resource Manager's answer, or the lack of one.
+
+    ``status`` is the HTTP status, None without an answer; ``code`` is ``error.code`` of the body.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        method: str,
+        url: str,
+        status: int | None = None,
+        code: str | None = None,
+        correlation_id: str | None = None,
+        help: str | None = None,
+    ) -> None:
+        super().__init__(message, help=help)
+        self.method = method
+        self.url = url
+        self.status = status
+        self.code = code
+        self.correlation_id = correlation_id
+
+
+class ArmTransportError(ArmError):
+    """No answer: refused, reset, timed out, or cut short. The request may have been applied."""
+
+
+class ArmThrottled(ArmError):
+    """429, still refused after every retry."""
+
+    retry_after_s: float | None = None
+
+
+class ArmUnavailable(ArmError):
+    """5xx, still failing after every retry."""
+
+
+class ArmConflict(ArmError):
+    """409 or 412: something else is changing the resource, or it is not what was expected."""
+
+
+class ArmNotAuthorized(ArmError):
+    """401 or 403."""
+
+
+class ArmNotFound(ArmError):
+    """404."""
+
+
+class ArmRejected(ArmError):
+    """A request the service will never accept as it is."""
+
+
+class OperationFailed(ArmError):
+    """An operation that was accepted and then ended Failed or Canceled."""
+
+
+class RemediationError(PolicyEngineError):
+    """A remediation refused by a guard: nothing was written."""
+
+
+class StoreError(PolicyEngineError):
+    """The database cannot be opened, migrated or trusted."""
+
+
+class ConfigError(PolicyEngineError):
+    """Settings that cannot be used."""
+
+
+class UsageError(PolicyEngineError):
+    """A name nobody knows, or options that cannot go together."""

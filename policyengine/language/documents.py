@@ -1,0 +1,187 @@
+"""What authors write, as values: definitions, initiatives, assignments, exemptions. Everything remembers its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from policyengine.expressions.compiled import CompiledValue
+from policyengine.language.syntax import Logic, Then
+from policyengine.model.diagnostic import Span
+from policyengine.model.ids import ResourceId
+from policyengine.model.scope import ScopePattern, ScopeTree
+from policyengine.model.values import JSON, UNDEFINED, Nothing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parameter:
+    """A declared parameter. ``default`` is UNDEFINED when none is declared (null is a default)."""
+
+    name: str
+    type: str  # canonical: String, Array, Object, Boolean, Integer, Float, DateTime
+    default: JSON | Nothing = UNDEFINED
+    allowed_values: tuple[JSON, ...] | None = None
+    metadata: Mapping[str, JSON] = field(default_factory=dict)
+    schema: JSON = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """A name and the versions that will do: ``flux-cluster-config@2.*``, a full Azure id, or a bare name.
+
+    ``version`` is None for any; else digits or ``*`` separated by dots, optionally ``-preview``.
+    """
+
+    name: str
+    version: str | None = None
+    span: Span | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}" if self.version else self.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PolicyDefinition:
+    """One policy. ``parameters`` is keyed by the folded name. ``azure_id`` is set for Azure's own documents."""
+
+    name: str
+    condition: Logic
+    then: Then
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    display_name: str = ""
+    description: str = ""
+    version: str | None = None
+    mode: str | None = None
+    policy_type: str = "Custom"
+    category: str = ""
+    severity: str = "medium"
+    owner: str = ""
+    runbook: str = ""
+    controls: tuple[str, ...] = ()
+    depends_on: tuple[Reference, ...] = ()
+    non_compliance_message: str | None = None
+    metadata: Mapping[str, JSON] = field(default_factory=dict)
+    azure_id: str | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InitiativeGroup:
+    name: str
+    display_name: str = ""
+    category: str = ""
+    description: str = ""
+    controls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InitiativeMember:
+    """One definition in an initiative. ``parameters`` may use the initiative's own parameters."""
+
+    reference: Reference
+    reference_id: str
+    parameters: Mapping[str, CompiledValue] = field(default_factory=dict)
+    group_names: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()  # reference ids of the same initiative
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Initiative:
+    name: str
+    members: tuple[InitiativeMember, ...]
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    groups: tuple[InitiativeGroup, ...] = ()
+    depends_on: tuple[Reference, ...] = ()  # other initiatives whose writes go first
+    display_name: str = ""
+    description: str = ""
+    version: str | None = None
+    metadata: Mapping[str, JSON] = field(default_factory=dict)
+    azure_id: str | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schedule:
+    """When an assignment is scanned: a cron expression or an interval, in ``timezone``.
+
+    A run that is still going when the next is due makes that one be skipped.
+    """
+
+    cron: str | None = None
+    interval_s: int | None = None
+    timezone: str = "UTC"
+    jitter_s: int = 0
+    span: Span | None = None
+
+
+class RemediationMode(Enum):
+    """What `serve` may do by itself: PLAN writes nothing, CONTINUOUS remediates after each scheduled scan."""
+
+    PLAN = "plan"
+    CONTINUOUS = "continuous"
+
+
+class EnforcementMode(Enum):
+    DEFAULT = "Default"
+    DO_NOT_ENFORCE = "DoNotEnforce"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NonComplianceMessage:
+    message: str
+    reference_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assignment:
+    """A definition or an initiative, applied to a scope. Exactly one of ``policy`` and ``initiative`` is set."""
+
+    name: str
+    scope: ResourceId
+    policy: Reference | None = None
+    initiative: Reference | None = None
+    not_scopes: tuple[ScopePattern, ...] = ()
+    enforcement_mode: EnforcementMode = EnforcementMode.DEFAULT
+    parameters: Mapping[str, JSON] = field(default_factory=dict)
+    parameter_spans: Mapping[str, Span] = field(default_factory=dict)
+    non_compliance_messages: tuple[NonComplianceMessage, ...] = ()
+    schedule: Schedule | None = None
+    remediation_mode: RemediationMode = RemediationMode.PLAN
+    display_name: str = ""
+    description: str = ""
+    owner: str = ""
+    span: Span | None = None
+
+
+class ExemptionCategory(Enum):
+    WAIVER = "Waiver"
+    MITIGATED = "Mitigated"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exemption:
+    """Leave for scopes to stay non-compliant with one assignment, or with some members of its initiative."""
+
+    name: str
+    assignment: str
+    scopes: tuple[ScopePattern, ...]
+    category: ExemptionCategory
+    reference_ids: tuple[str, ...] = ()  # empty: all members
+    expires_on: datetime | None = None  # aware, UTC; None: never
+    reason: str = ""
+    owner: str = ""
+    ticket: str = ""
+    approved_by: tuple[str, ...] = ()
+    span: Span | None = None
+
+    def covers(self, resource: ResourceId, reference_id: str | None, tree: ScopeTree, *, at: datetime) -> bool:
+        """True while this exemption speaks for ``resource`` under that member; an expired one covers nothing."""
+        if self.expires_on is not None and at >= self.expires_on:
+            return False
+        if self.reference_ids and (reference_id or "").casefold() not in {r.casefold() for r in self.reference_ids}:
+            return False
+        return any(scope.covers(resource, tree) for scope in self.scopes)

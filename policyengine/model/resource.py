@@ -1,0 +1,128 @@
+"""Resources as Resource Manager returns them, and clusters: a resource with the extension resources on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from policyengine.model.ids import ResourceId
+from policyengine.model.values import JSON, fingerprint, get_folded, walk
+
+AKS = "Microsoft.ContainerService/managedClusters"
+ARC = "Microsoft.Kubernetes/connectedClusters"
+EXTENSIONS = "Microsoft.KubernetesConfiguration/extensions"
+FLUX_CONFIGURATIONS = "Microsoft.KubernetesConfiguration/fluxConfigurations"
+
+CLUSTER_TYPES = {"aks": AKS, "arc": ARC}
+"""The short names users write (`appliesTo: [aks, arc]`) and the types they stand for."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One ARM document. ``document`` is read-only by agreement: nobody changes it after construction."""
+
+    id: ResourceId
+    document: Mapping[str, JSON]
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, JSON]) -> Resource:
+        """Raises ValueError when the document has no usable ``id``."""
+        id = get_folded(document, "id")
+        if not isinstance(id, str):
+            raise ValueError("a resource needs an `id`")
+        return cls(ResourceId(id), document)
+
+    @property
+    def name(self) -> str:
+        return self.id.name
+
+    @property
+    def type(self) -> str:
+        return self.id.type
+
+    @property
+    def location(self) -> str:
+        return str(get_folded(self.document, "location") or "")
+
+    @property
+    def tags(self) -> Mapping[str, JSON]:
+        tags = get_folded(self.document, "tags")
+        return tags if isinstance(tags, Mapping) else {}
+
+    def property(self, *path: str) -> JSON:
+        """The value under ``properties``, keys folded, or None."""
+        return walk(self.document, "properties", *path)
+
+    @cached_property
+    def content_hash(self) -> str:
+        return fingerprint(self.document)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The unit of inventory, storage and evaluation."""
+
+    resource: Resource
+    extensions: tuple[Resource, ...] = ()
+    flux_configurations: tuple[Resource, ...] = ()
+    others: tuple[Resource, ...] = field(default=())
+
+    @property
+    def id(self) -> ResourceId:
+        return self.resource.id
+
+    @property
+    def name(self) -> str:
+        return self.resource.name
+
+    @property
+    def kind(self) -> str:
+        """``AKS`` or ``Arc``, for people."""
+        return "Arc" if self.resource.type.casefold() == ARC.casefold() else "AKS"
+
+    @property
+    def children(self) -> tuple[Resource, ...]:
+        return self.extensions + self.flux_configurations + self.others
+
+    def related(self, type: str) -> tuple[Resource, ...]:
+        """The extension and child resources of ``type`` on this cluster, in id order."""
+        wanted = type.casefold()
+        return tuple(r for r in self.children if r.type.casefold() == wanted)
+
+    @property
+    def unreachable_reason(self) -> str | None:
+        """Why a write would not take effect now, in words; None when the cluster can act on it.
+
+        Arc clusters say it by ``connectivityStatus``; an AKS cluster by ``powerState``.
+        Source: configuration API, "Clusters"; GitOps behaviour G39.
+        """
+        if self.kind == "Arc":
+            status = str(self.resource.property("connectivityStatus") or "")
+            if status.casefold() in {"", "connected"}:
+                return None
+            last = self.resource.property("lastConnectivityTime")
+            since = f", last seen {last}" if last else ""
+            return f"agent {status.lower()}{since}"
+        power = str(self.resource.property("powerState", "code") or "")
+        return "cluster is stopped" if power.casefold() == "stopped" else None
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Changes when the cluster or anything on it changes."""
+        return fingerprint([self.resource.content_hash, *sorted(c.content_hash for c in self.children)])
+
+
+@dataclass(frozen=True)
+class ResourceWrite:
+    """One request that would create or change a resource.
+
+    ``body`` is exactly what is sent, except that a secret stands as ``{"secretRef": {"env"|"file": …}}``
+    and is resolved at the moment of sending. ``depends_on`` names writes that must have succeeded before.
+    """
+
+    id: ResourceId
+    api_version: str
+    body: Mapping[str, JSON]
+    method: str = "PUT"
+    depends_on: tuple[ResourceId, ...] = ()

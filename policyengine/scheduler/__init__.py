@@ -1,0 +1,1 @@
+"""When scans run: schedules from assignments, fired once each, whatever restarts in between."""
