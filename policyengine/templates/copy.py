@@ -1,0 +1,78 @@
+"""`copy` on a resource: the same resource several times, each with its own `copyIndex()`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from policyengine.errors import ExpressionError, TemplateError
+from policyengine.expressions.compiled import ExpressionContext
+from policyengine.expressions.functions.base import kind_of
+from policyengine.model.values import JSON, get_folded
+from policyengine.templates.surroundings import evaluated, with_function
+
+MAX_COUNT = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """``contexts``, one an iteration. With ``batch_size`` a batch waits for the one before; None: all at once."""
+
+    name: str | None
+    contexts: tuple[ExpressionContext, ...]
+    batch_size: int | None = None
+
+    def names(self, turn: int) -> frozenset[str]:
+        """What others may depend on: the loop's name, and that of the iteration's batch."""
+        if self.name is None:
+            return frozenset()
+        return frozenset({self.name.casefold(), self._batch(turn // (self.batch_size or 1))})
+
+    def waits_for(self, turn: int) -> frozenset[str]:
+        """The batch before the iteration's own."""
+        if self.batch_size is None or turn < self.batch_size:
+            return frozenset()
+        return frozenset({self._batch(turn // self.batch_size - 1)})
+
+    def _batch(self, number: int) -> str:
+        return f"{self.name} batch {number}".casefold()
+
+
+def loop_of(resource: Mapping[str, JSON], context: ExpressionContext, place: str) -> Loop:
+    """The iterations of ``resource``: one in ``context`` itself when it has no `copy`. Raises TemplateError."""
+    copy = get_folded(resource, "copy")
+    if copy is None:
+        return Loop(None, (context,))
+    if not isinstance(copy, Mapping):
+        raise TemplateError(f"{place}: `copy` must be an object with `name` and `count`, got {kind_of(copy)}")
+    settings = evaluated(copy, context, f"{place}: copy")
+    name, count = get_folded(settings, "name"), get_folded(settings, "count")
+    if not isinstance(name, str) or kind_of(count) != "a whole number" or not 0 <= count <= MAX_COUNT:
+        raise TemplateError(f"{place}: `copy` needs a `name`, and a `count` from 0 to {MAX_COUNT}")
+    return Loop(name, tuple(_iteration(context, name, index) for index in range(count)), _batch_size(settings))
+
+
+def _batch_size(settings: Mapping[str, JSON]) -> int | None:
+    serial = str(get_folded(settings, "mode") or "").casefold() == "serial"
+    return max(int(get_folded(settings, "batchSize") or 1), 1) if serial else None
+
+
+def _iteration(context: ExpressionContext, loop: str, index: int) -> ExpressionContext:
+    outer = context.functions.get("copyindex")
+
+    def copy_index(*arguments: JSON) -> int:
+        """``copyIndex([loop], [offset])``."""
+        name, offset = _named(arguments)
+        if name is None or name.casefold() == loop.casefold():
+            return index + offset
+        if outer is None:
+            raise ExpressionError(f"there is no loop `{name}` around this")
+        return int(outer(*arguments))
+
+    return with_function(context, "copyindex", copy_index)
+
+
+def _named(arguments: tuple[JSON, ...]) -> tuple[str | None, int]:
+    name = arguments[0] if arguments and isinstance(arguments[0], str) else None
+    rest = arguments if name is None else arguments[1:]
+    return name, int(rest[0]) if rest else 0
