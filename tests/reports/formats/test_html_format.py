@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from policyengine.model.ids import ResourceId
+from policyengine.model.scope import ScopeTree
+from policyengine.model.states import COUNTED, ComplianceState
+from policyengine.reports import FORMATS, PolicyEntry, Report, rollup_by_scope
+from policyengine.reports.page import ALL_ROWS_UP_TO, lay_out
+from policyengine.reports.summary import totals
+
+VOID = {"meta", "link", "br", "hr", "img", "input", "source", "col"}
+LOADING = {"src", "srcset", "poster", "data", "background", "action", "formaction", "xlink:href"}
+
+
+class Outline(HTMLParser):
+    """Reads a page strictly: every tag is closed in order; collects what the tests ask about."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.loads: list[str] = []
+        self.handlers: list[str] = []
+        self.unscoped = 0
+        self.text: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name == "href" and tag == "a":
+                self.targets.append(value or "")
+            if name in LOADING or (name == "href" and tag != "a"):
+                self.loads.append(value or "")
+            if name.startswith("on"):
+                self.handlers.append(name)
+        self.unscoped += tag == "th" and "scope" not in dict(attrs)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing at {self.getpos()}"
+        assert self.open.pop() == tag, f"</{tag}> closes something else at {self.getpos()}"
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.text.append(data)
+
+
+def large(report: Report, size: int) -> Report:
+    """``size`` more clusters, all of them compliant."""
+    more = tuple(
+        replace(
+            report.clusters[0],
+            id=ResourceId(f"{report.clusters[0].id.text}-{at}"),
+            name=f"extra-{at}",
+            states=dict.fromkeys(report.clusters[0].states, ComplianceState.COMPLIANT),
+        )
+        for at in range(size)
+    )
+    policies = tuple(
+        replace(p, counts={**p.counts, ComplianceState.COMPLIANT: p.counts.get(ComplianceState.COMPLIANT, 0) + size})
+        for p in report.policies
+    )
+    clusters = (*report.clusters, *more)
+    return replace(report, clusters=clusters, policies=policies, scopes=rollup_by_scope(ScopeTree(), clusters))
+
+
+@pytest.fixture(params=["contoso", "small", "empty", "unscanned", "large"])
+def report(
+    request: pytest.FixtureRequest, contoso_report: Report, small_report: Report, empty_report: Report
+) -> Report:
+    return {
+        "contoso": contoso_report,
+        "small": small_report,
+        "empty": empty_report,
+        "unscanned": replace(small_report, scan=None, findings=(), changes=(), previous=None, trend=(), policies=()),
+        "large": large(small_report, ALL_ROWS_UP_TO),
+    }[request.param]
+
+
+def test_page_is_well_formed_and_its_anchors_resolve(report: Report) -> None:
+    page = Outline(FORMATS["html"](report))
+
+    assert page.open == []
+    assert [id for id, n in Counter(page.ids).items() if n > 1] == []
+    assert {target[1:] for target in page.targets if target.startswith("#")} <= set(page.ids)
+
+
+def test_page_loads_nothing_and_runs_nothing(report: Report) -> None:
+    text = FORMATS["html"](report)
+    page = Outline(text)
+
+    assert page.tags["script"] == page.tags["iframe"] == page.tags["object"] == 0
+    assert page.handlers == []
+    assert set(page.loads) <= {"data:,"}
+    assert "@import" not in text
+    assert set(re.findall(r"url\(([^)]*)\)", text)) <= {"#hatch", "#dots"}
+    assert "default-src 'none'" in text
+
+
+def test_every_header_cell_has_a_scope_and_every_table_row_its_cells(report: Report) -> None:
+    page = Outline(FORMATS["html"](report))
+
+    assert page.unscoped == 0
+    assert page.tags["main"] == page.tags["h1"] == 1
+
+
+def test_every_drawing_is_named_or_hidden(report: Report) -> None:
+    for opening in re.findall(r"<svg[^>]*>", FORMATS["html"](report)):
+        assert 'aria-hidden="true"' in opening or ('role="img"' in opening and "aria-labelledby=" in opening)
+
+
+def test_headline_says_out_of_what(small_report: Report) -> None:
+    text = " ".join("".join(Outline(FORMATS["html"](small_report)).text).split())
+
+    assert "40 % compliant: 2 of 5 pairs of a cluster and a policy. 1 of them unknown, 1 more exempt." in text
+    assert "Since the previous scan: +20 points." in text
+    assert "Azure’s portal: 4 / 6 = 67 %" in text
+
+
+def test_numbers_of_the_matrix_add_up_to_the_counts(contoso_report: Report) -> None:
+    text = FORMATS["html"](contoso_report)
+    cells = Counter(re.findall(r'<td class="s-(\w+)">', text))
+
+    assert cells == {state.value: n for state, n in totals(contoso_report).items()}
+    assert sum(cells[state.value] for state in COUNTED) == 252
+
+
+def test_every_finding_has_its_place(contoso_report: Report) -> None:
+    page = Outline(FORMATS["html"](contoso_report))
+
+    assert {f"f{at}" for at in range(1, len(contoso_report.findings) + 1)} <= set(page.ids)
+
+
+def test_findings_that_say_the_same_share_a_card(contoso_report: Report) -> None:
+    for part in lay_out(contoso_report).parts:
+        said = [(c.finding.state, c.finding.reason, c.finding.fix) for c in part.causes]
+        assert len(said) == len(set(said))
+        assert part.findings == sum(f.policy == part.policy.key for f in contoso_report.findings)
+
+
+def test_large_fleet_lists_only_clusters_with_findings(small_report: Report) -> None:
+    report = large(small_report, ALL_ROWS_UP_TO)
+    text = "".join(Outline(FORMATS["html"](report)).text)
+
+    assert len(lay_out(report).rows) == 3
+    assert "3 clusters with findings are listed; 300 more are counted above" in text
+    assert "extra-7" not in text
+
+
+def test_incomplete_scan_says_so_at_the_top(small_report: Report) -> None:
+    text = FORMATS["html"](small_report)
+
+    assert text.index("Not everything could be read") < text.index('id="changes"')
+    assert "403: no reader role" in text
+
+
+def test_report_before_any_scan_says_what_to_run(empty_report: Report) -> None:
+    text = FORMATS["html"](empty_report)
+
+    assert "policyengine scan" in text
+    assert "policyengine inventory sync" in text
+    assert "n/a" in text
+
+
+HOSTILE = "\"><script>alert(1)</script><img src=http://evil.example onerror='x'>&lt;"
+
+
+def test_hostile_names_are_only_ever_text(small_report: Report) -> None:
+    def spoilt(policy: PolicyEntry) -> PolicyEntry:
+        return replace(policy, display_name=HOSTILE, owner=HOSTILE, severity=HOSTILE, runbook=HOSTILE, version=HOSTILE)
+
+    report = replace(
+        small_report,
+        title=HOSTILE,
+        organisation=HOSTILE,
+        policies=tuple(spoilt(policy) for policy in small_report.policies),
+        clusters=tuple(replace(c, name=HOSTILE, subscription=HOSTILE, owner=HOSTILE) for c in small_report.clusters),
+        findings=tuple(
+            replace(f, cluster_name=HOSTILE, reason=HOSTILE, fix=HOSTILE, command=HOSTILE)
+            for f in small_report.findings
+        ),
+        changes=tuple(replace(c, cluster_name=HOSTILE, note=HOSTILE) for c in small_report.changes),
+        exemptions=tuple(replace(e, name=HOSTILE, reason=HOSTILE, scopes=(HOSTILE,)) for e in small_report.exemptions),
+        scopes=tuple(replace(node, name=HOSTILE) for node in small_report.scopes),
+    )
+    page = Outline(FORMATS["html"](report))
+
+    assert page.open == []
+    assert page.tags["script"] == page.tags["img"] == 0
+    assert page.handlers == []
+    assert HOSTILE in "".join(page.text)
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "data:text/html,x", " https://x", "//evil.example"])
+def test_runbook_that_is_no_web_address_is_no_link(small_report: Report, address: str) -> None:
+    policies = tuple(replace(policy, runbook=address) for policy in small_report.policies)
+    page = Outline(FORMATS["html"](replace(small_report, policies=policies)))
+
+    assert all(target.startswith("#") for target in page.targets)
+    assert address in "".join(page.text)
+
+
+def channel(value: int) -> float:
+    share = value / 255
+    return share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
+
+
+def luminance(colour: str) -> float:
+    red, green, blue = (channel(int(colour[at : at + 2], 16)) for at in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_palette_keeps_its_contrast(empty_report: Report, theme: int) -> None:
+    """WCAG 2.2 AA: 4.5:1 for text on whatever it stands on, 3:1 for what is drawn."""
+    block = re.findall(r":root \{(.*?)\}", FORMATS["html"](empty_report), re.DOTALL)[theme]
+    palette = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
+    grounds = [palette[name] for name in ("paper", "card", "soft")]
+
+    for name, colour in palette.items():
+        if name in {"ink", "muted", "link"} or name.startswith("text-"):
+            tint = palette.get("tint-" + name.removeprefix("text-"), palette["card"])
+            assert min(contrast(colour, ground) for ground in [*grounds, tint]) >= 4.5, name
+        if name in {"Compliant", "NonCompliant", "Conflict", "Error", "Protected", "hatch-line", "dots-dot"}:
+            assert min(contrast(colour, ground) for ground in grounds[:2]) >= 3, name
+    assert contrast(palette["text-Unknown"], palette["stripe"]) >= 4.5
+    assert contrast(palette["ink"], palette["tint-NonCompliant"]) >= 4.5
