@@ -1,0 +1,1 @@
+"""Policies × clusters → states, and why."""

@@ -1,0 +1,82 @@
+"""Whether a policy that does not look at related resources speaks about a resource at all.
+
+Its `if` is evaluated with the conditions on `type`, `name` and `kind` alone; every other condition is taken as met
+(as unmet under a negation), so that it never excludes. Source: policy language §7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from policyengine.evaluation import Subject, evaluate
+from policyengine.language.aliases import AliasCatalogue
+from policyengine.language.syntax import AllOf, AnyOf, Condition, Count, Field, Logic, Not
+
+_SELECTING: Final = frozenset({"type", "name", "kind"})
+
+
+def is_applicable(logic: Logic, subject: Subject) -> bool:
+    return _holds(logic, subject, counted_fields(logic), negated=False)
+
+
+def counted_fields(logic: Logic) -> frozenset[str]:
+    """Which of `type`, `name` and `kind` take part, after the special cases of the language."""
+    names = [_selects(condition) for condition in conditions(logic)]
+    used = frozenset(name for name in names if name is not None)
+    if None in names:
+        return used
+    if used in ({"name"}, {"kind"}):
+        return frozenset()
+    return used & {"type"} or used
+
+
+def unknown_aliases(logic: Logic, aliases: AliasCatalogue) -> dict[str, str]:
+    """Folded resource type → an alias of it in ``logic`` that the catalogue lacks: the policy cannot speak about it.
+
+    Source: policy language §4.3, "Unknown alias".
+    """
+    found: dict[str, str] = {}
+    for name in field_names(logic):
+        type = aliases.type_of(name)
+        if type is not None and aliases.path_for(type, name) is None:
+            found.setdefault(type.casefold(), name)
+    return found
+
+
+def conditions(logic: Logic) -> Iterator[Condition]:
+    """Every condition in reading order, those inside a `count` left out."""
+    if isinstance(logic, AllOf | AnyOf):
+        for child in logic.conditions:
+            yield from conditions(child)
+    elif isinstance(logic, Not):
+        yield from conditions(logic.condition)
+    else:
+        yield logic
+
+
+def field_names(logic: Logic) -> Iterator[str]:
+    """The names of fields written as such; computed ones are known only when evaluated."""
+    for condition in conditions(logic):
+        operand = condition.operand.over if isinstance(condition.operand, Count) else condition.operand
+        if isinstance(operand, Field) and operand.name.is_constant:
+            yield operand.name.constant
+
+
+def _selects(condition: Condition) -> str | None:
+    """`type`, `name` or `kind` when the condition is on that field, else None."""
+    operand = condition.operand
+    if not isinstance(operand, Field) or not operand.name.is_constant:
+        return None
+    name = str(operand.name.constant).casefold()
+    return name if name in _SELECTING else None
+
+
+def _holds(logic: Logic, subject: Subject, counted: frozenset[str], *, negated: bool) -> bool:
+    if isinstance(logic, AllOf):
+        return all(_holds(child, subject, counted, negated=negated) for child in logic.conditions)
+    if isinstance(logic, AnyOf):
+        return any(_holds(child, subject, counted, negated=negated) for child in logic.conditions)
+    if isinstance(logic, Not):
+        return not _holds(logic.condition, subject, counted, negated=not negated)
+    return evaluate(logic, subject) if _selects(logic) in counted else not negated

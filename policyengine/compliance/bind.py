@@ -1,0 +1,221 @@
+"""Assignment × definition → bound policy: parameters folded in, effect chosen, nothing left to look up.
+
+An assignment of an initiative gives one bound policy per member. All problems of all assignments are found before
+any is reported. Source: policy language §1.3–§1.6, §6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from policyengine.compliance.applicability import unknown_aliases
+from policyengine.compliance.bound import BoundPolicy
+from policyengine.compliance.digest import digest_of, is_volatile
+from policyengine.compliance.order import depends_on
+from policyengine.compliance.parameters import Given, resolve
+from policyengine.effects import EFFECTS
+from policyengine.effects.base import BoundEffect
+from policyengine.errors import ExpressionError, PolicyError
+from policyengine.evaluation.subject import parameter
+from policyengine.expressions.compiled import CompiledValue, ExpressionContext
+from policyengine.language.aliases import AliasCatalogue
+from policyengine.language.details import EFFECTS as LANGUAGE_EFFECTS
+from policyengine.language.documents import Assignment, Exemption, Initiative, InitiativeMember, PolicyDefinition
+from policyengine.language.library import PolicyLibrary
+from policyengine.model.diagnostic import Diagnostic, Span, did_you_mean
+from policyengine.model.values import JSON, Nothing
+
+__all__ = ["BoundPolicy", "bind"]
+
+RESOURCE_MODES: Final = frozenset({"", "all", "indexed"})
+"""The modes whose resources we hold; an absent mode is like Indexed. Source: policy language §1.2."""
+
+_CANONICAL: Final = {name.casefold(): name for name in LANGUAGE_EFFECTS}
+
+_NO_INSTANT: Final = datetime(1970, 1, 1, tzinfo=UTC)  # nothing that is evaluated while binding may ask for the time
+
+
+def bind(library: PolicyLibrary, aliases: AliasCatalogue) -> tuple[BoundPolicy, ...]:
+    """Every assignment of the library, bound, in the order of the library. Raises PolicyError with every problem."""
+    binder = _Binder(library, aliases)
+    bound = [policy for assignment in library.assignments for policy in binder.bind_assignment(assignment)]
+    if binder.problems:
+        raise PolicyError(binder.problems)
+    return tuple(replace(policy, depends_on=depends_on(policy, bound)) for policy in bound)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """Where a definition stands: under an assignment, perhaps as a member of its initiative."""
+
+    assignment: Assignment
+    initiative: Initiative | None = None
+    member: InitiativeMember | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.assignment.name}/{self.member.reference_id}" if self.member else self.assignment.name
+
+
+@dataclass
+class _Binder:
+    """Binds what can be bound and collects what is wrong with the rest."""
+
+    library: PolicyLibrary
+    aliases: AliasCatalogue
+    problems: list[Diagnostic] = field(default_factory=list)
+
+    def bind_assignment(self, assignment: Assignment) -> list[BoundPolicy]:
+        if assignment.policy is not None:
+            definition = self.library.definition(assignment.policy)
+            if definition is not None:
+                given = _given_by_assignment(assignment, f"policy `{definition.name}`")
+                return self.bind_definition(_Slot(assignment), definition, given)
+            names = [d.name for d in self.library.definitions]
+            self.missing_reference(
+                f"policy `{assignment.policy}`", assignment.policy.span, assignment.policy.name, names
+            )
+        elif assignment.initiative is not None:
+            initiative = self.library.initiative(assignment.initiative)
+            if initiative is not None:
+                return self.bind_initiative(assignment, initiative)
+            reference, names = assignment.initiative, [i.name for i in self.library.initiatives]
+            self.missing_reference(f"initiative `{reference}`", reference.span, reference.name, names)
+        return []
+
+    def bind_initiative(self, assignment: Assignment, initiative: Initiative) -> list[BoundPolicy]:
+        given = _given_by_assignment(assignment, f"initiative `{initiative.name}`")
+        values, problems = resolve(initiative.parameters, given)
+        self.problems += problems
+        bound: list[BoundPolicy] = []
+        for member in initiative.members:
+            definition = self.library.definition(member.reference)
+            if definition is None:
+                names = [d.name for d in self.library.definitions]
+                self.missing_reference(f"policy `{member.reference}`", member.span, member.reference.name, names)
+            elif not problems:
+                bound += self.bind_member(_Slot(assignment, initiative, member), definition, values)
+        return bound
+
+    def bind_member(self, slot: _Slot, definition: PolicyDefinition, values: Mapping[str, JSON]) -> list[BoundPolicy]:
+        """Expressions in a member's parameters see the initiative's parameters. Source: policy language §1.4."""
+        member, initiative = slot.member, slot.initiative
+        assert member is not None
+        assert initiative is not None
+        giver = f"member `{member.reference_id}` of initiative `{initiative.name}`"
+        passed = {
+            name: self.constant(value, values, f"{giver}: parameter `{name}`", member.span)
+            for name, value in member.parameters.items()
+        }
+        if any(isinstance(value, Nothing) for value in passed.values()):
+            return []
+        given = Given(values=passed, giver=giver, taker=f"policy `{definition.name}`", span=member.span)
+        return self.bind_definition(slot, definition, given)
+
+    def bind_definition(self, slot: _Slot, definition: PolicyDefinition, given: Given) -> list[BoundPolicy]:
+        parameters, problems = resolve(definition.parameters, given)
+        problems += _refused_mode(definition)
+        self.problems += problems
+        effect_name = None if problems else self.effect_name(definition, parameters)
+        if effect_name is None:
+            return []
+        try:
+            effect = _effect(definition, effect_name)
+        except PolicyError as error:
+            self.problems += error.diagnostics
+            return []
+        return [self.bound(slot, definition, parameters, effect_name, effect)]
+
+    def bound(
+        self,
+        slot: _Slot,
+        definition: PolicyDefinition,
+        parameters: Mapping[str, JSON],
+        effect_name: str,
+        effect: BoundEffect | None,
+    ) -> BoundPolicy:
+        return BoundPolicy(
+            key=slot.key,
+            assignment=slot.assignment,
+            definition=definition,
+            effect=effect,
+            effect_name=effect_name,
+            digest=digest_of(slot.assignment, definition, parameters),
+            volatile=is_volatile(definition),
+            initiative=slot.initiative,
+            reference_id=slot.member.reference_id if slot.member else None,
+            parameters=parameters,
+            spellings={folded: declared.name for folded, declared in definition.parameters.items()},
+            exemptions=tuple(e for e in self.library.exemptions if _exempts(e, slot.assignment)),
+            unknown_aliases=unknown_aliases(definition.condition, self.aliases),
+        )
+
+    def effect_name(self, definition: PolicyDefinition, parameters: Mapping[str, JSON]) -> str | None:
+        """The canonical name of the effect that the bound parameters choose; None when there is none to act on."""
+        span = definition.then.span or definition.span
+        what = f"the effect of policy `{definition.name}`"
+        name = self.constant(definition.then.effect, parameters, what, span)
+        if isinstance(name, Nothing):
+            return None
+        canonical = _CANONICAL.get(str(name).casefold())
+        if canonical in EFFECTS:
+            return canonical
+        if canonical is not None:
+            message = f"{what} is `{canonical}`, which this release does not act on"
+            help = f"it acts on {', '.join(EFFECTS)}"
+            self.problems.append(Diagnostic("not-supported-yet", message, span, help))
+        else:
+            near = did_you_mean(str(name), EFFECTS)
+            self.problems.append(Diagnostic("unknown-effect", f"{what} is `{name}`, which does not exist", span, near))
+        return None
+
+    def constant(
+        self, value: CompiledValue, parameters: Mapping[str, JSON], what: str, span: Span | None
+    ) -> JSON | Nothing:
+        """What an expression gives that may ask for parameters only; Nothing after a problem."""
+        functions = {"parameters": lambda name: parameter(parameters, name)}
+        try:
+            if "utcnow" in value.functions:
+                raise ExpressionError("it must not depend on the time")
+            result = value.evaluate(ExpressionContext(functions=functions, at=_NO_INSTANT))
+        except ExpressionError as error:
+            self.problems.append(Diagnostic("invalid-expression", f"{what}: {error.message}", span, error.help))
+            return Nothing.NO_RESULT
+        if isinstance(result, Nothing):
+            self.problems.append(Diagnostic("invalid-expression", f"{what} has no result: `{value.source}`", span))
+        return result
+
+    def missing_reference(self, what: str, span: Span | None, name: str, known: Sequence[str]) -> None:
+        help = did_you_mean(name, known) or "define it in one of the policy files"
+        self.problems.append(Diagnostic("missing-reference", f"{what} is not defined", span, help))
+
+
+def _given_by_assignment(assignment: Assignment, taker: str) -> Given:
+    return Given(
+        values=assignment.parameters,
+        giver=f"assignment `{assignment.name}`",
+        taker=taker,
+        span=assignment.span,
+        spans=assignment.parameter_spans,
+    )
+
+
+def _effect(definition: PolicyDefinition, name: str) -> BoundEffect | None:
+    """None when nothing is evaluated. Static policies audit Microsoft's own premises. Source: §1.1."""
+    return None if definition.policy_type.casefold() == "static" else EFFECTS[name](definition)
+
+
+def _refused_mode(definition: PolicyDefinition) -> list[Diagnostic]:
+    if (definition.mode or "").casefold() in RESOURCE_MODES or definition.policy_type.casefold() == "static":
+        return []
+    message = f"policy `{definition.name}` has the mode `{definition.mode}`, which this release does not evaluate"
+    help = "such a policy speaks about what is inside a provider; only the modes `All` and `Indexed` are evaluated here"
+    return [Diagnostic("not-supported-yet", message, definition.span, help)]
+
+
+def _exempts(exemption: Exemption, assignment: Assignment) -> bool:
+    """By name, or by the full id whose last segment is the name."""
+    return exemption.assignment.rpartition("/")[2].casefold() == assignment.name.casefold()

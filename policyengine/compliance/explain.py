@@ -1,0 +1,143 @@
+"""Why one cluster has its state under one policy: conditions, nearest related resources, and what would mend it.
+
+Values only; the command line and the report put them on a page. Secrets are masked in every trace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from policyengine.compliance.bound import BoundPolicy
+from policyengine.compliance.judge import (
+    Verdict,
+    context_for,
+    exemption_for,
+    judge,
+    judge_without_exemptions,
+)
+from policyengine.effects import words
+from policyengine.effects.base import World
+from policyengine.effects.existence import Candidate, candidates, related_type, sought
+from policyengine.errors import PolicyEngineError
+from policyengine.evaluation import Context, Subject, Trace, trace
+from policyengine.language.documents import Exemption
+from policyengine.model.resource import Cluster, Resource
+from policyengine.model.states import ComplianceState
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything a person may ask about one pair.
+
+    ``condition`` is the trace of the `if`; None when the policy is not evaluated here or the `if` fails with an
+    error. ``candidates`` are the related resources, nearest first. ``underlying`` is the verdict without exemptions.
+    ``related_type`` is None for effects that look at the cluster alone.
+    """
+
+    policy: BoundPolicy
+    cluster: Cluster
+    verdict: Verdict
+    underlying: Verdict
+    through: str
+    fix: str
+    condition: Trace | None = None
+    related_type: str | None = None
+    candidates: tuple[Candidate, ...] = ()
+    exemption: Exemption | None = None
+    message: str | None = None
+
+    @property
+    def matched(self) -> Resource | None:
+        """The related resource that satisfied the policy."""
+        wanted = self.verdict.matched
+        return next((c.resource for c in self.candidates if c.resource.id == wanted), None)
+
+    @property
+    def reconciled(self) -> str | None:
+        """What Flux itself reports about the nearest configuration; says nothing about our policy."""
+        return flux_report(self.candidates[0].resource) if self.candidates else None
+
+
+def explain(policy: BoundPolicy, cluster: Cluster, world: World) -> Explanation:
+    underlying = judge_without_exemptions(policy, cluster, world)
+    condition, type, found = _look(policy, cluster, world)
+    return Explanation(
+        policy=policy,
+        cluster=cluster,
+        verdict=judge(policy, cluster, world),
+        underlying=underlying,
+        through=through(policy),
+        fix=_fix(policy, cluster, context_for(policy, cluster, world), underlying, found),
+        condition=condition,
+        related_type=type,
+        candidates=found,
+        exemption=exemption_for(policy, cluster, world),
+        message=_message(policy, cluster),
+    )
+
+
+def through(policy: BoundPolicy) -> str:
+    """The way a policy reaches a cluster: ``assignment edge-baseline (mg-edge) → initiative gitops-baseline@1.2.0``."""
+    text = f"assignment {policy.assignment.name} ({policy.assignment.scope.name})"
+    initiative = policy.initiative
+    if initiative is None:
+        return text
+    version = f"@{initiative.version}" if initiative.version else ""
+    return f"{text} → initiative {initiative.name}{version}"
+
+
+def flux_report(resource: Resource) -> str | None:
+    """``Flux reports Compliant at main/3f2c9a1``; None for what is not a configuration or was never reported."""
+    state = resource.property("complianceState")
+    if not isinstance(state, str) or not state:
+        return None
+    commit = resource.property("sourceSyncedCommitId")
+    return f"Flux reports {state} at {commit}" if commit else f"Flux reports {state}"
+
+
+def _look(
+    policy: BoundPolicy, cluster: Cluster, world: World
+) -> tuple[Trace | None, str | None, tuple[Candidate, ...]]:
+    """As far as evaluation gets: an error ends the look, its reason is in the verdict."""
+    effect = policy.effect
+    if effect is None or not policy.in_scope(cluster.id, world.tree):
+        return None, None, ()
+    context = context_for(policy, cluster, world)
+    subject = Subject.of(cluster.resource, context)
+    condition, type = None, None
+    try:
+        condition = trace(policy.definition.condition, subject)
+        if effect.details is None or not condition.result:
+            return condition, None, ()
+        type = related_type(effect.details, subject)
+        return condition, type, candidates(effect.details, cluster, context)
+    except PolicyEngineError:
+        return condition, type, ()
+
+
+def _fix(
+    policy: BoundPolicy, cluster: Cluster, context: Context, verdict: Verdict, found: tuple[Candidate, ...]
+) -> str:
+    """What would make the cluster compliant, in words; empty when it is, or when nobody can say."""
+    effect = policy.effect
+    if effect is None or verdict.state is not ComplianceState.NON_COMPLIANT:
+        return ""
+    if effect.details is None:
+        return f"change the cluster: {verdict.reason.message}" if verdict.reason is not None else ""
+    nearest = found[0] if found else None
+    if nearest is None or nearest.is_other:
+        return f"create {sought(effect.details, cluster, context)}"
+    unmet = [clause for clause in nearest.clauses if not clause.result]
+    count = "one field" if len(unmet) == 1 else f"{len(unmet)} fields"
+    return f"{count} of `{nearest.resource.name}`: " + "; ".join(words.of_unmet(clause) for clause in unmet)
+
+
+def _message(policy: BoundPolicy, cluster: Cluster) -> str | None:
+    """The author's message with ``{cluster.name}``, ``{policy}`` and ``{runbook}`` filled in."""
+    if policy.message is None:
+        return None
+    values = {"{cluster.name}": cluster.name, "{policy}": policy.display_name, "{runbook}": policy.definition.runbook}
+    text = policy.message
+    for placeholder, value in values.items():
+        text = text.replace(placeholder, value)
+    return text

@@ -1,0 +1,98 @@
+"""One bound policy × one cluster → a state and its reason. A problem of the pair is an Error state, never a crash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from policyengine.compliance.applicability import is_applicable
+from policyengine.compliance.bound import BoundPolicy
+from policyengine.effects.base import Judgement, Remedy, World
+from policyengine.errors import PolicyEngineError
+from policyengine.evaluation import Context, Subject, evaluate
+from policyengine.language.documents import Exemption
+from policyengine.model.ids import ResourceId
+from policyengine.model.resource import Cluster
+from policyengine.model.states import ComplianceState, Reason
+
+_NOT_APPLICABLE = Judgement(ComplianceState.NOT_APPLICABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``matched`` is the related resource that satisfied the policy."""
+
+    state: ComplianceState
+    reason: Reason | None = None
+    matched: ResourceId | None = None
+
+
+def judge(policy: BoundPolicy, cluster: Cluster, world: World) -> Verdict:
+    """The state of the pair at ``world.at``; exemptions are a mask over what would otherwise be said."""
+    verdict = judge_without_exemptions(policy, cluster, world)
+    if verdict.state is ComplianceState.NOT_APPLICABLE:
+        return verdict
+    exemption = exemption_for(policy, cluster, world)
+    return verdict if exemption is None else _exempt(verdict, exemption)
+
+
+def judge_without_exemptions(policy: BoundPolicy, cluster: Cluster, world: World) -> Verdict:
+    """What would be said if nobody were exempt."""
+    if policy.effect is None or not policy.in_scope(cluster.id, world.tree):
+        return Verdict(ComplianceState.NOT_APPLICABLE)
+    try:
+        judgement = _judge(policy, cluster, context_for(policy, cluster, world))
+    except PolicyEngineError as problem:
+        return Verdict(ComplianceState.ERROR, Reason("evaluation-error", problem.message))
+    matched = judgement.matched.id if judgement.matched is not None else None
+    return Verdict(judgement.state, judgement.reason, matched)
+
+
+def remedy_for(policy: BoundPolicy, cluster: Cluster, world: World) -> Remedy | None:
+    """What would mend the cluster; None when the effect never writes. Raises ExpressionError."""
+    if policy.effect is None:
+        return None
+    return policy.effect.remedy(cluster, context_for(policy, cluster, world))
+
+
+def exemption_for(policy: BoundPolicy, cluster: Cluster, world: World) -> Exemption | None:
+    """The exemption that covers the pair now; the one that lasts longest when there are several."""
+    covering = [e for e in policy.exemptions if e.covers(cluster.id, policy.reference_id, world.tree, at=world.at)]
+    return max(covering, key=lambda e: (e.expires_on is None, e.expires_on or world.at), default=None)
+
+
+def context_for(policy: BoundPolicy, cluster: Cluster, world: World) -> Context:
+    """What the policy's conditions may ask for when they are read on this cluster."""
+    return Context(
+        parameters=policy.parameters,
+        tree=world.tree,
+        at=world.at,
+        aliases=world.aliases,
+        cluster=cluster,
+        policy=policy.identity,
+        spellings=policy.spellings,
+        resources=world.resources,
+    )
+
+
+def _judge(policy: BoundPolicy, cluster: Cluster, context: Context) -> Judgement:
+    effect, condition = policy.effect, policy.definition.condition
+    if effect is None:
+        return _NOT_APPLICABLE
+    alias = policy.unknown_aliases.get(cluster.resource.type.casefold())
+    if alias is not None:
+        return Judgement(ComplianceState.NOT_APPLICABLE, Reason("unknown-alias", f"`{alias}` is not an alias"))
+    subject = Subject.of(cluster.resource, context)
+    if effect.otherwise is ComplianceState.COMPLIANT and not is_applicable(condition, subject):
+        return _NOT_APPLICABLE
+    return effect.judge(cluster, context) if evaluate(condition, subject) else Judgement(effect.otherwise)
+
+
+def _exempt(verdict: Verdict, exemption: Exemption) -> Verdict:
+    until = f" until {exemption.expires_on:%Y-%m-%d}" if exemption.expires_on is not None else ""
+    because = f", {exemption.reason}" if exemption.reason else ""
+    underneath = f": {verdict.reason.message}" if verdict.reason is not None else ""
+    message = (
+        f"exempt{until} by `{exemption.name}` ({exemption.category.value}{because});"
+        f" otherwise {verdict.state.value}{underneath}"
+    )
+    return Verdict(ComplianceState.EXEMPT, Reason("exempt", message), verdict.matched)

@@ -1,0 +1,150 @@
+"""Traces in words: what a resource has, and what it should have. Short enough for a table cell.
+
+Source: policy language §8.4, "Reason texts map from the operator"; the direction is what the resource should be.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from policyengine.evaluation import Trace
+from policyengine.model.resource import CLUSTER_TYPES, EXTENSIONS, FLUX_CONFIGURATIONS
+from policyengine.model.values import JSON, NO_RESULT, Nothing
+
+MAX_VALUE: Final = 60
+MAX_PARTS: Final = 3
+
+NOUNS: Final = {
+    EXTENSIONS.casefold(): "extension",
+    FLUX_CONFIGURATIONS.casefold(): "fluxConfiguration",
+    **{type.casefold(): f"{short} cluster" for short, type in CLUSTER_TYPES.items()},
+}
+
+SHOULD: Final = {
+    "equals": ("must equal", "must not equal"),
+    "like": ("must be like", "must not be like"),
+    "match": ("must match", "must not match"),
+    "matchInsensitively": ("must match", "must not match"),
+    "contains": ("must contain", "must not contain"),
+    "in": ("must be in", "must not be in"),
+    "containsKey": ("must contain the key", "must not contain the key"),
+    "less": ("must be less than", "must be at least"),
+    "lessOrEquals": ("must be at most", "must be greater than"),
+    "greater": ("must be greater than", "must be at most"),
+    "greaterOrEquals": ("must be at least", "must be less than"),
+    "exists": ("must exist", "must not exist"),
+}
+"""For each operator: what should be so, and what should not. Negated operators swap the two."""
+
+NEGATED: Final = {
+    "notEquals": "equals",
+    "notLike": "like",
+    "notMatch": "match",
+    "notMatchInsensitively": "matchInsensitively",
+    "notContains": "contains",
+    "notIn": "in",
+    "notContainsKey": "containsKey",
+}
+
+_SELECTING: Final = frozenset({"type", "kind", "name", "location", "id"})
+"""Fields that choose what a rule speaks about; they are seldom what is wrong."""
+
+
+def of_unmet(clause: Trace) -> str:
+    """What a clause that failed wanted: ``branch is "release/1.8", wanted "main"``."""
+    return _toward(clause, wanted=True)
+
+
+def of_match(rule: Trace) -> str:
+    """What should be different for a rule that holds no longer to hold."""
+    blamed = _blamed(rule, held=True)
+    telling = [(leaf, held) for leaf, held in blamed if leaf.label.casefold() not in _SELECTING] or blamed
+    telling = list({leaf.label.casefold(): (leaf, held) for leaf, held in reversed(telling)}.values())[::-1]
+    parts = [_toward(leaf, wanted=not held) for leaf, held in telling[:MAX_PARTS]]
+    more = f" (and {len(telling) - MAX_PARTS} more)" if len(telling) > MAX_PARTS else ""
+    return "; ".join(parts) + more if parts else "the rule holds for every resource"
+
+
+def noun(type: str) -> str:
+    """A resource type as people call it: ``extension``, ``fluxConfiguration``, else the type itself."""
+    return NOUNS.get(type.casefold(), f"`{type}`")
+
+
+def value(shown: JSON | Nothing) -> str:
+    """A value as JSON, cut short; ``missing`` for one that is not there."""
+    if shown is None or (isinstance(shown, Nothing) and shown is not NO_RESULT):
+        return "missing"
+    if shown is NO_RESULT:
+        return "without result"
+    text = json.dumps(shown, ensure_ascii=False)
+    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
+
+
+def _blamed(trace: Trace, *, held: bool) -> list[tuple[Trace, bool]]:
+    """The leaves that made ``trace`` come out as ``held``, each with its own result."""
+    if trace.is_leaf:
+        return [(trace, held)] if trace.error is None else []
+    if trace.kind == "not":
+        return _blamed(trace.children[0], held=not held)
+    return [pair for child in trace.children if child.result is held for pair in _blamed(child, held=held)]
+
+
+def _toward(trace: Trace, *, wanted: bool) -> str:
+    if trace.kind == "not":
+        return _toward(trace.children[0], wanted=not wanted)
+    if trace.children:
+        return _group(trace, wanted=wanted)
+    if trace.error is not None:
+        return f"{_label(trace)} cannot be evaluated: {trace.error}"
+    return _leaf(trace, wanted=wanted)
+
+
+def _group(trace: Trace, *, wanted: bool) -> str:
+    """One member stands for the group: the first that is not as wanted; others are counted."""
+    open_ = [child for child in trace.children if child.result is not wanted] or list(trace.children)
+    text = _toward(min(open_, key=_unmet), wanted=wanted)
+    others = len(open_) - 1
+    if not others:
+        return text
+    any_will_do = (trace.kind == "anyOf") is wanted
+    return f"{text} (or {others} other{'s' if others > 1 else ''})" if any_will_do else f"{text} (and {others} more)"
+
+
+def _unmet(trace: Trace) -> int:
+    return sum(not clause.result for clause in trace.clauses)
+
+
+def _leaf(trace: Trace, *, wanted: bool) -> str:
+    operator = trace.operator or ""
+    label = _label(trace)
+    positive = NEGATED.get(operator, operator)
+    should_be = wanted is (positive == operator)
+    actual = _actual(trace)
+    if positive == "exists":
+        should_be = wanted is _asks_for_presence(trace.expected)
+        return f"{label} is missing" if should_be else f"{label} must not exist, is {actual}"
+    if positive == "equals" and should_be:
+        return f"{label} is {actual}, wanted {value(trace.expected)}"
+    if positive == "equals" and isinstance(trace.actual, bool):
+        return f"{label} is {actual}, wanted {value(not trace.actual)}"
+    verb = SHOULD[positive][0 if should_be else 1]
+    text = f"{label} {verb} {value(trace.expected)}"
+    return text if positive == "equals" and not trace.each else f"{text}, is {actual}"
+
+
+def _label(trace: Trace) -> str:
+    """The left-hand side on one line, cut short."""
+    text = " ".join(trace.label.split())
+    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
+
+
+def _actual(trace: Trace) -> str:
+    actual = trace.actual
+    if trace.each and not isinstance(actual, Nothing) and len(actual) == 1:
+        return value(actual[0])
+    return value(actual)
+
+
+def _asks_for_presence(expected: JSON | Nothing) -> bool:
+    return expected is True or str(expected).casefold() == "true"

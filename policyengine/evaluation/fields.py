@@ -1,0 +1,87 @@
+"""What a field name reads on one resource: a built-in field, a tag, an alias, or a path from the document's root.
+
+Source: policy language §4.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from policyengine.evaluation.paths import NO_PINS, Pins, Selection, is_pinned, select
+from policyengine.evaluation.places import api_version
+from policyengine.language.aliases import AliasCatalogue, FieldKind, Step, classify_field
+from policyengine.model.resource import Resource
+from policyengine.model.values import JSON, UNDEFINED, get_folded
+
+NO_LOCATION: Final = "global"
+"""The location of a resource that has none. Source: policy language §4.1."""
+
+_LOCATION_CALL = re.compile(r"\bfield\s*\(\s*'location'\s*\)", re.IGNORECASE)
+
+
+def read(name: str, resource: Resource, aliases: AliasCatalogue, pins: Pins = NO_PINS) -> Selection:
+    """Everything ``name`` selects on ``resource``; an alias the resource's type does not have selects nothing."""
+    field = classify_field(name)
+    if field.kind is FieldKind.BUILT_IN:
+        own = _built_in(field.name, resource)
+        if own is not UNDEFINED:
+            return Selection((own,))
+    path = steps(name, resource.type, aliases)
+    if path is not None:
+        return select(resource.document, path, pins)
+    return Selection((), each=True, complete=False) if "[*]" in name else Selection((UNDEFINED,))
+
+
+def read_current(name: str, resource: Resource, aliases: AliasCatalogue, pins: Pins) -> JSON:
+    """What `current('counted[*].x')` gives: the bare value of the member that counts. Source: §5.2."""
+    path = steps(name, resource.type, aliases) or ()
+    selection = select(resource.document, path, pins)
+    if is_pinned(path, pins):
+        return None if selection.values[0] is UNDEFINED else selection.values[0]
+    return as_value(selection)
+
+
+def steps(name: str, resource_type: str, aliases: AliasCatalogue) -> tuple[Step, ...] | None:
+    """The walk ``name`` means on documents of ``resource_type``; None for an alias that type does not have."""
+    field = classify_field(name)
+    if field.kind is not FieldKind.ALIAS:
+        return field.steps
+    path = aliases.path_for(resource_type, field.name)
+    return path.steps if path is not None else None
+
+
+def as_value(selection: Selection) -> JSON:
+    """The selection as `field()` returns it: a list for ``[*]`` without the members that lack the property. §4.5."""
+    if selection.each:
+        return [value for value in selection.values if value is not UNDEFINED]
+    value = selection.values[0]
+    return None if value is UNDEFINED else value
+
+
+def short_name(name: str) -> str:
+    """The name as people say it: an alias without its type, a path without the leading ``properties``."""
+    head, bracket, rest = name.partition("[")
+    if "/" in head:
+        return head.rpartition("/")[2] + bracket + rest
+    return name.removeprefix("properties.")
+
+
+def reads_location(source: JSON) -> bool:
+    """True when an expression asks for ``field('location')``."""
+    return isinstance(source, str) and _LOCATION_CALL.search(source) is not None
+
+
+def _built_in(name: str, resource: Resource) -> JSON:
+    """The fields that are not simply read from the document; UNDEFINED for those that are."""
+    if name == "name":
+        return resource.name
+    if name == "fullName":
+        return resource.id.full_name
+    if name == "type":
+        return resource.type
+    if name == "id":
+        return resource.id.text
+    if name == "location":
+        return get_folded(resource.document, "location") or NO_LOCATION
+    return api_version(resource) if name == "apiVersion" else UNDEFINED

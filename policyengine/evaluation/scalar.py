@@ -1,0 +1,221 @@
+"""The reference driver: one condition tree, one resource, one answer; on request, with its trace.
+
+`evaluate` stops as soon as the answer is known; `trace` visits everything, so that a person sees all of it, and
+gives the same answer: an error where `evaluate` would not have looked is noted in the trace and changes nothing.
+Raises ExpressionError when an expression that matters cannot be evaluated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from policyengine.errors import ExpressionError
+from policyengine.evaluation import fields
+from policyengine.evaluation.masking import MASK, mask, names_secret
+from policyengine.evaluation.paths import Selection, members
+from policyengine.evaluation.subject import Counted, Subject
+from policyengine.evaluation.trace import Trace
+from policyengine.expressions.compiled import CompiledValue
+from policyengine.language.operators import OPERATORS, Operator, normalise_location
+from policyengine.language.syntax import AllOf, AnyOf, Condition, Count, Field, JMESPath, Logic, Not, Value
+from policyengine.model.values import JSON, NO_RESULT, UNDEFINED, Nothing, is_array
+
+DEFAULT_COUNT_NAME: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What one condition came to. ``each`` tells that ``actual`` is a list and every member was tested."""
+
+    result: bool
+    actual: JSON | Nothing
+    expected: JSON | Nothing
+    each: bool = False
+
+
+def evaluate(logic: Logic, subject: Subject) -> bool:
+    """Left to right, no further than needed. Source: policy language §2."""
+    if isinstance(logic, AllOf):
+        return all(evaluate(condition, subject) for condition in logic.conditions)
+    if isinstance(logic, AnyOf):
+        return any(evaluate(condition, subject) for condition in logic.conditions)
+    if isinstance(logic, Not):
+        return not evaluate(logic.condition, subject)
+    return _answer(logic, subject).result
+
+
+def trace(logic: Logic, subject: Subject) -> Trace:
+    """The same answer as `evaluate`, with every node's own."""
+    return _trace(logic, subject, matters=True)
+
+
+def _trace(logic: Logic, subject: Subject, *, matters: bool) -> Trace:
+    if isinstance(logic, AllOf | AnyOf):
+        return _trace_group(logic, subject, matters)
+    if isinstance(logic, Not):
+        child = _trace(logic.condition, subject, matters=matters)
+        return Trace(logic, "not", "not", None, not child.result, span=logic.span, children=(child,))
+    return _trace_condition(logic, subject, matters)
+
+
+def _trace_group(logic: AllOf | AnyOf, subject: Subject, matters: bool) -> Trace:
+    decisive = isinstance(logic, AnyOf)  # the child result that settles the group
+    kind = "anyOf" if decisive else "allOf"
+    result = not decisive
+    children = []
+    for condition in logic.conditions:
+        child = _trace(condition, subject, matters=matters and result is not decisive)
+        children.append(child)
+        if child.result is decisive:
+            result = decisive
+    return Trace(logic, kind, kind, None, result, span=logic.span, children=tuple(children))
+
+
+def _trace_condition(condition: Condition, subject: Subject, matters: bool) -> Trace:
+    kind, label = _describe(condition, subject)
+    try:
+        answer, error = _answer(condition, subject), None
+    except ExpressionError as problem:
+        if matters:
+            raise
+        answer, error = _Answer(False, NO_RESULT, NO_RESULT), problem.message
+    hidden = names_secret(f"{label} {_sources(condition)}")
+    return Trace(
+        node=condition,
+        kind=kind,
+        label=label,
+        operator=condition.operator,
+        result=answer.result,
+        actual=_hide(answer.actual) if hidden else mask(answer.actual),
+        expected=_hide(answer.expected) if hidden else mask(answer.expected),
+        span=condition.span,
+        each=answer.each,
+        error=error,
+    )
+
+
+def _answer(condition: Condition, subject: Subject) -> _Answer:
+    operand = condition.operand
+    expected = condition.expected.evaluate(subject.expression_context)
+    operator = OPERATORS[condition.operator.casefold()]
+    if isinstance(operand, Field):
+        return _answer_field(operand, operator, expected, subject)
+    actual = _read(operand, subject)
+    if actual is NO_RESULT:
+        # Source: policy language §3.1: false for every operator, the negated ones included.
+        return _Answer(False, actual, expected)
+    if _speaks_of_location(operand, condition.expected):
+        return _Answer(operator.test(normalise_location(actual), normalise_location(expected)), actual, expected)
+    return _Answer(operator.test(actual, expected), actual, expected)
+
+
+def _answer_field(operand: Field, operator: Operator, expected: JSON | Nothing, subject: Subject) -> _Answer:
+    """With ``[*]``: true when every selected value passes; false when an array is missing. Source: §4.4."""
+    name = field_name(operand, subject)
+    selection = _select(name, subject)
+    wanted = normalise_location(expected) if name.casefold() == "location" else expected
+    if selection.each:
+        result = selection.complete and all(operator.test(value, wanted) for value in selection.values)
+        actual: JSON = [_shown(value) for value in selection.values] if selection.complete else UNDEFINED
+        return _Answer(result, actual, expected, each=True)
+    value = fields.as_value(selection)
+    read = normalise_location(value) if name.casefold() == "location" else value
+    return _Answer(operator.test(read, wanted), value, expected)
+
+
+def _read(operand: Value | Count | JMESPath, subject: Subject) -> JSON | Nothing:
+    if isinstance(operand, Value):
+        return operand.value.evaluate(subject.expression_context)
+    if isinstance(operand, JMESPath):
+        return operand.expression.search(subject.document, at=subject.context.at)
+    if isinstance(operand.over, Field):
+        return _count_field(operand, operand.over, subject)
+    return _count_value(operand, operand.over, subject)
+
+
+def _count_field(count: Count, over: Field, subject: Subject) -> int:
+    """Source: policy language §5.2."""
+    name = field_name(over, subject)
+    steps = fields.steps(name, subject.resource.type, subject.context.aliases)
+    if "[*]" not in name:
+        raise ExpressionError(f"`count` needs a field with `[*]`, `{name}` has none")
+    total = 0
+    for pins, member in members(subject.resource.document, steps or (), subject.pins):
+        inner = subject.counting(Counted(name.casefold(), member, is_field=True), pins)
+        total += count.where is None or evaluate(count.where, inner)
+    return total
+
+
+def _count_value(count: Count, over: Value, subject: Subject) -> int | Nothing:
+    """Null counts as empty; what is no array cannot be counted. Source: policy language §5.3."""
+    items = over.value.evaluate(subject.expression_context)
+    if items is None:
+        return 0
+    if items is NO_RESULT:
+        return NO_RESULT
+    if isinstance(items, Nothing) or not is_array(items):
+        raise ExpressionError(f"`count` needs an array to count, got `{over.value.source}`")
+    name = (count.name or DEFAULT_COUNT_NAME).casefold()
+    total = 0
+    for item in items:
+        inner = subject.counting(Counted(name, item, is_field=False), subject.pins)
+        total += count.where is None or evaluate(count.where, inner)
+    return total
+
+
+def field_name(operand: Field, subject: Subject) -> str:
+    """The name as written, or as computed. Source: policy language §4.2."""
+    name = operand.name.evaluate(subject.expression_context)
+    if not isinstance(name, str):
+        raise ExpressionError(f"the name of a field must be a text, `{operand.name.source}` is not")
+    return name
+
+
+def _select(name: str, subject: Subject) -> Selection:
+    return fields.read(name, subject.resource, subject.context.aliases, subject.pins)
+
+
+def _shown(value: JSON | Nothing) -> JSON:
+    return None if isinstance(value, Nothing) else value
+
+
+def _speaks_of_location(operand: Value | Count | JMESPath, expected: CompiledValue) -> bool:
+    """`field('location')` on either side makes a comparison of locations. Source: policy language §4.1."""
+    sides = [expected, operand.value] if isinstance(operand, Value) else [expected]
+    return any("field" in side.functions and fields.reads_location(side.source) for side in sides)
+
+
+def _describe(condition: Condition, subject: Subject) -> tuple[str, str]:
+    """The kind of the left-hand side and its name for people."""
+    operand = condition.operand
+    if isinstance(operand, Field):
+        return "field", fields.short_name(_name_for_people(operand, subject))
+    if isinstance(operand, Value):
+        return "value", _text(operand.value)
+    if isinstance(operand, JMESPath):
+        return "jmespath", operand.expression.text
+    over = operand.over
+    inner = fields.short_name(_name_for_people(over, subject)) if isinstance(over, Field) else _text(over.value)
+    return "count", f"count({inner})"
+
+
+def _name_for_people(operand: Field, subject: Subject) -> str:
+    try:
+        return field_name(operand, subject)
+    except ExpressionError:
+        return _text(operand.name)
+
+
+def _text(value: CompiledValue) -> str:
+    return value.source if isinstance(value.source, str) else str(value.source)
+
+
+def _sources(condition: Condition) -> str:
+    operand = condition.operand
+    name = _text(operand.name) if isinstance(operand, Field) else ""
+    return f"{name} {_text(condition.expected)}"
+
+
+def _hide(value: JSON | Nothing) -> JSON | Nothing:
+    return value if value is None or isinstance(value, Nothing | bool) else MASK
