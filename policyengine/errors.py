@@ -92,7 +92,12 @@ class ArmError(PolicyEngineError):
 
 
 class ArmTransportError(ArmError):
-    """No answer: refused, reset, timed out, or cut short. The request may have been applied."""
+    """No answer: refused, reset, timed out, or cut short.
+
+    ``sent`` is false when no connection was made; when true, the request may have been applied.
+    """
+
+    sent: bool = True
 
 
 class ArmThrottled(ArmError):

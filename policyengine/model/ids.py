@@ -21,7 +21,7 @@ class ResourceId:
 
     def __post_init__(self) -> None:
         text = self.text.rstrip("/") or "/"
-        if not text.startswith("/") or "//" in text:
+        if not self.text.startswith("/") or "//" in text:
             raise ValueError(f"`{self.text}` is not a resource id: it must start with `/` and have no empty segment")
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "key", text.casefold())

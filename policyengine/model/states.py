@@ -101,9 +101,7 @@ def compliance_ratio(counts: Mapping[ComplianceState, int]) -> float | None:
 
 def azure_ratio(counts: Mapping[ComplianceState, int]) -> float | None:
     """The figure Azure's portal shows for the same counts. Source: policy language §8.3."""
-    good = sum(
-        counts.get(s, 0) for s in (ComplianceState.COMPLIANT, ComplianceState.EXEMPT, ComplianceState.UNKNOWN)
-    )
+    good = sum(counts.get(s, 0) for s in (ComplianceState.COMPLIANT, ComplianceState.EXEMPT, ComplianceState.UNKNOWN))
     bad = sum(
         counts.get(s, 0) for s in (ComplianceState.NON_COMPLIANT, ComplianceState.CONFLICT, ComplianceState.ERROR)
     )

@@ -37,7 +37,7 @@ def canonical_json(value: JSON) -> str:
 
 def fingerprint(value: JSON) -> str:
     """A 128-bit hash of the canonical text, as 32 hexadecimal digits."""
-    return hashlib.blake2b(canonical_json(value).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(canonical_json(value).encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def get_folded(mapping: Mapping[str, JSON], key: str, default: JSON = None) -> JSON:
