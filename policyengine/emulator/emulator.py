@@ -1,0 +1,105 @@
+"""The emulator itself: everything it holds, put together once, and its Python face.
+
+Speaks no HTTP. Whoever asks first lets everything happen that was due by now, then gets the answer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from policyengine.clock import Clock
+from policyengine.emulator.agent import Agents
+from policyengine.emulator.clock import SimulatedClock
+from policyengine.emulator.faults import Fault, Faults
+from policyengine.emulator.fleet import FleetLoader
+from policyengine.emulator.identifiers import Identifiers
+from policyengine.emulator.journal import Journal
+from policyengine.emulator.operations import Operations
+from policyengine.emulator.provisioning import Provisioning
+from policyengine.emulator.settings import Settings
+from policyengine.emulator.state import EmulatedCluster
+from policyengine.emulator.throttle import Throttle
+from policyengine.emulator.timeline import Timeline
+from policyengine.emulator.versions import VersionCatalogue
+from policyengine.errors import UsageError
+from policyengine.model.fleet import Fleet, FleetFile
+from policyengine.model.scope import ScopeTree
+from policyengine.model.values import JSON
+
+
+class Emulator:
+    """A Resource Manager with clusters that act by simulated time.
+
+    ``clock`` is `real`, `xN` or `frozen`. Methods may be called from any thread: ``lock`` guards them and every
+    request. Raises ConfigError for a bad clock, InventoryError for a fleet that cannot be used.
+    """
+
+    def __init__(
+        self,
+        fleet_file: FleetFile | None = None,
+        *,
+        clock: str = "x60",
+        seed: int = 0,
+        settings: Settings | None = None,
+        wall: Clock | None = None,
+    ) -> None:
+        file = fleet_file or FleetFile(Fleet(ScopeTree(), ()), {}, ())
+        self.settings = settings or Settings()
+        self.lock = threading.RLock()
+        self.clock = SimulatedClock.parse(clock, wall)
+        self.timeline = Timeline()
+        self.identifiers = Identifiers(seed)
+        self.operations = Operations()
+        self.catalogue = VersionCatalogue()
+        self.provisioning = Provisioning(self.timeline, self.operations, self.identifiers)
+        self.agents = Agents(self.timeline, self.provisioning, self.catalogue, self.settings)
+        self.journal = Journal(self.settings.journal_size)
+        self.throttle = Throttle(enforced=self.settings.throttling)
+        self.faults = Faults(file.faults)
+        loader = FleetLoader(self.agents, self.provisioning, self.settings, seed)
+        self.state = loader.load(file, self.clock.now())
+
+    def settle(self) -> datetime:
+        """Let everything happen that is due; the simulated instant up to which it did."""
+        with self.lock:
+            now = self.clock.now()
+            self.timeline.run_until(now)
+            return now
+
+    def advance(self, by: timedelta) -> datetime:
+        """Move the simulated clock forward; what falls due on the way happens, each thing at its own instant."""
+        with self.lock:
+            self.clock.advance(by)
+            return self.settle()
+
+    def connect(self, cluster: str) -> None:
+        with self.lock:
+            self.agents.connect(self.cluster(cluster), self.settle())
+
+    def disconnect(self, cluster: str) -> None:
+        with self.lock:
+            now = self.settle()
+            self.agents.disconnect(self.cluster(cluster), now)
+
+    def publish_version(self, extension_type: str, train: str, version: str) -> None:
+        """A new version appears in a release train; agents take notice at their next poll (G5, G6)."""
+        with self.lock:
+            now = self.settle()
+            self.catalogue.publish(extension_type, train, version)
+            for cluster in self.state.clusters.values():
+                self.agents.wake(cluster, now)
+
+    def add_fault(self, fault: Mapping[str, JSON]) -> Fault:
+        with self.lock:
+            return self.faults.add(fault)
+
+    def cluster(self, name_or_id: str) -> EmulatedCluster:
+        """By resource id, or by a name that only one cluster has. Raises UsageError."""
+        wanted = name_or_id.strip("/").casefold()
+        found = [c for c in self.state.clusters.values() if wanted in {c.id.key.strip("/"), c.id.name.casefold()}]
+        if len(found) != 1:
+            what = "names several clusters: use the resource id" if found else "is not a cluster of this emulator"
+            raise UsageError(f"`{name_or_id}` {what}")
+        return found[0]

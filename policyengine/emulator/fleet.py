@@ -1,0 +1,227 @@
+"""Seeds the state from a fleet file: scopes, clusters, and on each what its documents say is there already.
+
+A document that is read becomes a settled resource: what its author left out is filled in as the service would have
+done. One that says it is still `Creating` or `Updating` goes on from there.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from policyengine.emulator import extension_rules, flux_rules
+from policyengine.emulator.agent import Agents
+from policyengine.emulator.answers import Refusal
+from policyengine.emulator.clock import parse_stamp, stamp
+from policyengine.emulator.cluster_objects import FluxConfigObject, FluxObject, ObjectCondition
+from policyengine.emulator.controllers import (
+    fail_source,
+    place,
+    publish_status,
+    succeed_kustomization,
+    succeed_source,
+)
+from policyengine.emulator.identifiers import fraction_of
+from policyengine.emulator.operations import SUCCEEDED
+from policyengine.emulator.provisioning import Provisioning
+from policyengine.emulator.settings import Settings
+from policyengine.emulator.shapes import Shape, complete, read, split_secrets
+from policyengine.emulator.simulation import ReconcileFailure, Simulation
+from policyengine.emulator.state import EmulatedCluster, Record, State
+from policyengine.errors import InventoryError
+from policyengine.model.fleet import FleetFile
+from policyengine.model.ids import ResourceId
+from policyengine.model.resource import EXTENSIONS, FLUX_CONFIGURATIONS, Cluster, Resource
+from policyengine.model.scope import ResourceGroup, ScopeTree, Subscription
+from policyengine.model.values import JSON, get_folded, walk
+
+_ENVELOPE: Final = ("identity", "plan", "managedBy")
+_GIVEN: Final = frozenset({"expired", "agentnotinstalled", "connecting"})
+"""Connectivity that is a fact of its own, not the silence of an agent."""
+
+
+class FleetLoader:
+    """``seed`` decides where in its interval each agent polls."""
+
+    def __init__(self, agents: Agents, provisioning: Provisioning, settings: Settings, seed: int) -> None:
+        self._agents = agents
+        self._provisioning = provisioning
+        self._settings = settings
+        self._seed = str(seed)
+
+    def load(self, file: FleetFile, at: datetime) -> State:
+        """Raises InventoryError for a document or a simulation that cannot be used."""
+        state = State(tree=complete_tree(file.fleet.tree, file.fleet.clusters))
+        for cluster in sorted(file.fleet.clusters, key=lambda c: c.id):
+            emulated = self._cluster(cluster, file.simulations.get(cluster.id, {}), at)
+            state.clusters[cluster.id.key] = emulated
+        return state
+
+    def _cluster(self, cluster: Cluster, simulated: Mapping[str, JSON], at: datetime) -> EmulatedCluster:
+        simulation = Simulation.read(simulated, self._settings)
+        phase = fraction_of(self._seed, cluster.id.key)
+        emulated = EmulatedCluster(
+            id=cluster.id,
+            document=_document(cluster.resource),
+            simulation=simulation,
+            first_poll=at + phase * simulation.poll_interval,
+        )
+        self._set_connectivity(emulated, cluster, at)
+        for resource in cluster.extensions:
+            self._extension(emulated, resource, at)
+        for resource in cluster.flux_configurations:
+            self._configuration(emulated, resource, at)
+        return emulated
+
+    def _set_connectivity(self, emulated: EmulatedCluster, cluster: Cluster, at: datetime) -> None:
+        offline_for = emulated.simulation.offline_for
+        if offline_for is not None:
+            emulated.last_seen = at - offline_for
+        elif cluster.unreachable_reason is not None:
+            seen = parse_stamp(cluster.resource.property("lastConnectivityTime"))
+            emulated.last_seen = min(seen or at, at - self._settings.heartbeat_timeout)
+        status = str(cluster.resource.property("connectivityStatus") or "")
+        if emulated.is_arc and status.casefold() in _GIVEN:
+            emulated.given_status = status
+
+    def _extension(self, emulated: EmulatedCluster, resource: Resource, at: datetime) -> None:
+        record = _record(resource, EXTENSIONS, extension_rules.PROPERTIES, at)
+        try:
+            record.spec = extension_rules.normalise({**record.spec, "version": _pinned(record.spec)}, "2020-01-01")
+        except Refusal as refusal:
+            raise InventoryError(f"`{resource.id}`: {refusal}") from refusal
+        emulated.add(record)
+        if self._goes_on(emulated, record, at):
+            return
+        installation = self._agents.installation
+        if record.provisioning_state == SUCCEEDED:
+            authored = record.status["statuses"]
+            current = record.status["currentVersion"] or walk(resource.document, "properties", "version")
+            installation.show_version(record, str(current or installation.version_for(record)), at)
+            record.status["statuses"] = authored or record.status["statuses"]
+            installation.place(emulated, record)
+
+    def _configuration(self, emulated: EmulatedCluster, resource: Resource, at: datetime) -> None:
+        record = _record(resource, FLUX_CONFIGURATIONS, flux_rules.PROPERTIES, at)
+        _, source = flux_rules.source_of(record.spec)
+        if not source.get("url"):
+            raise InventoryError(f"`{resource.id}`: the source of kind `{record.spec['sourceKind']}` has no url")
+        record.spec["kustomizations"] = flux_rules.named(record.spec.get("kustomizations"))
+        emulated.add(record)
+        if not self._goes_on(emulated, record, at):
+            adopt(emulated, record, at)
+
+    def _goes_on(self, emulated: EmulatedCluster, record: Record, at: datetime) -> bool:
+        """True for a record that was caught in the middle of a change."""
+        if record.settled:
+            record.delivered = record.generation
+            return False
+        deleting = record.deleting
+        timeout = self._settings.delete_timeout if deleting else self._settings.write_timeout
+        self._provisioning.begin(record, record.provisioning_state, at, timeout)
+        if deleting:
+            emulated.departing.append(record)
+        self._agents.wake(emulated, at)
+        return True
+
+
+def complete_tree(tree: ScopeTree, clusters: tuple[Cluster, ...]) -> ScopeTree:
+    """The tree with every subscription and group that a cluster implies."""
+    subscriptions = {s.id: s for s in tree.subscriptions}
+    groups = {g.id: g for g in tree.resource_groups}
+    for cluster in clusters:
+        subscription, group = cluster.id.subscription, cluster.id.resource_group
+        if subscription is None or group is None:
+            raise InventoryError(f"`{cluster.id}` is not a cluster in a resource group")
+        place = ResourceId.for_subscription(subscription)
+        subscriptions.setdefault(place, Subscription(subscription, subscription))
+        group_id = ResourceId(f"{place}/resourceGroups/{group}")
+        groups.setdefault(group_id, ResourceGroup(group_id, cluster.resource.location))
+    return ScopeTree(tree.management_groups, tuple(subscriptions.values()), tuple(groups.values()))
+
+
+def adopt(emulated: EmulatedCluster, record: Record, at: datetime) -> None:
+    """Put on the cluster what a configuration that was there before must have left on it."""
+    config = place(emulated, record)
+    config.synced_revision = str(record.status.get("sourceSyncedCommitId") or "")
+    failure = emulated.simulation.reconcile_failure(record.name)
+    if record.status.get("statuses"):
+        _restore(config, record.status["statuses"], at)
+    elif record.provisioning_state == SUCCEEDED:
+        _settle(config, failure or _told(record), at)
+        pushed = record.status.get("statusUpdatedAt")
+        publish_status(record, config, emulated.last_seen or at)
+        record.status["statusUpdatedAt"] = pushed or record.status["statusUpdatedAt"]
+
+
+def _settle(config: FluxConfigObject, failure: ReconcileFailure | None, at: datetime) -> None:
+    since = at - (failure.since if failure else timedelta(0))
+    if failure is not None and failure.is_source:
+        fail_source(config, failure, since)
+        return
+    succeed_source(config, since)
+    for kustomization in config.kustomizations.values():
+        if failure is not None:
+            kustomization.set_ready("False", failure.reason, failure.message, since)
+        else:
+            succeed_kustomization(config, kustomization, since)
+
+
+def _told(record: Record) -> ReconcileFailure | None:
+    """A failure that a document claims without any details."""
+    if str(record.status.get("complianceState")).casefold() != "non-compliant":
+        return None
+    return ReconcileFailure("ReconciliationFailed", "the last reconciliation failed")
+
+
+def _restore(config: FluxConfigObject, statuses: JSON, at: datetime) -> None:
+    """Conditions as the document's `statuses` have them."""
+    by_name: dict[tuple[str, str], FluxObject] = {(o.kind, o.name.casefold()): o for o in config.objects}
+    for status in statuses:
+        found = by_name.get((str(status.get("kind")), str(status.get("name")).casefold()))
+        if found is not None:
+            found.conditions = tuple(
+                ObjectCondition(
+                    str(said.get("type")),
+                    str(said.get("status")),
+                    str(said.get("reason", "")),
+                    str(said.get("message", "")),
+                    parse_stamp(said.get("lastTransitionTime")) or at,
+                )
+                for said in status.get("statusConditions") or ()
+            )
+
+
+def _record(resource: Resource, type: str, shape: Shape, at: datetime) -> Record:
+    properties = get_folded(resource.document, "properties") or {}
+    try:
+        spec, _ = split_secrets(shape, complete(shape, read(shape, properties, "properties")))
+    except Refusal as refusal:
+        raise InventoryError(f"`{resource.id}`: {refusal}") from refusal
+    known = {name.casefold() for name in shape.fields}
+    status = {name: copy.deepcopy(value) for name, value in properties.items() if name.casefold() not in known}
+    envelope = {name: resource.document[name] for name in _ENVELOPE if resource.document.get(name) is not None}
+    system_data = walk(resource.document, "systemData") or {"createdAt": stamp(at), "lastModifiedAt": stamp(at)}
+    blank = extension_rules.BLANK_STATUS if type == EXTENSIONS else flux_rules.BLANK_STATUS
+    return Record(
+        id=resource.id,
+        type=type,
+        spec=spec,
+        status={**copy.deepcopy(blank), "provisioningState": SUCCEEDED, **status},
+        envelope=envelope,
+        system_data=dict(system_data),
+    )
+
+
+def _pinned(spec: Mapping[str, JSON]) -> JSON:
+    """A document read back carries the resolved version even while auto-upgrading: that is no pin."""
+    return None if spec["autoUpgradeMinorVersion"] else spec["version"]
+
+
+def _document(resource: Resource) -> dict[str, JSON]:
+    document: dict[str, JSON] = copy.deepcopy(dict(resource.document))
+    document.update(id=resource.id.text, name=resource.name, type=resource.type)
+    document.setdefault("properties", {})
+    return document

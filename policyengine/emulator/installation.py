@@ -1,0 +1,127 @@
+"""How an extension gets onto a cluster: installed, upgraded, failed, removed. Part of the simulated agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from policyengine.emulator.clock import stamp
+from policyengine.emulator.cluster_objects import UNKNOWN
+from policyengine.emulator.extension_rules import release_namespace
+from policyengine.emulator.operations import SUCCEEDED
+from policyengine.emulator.provisioning import Provisioning, nested_error
+from policyengine.emulator.state import FLUX_EXTENSION, EmulatedCluster, Record
+from policyengine.emulator.timeline import Timeline
+from policyengine.emulator.versions import VersionCatalogue
+from policyengine.model.resource import FLUX_CONFIGURATIONS
+from policyengine.model.values import JSON
+
+FAILURE_CODES: Final = ("ExtensionOperationFailed", "ExtensionCreationFailed", "InstallationFailed")
+"""An installation failure arrives wrapped in these, outermost first. Source: configuration API, "Errors"."""
+
+
+class Installation:
+    """``wake`` is called when something that waited for an extension may go on."""
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        provisioning: Provisioning,
+        catalogue: VersionCatalogue,
+        wake: Callable[[EmulatedCluster, datetime], None],
+    ) -> None:
+        self._timeline = timeline
+        self._provisioning = provisioning
+        self._catalogue = catalogue
+        self._wake = wake
+
+    def begin(self, cluster: EmulatedCluster, record: Record, at: datetime) -> None:
+        """The agent has fetched the write: secrets are delivered, the Helm release is on its way."""
+        record.delivered = record.generation
+        record.secrets.erase(at)
+        finish = partial(self._finish, cluster, record, record.generation)
+        self._timeline.after(at, cluster.simulation.install_duration, finish)
+
+    def remove(self, cluster: EmulatedCluster, record: Record) -> None:
+        """The Helm release goes. Configurations stay behind in Azure and turn Unknown (G10)."""
+        if record.extension_type != FLUX_EXTENSION:
+            return
+        cluster.objects.remove_flux()
+        for configuration in cluster.of_type(FLUX_CONFIGURATIONS):
+            configuration.status.update(complianceState=UNKNOWN, statuses=[])
+
+    def keep_current(self, record: Record, at: datetime) -> None:
+        """Follow newly published versions (G6), and warn of one too old (G5)."""
+        current = record.status.get("currentVersion")
+        if record.provisioning_state != SUCCEEDED or current is None:
+            return
+        version = self.version_for(record)
+        if version != current or self._statuses(record, version, at):
+            self.show_version(record, version, at)
+
+    def place(self, cluster: EmulatedCluster, record: Record) -> None:
+        """What a finished installation leaves on the cluster."""
+        namespace = release_namespace(record.spec)
+        cluster.objects.namespaces.add(namespace)
+        if record.extension_type == FLUX_EXTENSION:
+            cluster.objects.install_flux(record.spec.get("configurationSettings") or {}, namespace)
+
+    def show_version(self, record: Record, version: str, at: datetime) -> None:
+        record.status.update(currentVersion=version, statuses=self._statuses(record, version, at))
+        self.resolve(record, version)
+
+    def resolve(self, record: Record, version: str | None = None) -> None:
+        """While auto-upgrading, `version` echoes what was resolved; otherwise it is the pin, or null."""
+        if record.spec["autoUpgradeMinorVersion"]:
+            record.status["version"] = version or self.version_for(record)
+        else:
+            record.status.pop("version", None)
+
+    def version_for(self, record: Record) -> str:
+        """What runs, or will: the pin, else the newest that auto-upgrade reaches, else what is there."""
+        train, current = str(record.spec["releaseTrain"]), record.status.get("currentVersion")
+        if not record.spec["autoUpgradeMinorVersion"]:
+            return str(record.spec["version"] or current or self._catalogue.newest(record.extension_type, train))
+        if current is None:
+            return self._catalogue.newest(record.extension_type, train)
+        mode = str(record.spec["autoUpgradeMode"])
+        return self._catalogue.upgrade_for(record.extension_type, train, str(current), mode)
+
+    def _finish(self, cluster: EmulatedCluster, record: Record, generation: int, at: datetime) -> None:
+        if record.generation != generation or record.deleting or not cluster.holds(record):
+            return
+        cause = cluster.simulation.install_failure(record.extension_type)
+        if cause is None:
+            self.place(cluster, record)
+        cluster.tell(partial(self._report, record, generation, cause), at)
+        self._wake(cluster, at)
+
+    def _report(self, record: Record, generation: int, cause: str | None, at: datetime) -> None:
+        if record.generation != generation or not record.awaits_outcome:
+            return
+        if cause is None:
+            self.show_version(record, self.version_for(record), at)
+            self._provisioning.succeed(record, at)
+        else:
+            error = nested_error(*FAILURE_CODES, cause=cause)
+            message = (
+                f"Error: {{{cause}}} occurred while doing the operation : {{Installing the extension}} on the config"
+            )
+            self._provisioning.fail(record, error, message, at)
+
+    def _statuses(self, record: Record, version: str, at: datetime) -> list[dict[str, JSON]]:
+        train = str(record.spec["releaseTrain"])
+        if self._catalogue.is_supported(record.extension_type, train, version):
+            return []
+        newest = self._catalogue.newest(record.extension_type, train)
+        return [
+            {
+                "code": "UnsupportedVersion",
+                "displayStatus": "Unsupported version",
+                "level": "Warning",
+                "message": f"Version {version} is no longer supported: the newest is {newest}.",
+                "time": stamp(at),
+            }
+        ]

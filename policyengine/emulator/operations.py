@@ -1,0 +1,77 @@
+"""Long-running operations: the promise given for an accepted change, and how it ended.
+
+Source: configuration API, "Methods, status codes, long-running operations".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from policyengine.emulator.clock import stamp
+from policyengine.model.ids import ResourceId
+from policyengine.model.values import JSON
+
+IN_PROGRESS: Final = "InProgress"
+SUCCEEDED: Final = "Succeeded"
+FAILED: Final = "Failed"
+CANCELED: Final = "Canceled"
+
+
+@dataclass(eq=False)
+class Operation:
+    """INVARIANT: once ended it never changes again."""
+
+    id: str
+    resource: ResourceId
+    started: datetime
+    status: str = IN_PROGRESS
+    error: Mapping[str, JSON] | None = None
+    ended: datetime | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.ended is None
+
+    @property
+    def path(self) -> str:
+        return f"{self.resource}/operations/{self.id}"
+
+    def end(self, at: datetime, error: Mapping[str, JSON] | None = None) -> None:
+        if self.running:
+            self.status, self.error, self.ended = (FAILED if error else SUCCEEDED), error, at
+
+    def cancel(self, at: datetime) -> None:
+        if self.running:
+            error = {"code": "OperationCanceled", "message": "The operation was superseded by a deletion."}
+            self.status, self.error, self.ended = CANCELED, error, at
+
+    def document(self) -> dict[str, JSON]:
+        shown: dict[str, JSON] = {
+            "id": self.path,
+            "name": self.id,
+            "status": self.status,
+            "startTime": stamp(self.started),
+            "properties": {},
+            "error": self.error,
+        }
+        if self.ended is not None:
+            shown["endTime"] = stamp(self.ended)
+        return shown
+
+
+class Operations:
+    """Every operation ever accepted; finished ones stay readable."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Operation] = {}
+
+    def add(self, operation: Operation) -> None:
+        self._by_id[operation.id.casefold()] = operation
+
+    def find(self, resource: ResourceId, id: str) -> Operation | None:
+        """The operation of that id, if it was for that resource."""
+        operation = self._by_id.get(id.casefold())
+        return operation if operation is not None and operation.resource == resource else None

@@ -1,0 +1,30 @@
+"""What the emulator answers: one module per kind of resource, each with its table, and the one table of them all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from policyengine.emulator.routes import (
+    clusters,
+    extensions,
+    flux_configurations,
+    management_groups,
+    providers,
+    resource_groups,
+    resources,
+    subscriptions,
+)
+from policyengine.emulator.routing import Route
+
+ROUTES: Final[tuple[Route, ...]] = (
+    *subscriptions.ROUTES,
+    *resource_groups.ROUTES,
+    *resources.ROUTES,
+    *providers.ROUTES,
+    *management_groups.ROUTES,
+    *clusters.ROUTES,
+    *extensions.ROUTES,
+    *flux_configurations.ROUTES,
+)
+
+__all__ = ["ROUTES"]

@@ -1,0 +1,158 @@
+"""The control API under `/_emulator`: the clock, the journal, and what no Azure API shows. Needs no token.
+
+GET  /_emulator/health
+GET  /_emulator/clock                     POST {"advance": "48h"} and/or {"mode": "frozen" | "real" | "x60"}
+GET  /_emulator/journal[?method=PUT]      DELETE empties it
+GET  /_emulator/clusters[/{id or name}]   POST .../connect, .../disconnect
+GET  /_emulator/versions?type=&train=     POST {"type": "microsoft.flux", "train": "Stable", "version": "1.20.0"}
+GET  /_emulator/faults                    POST one fault
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from policyengine.emulator.agent import next_poll
+from policyengine.emulator.answers import Answer, Refusal, invalid_content
+from policyengine.emulator.clock import stamp
+from policyengine.emulator.durations import parse_duration
+from policyengine.emulator.emulator import Emulator
+from policyengine.emulator.state import EmulatedCluster
+from policyengine.errors import PolicyEngineError, UsageError
+from policyengine.model.values import JSON
+
+PREFIX: Final = "_emulator"
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRequest:
+    """``rest`` is the path below the noun."""
+
+    method: str
+    rest: tuple[str, ...]
+    query: Mapping[str, str]
+    body: Mapping[str, JSON]
+
+
+ControlHandler: TypeAlias = Callable[[Emulator, ControlRequest], JSON]
+
+
+def answer_control(emulator: Emulator, method: str, parts: list[str], query: Mapping[str, str], body: JSON) -> Answer:
+    """Answers errors in ARM's shape, 404 for what is not there and 400 for what cannot be done."""
+    noun, *rest = parts or [""]
+    handler = HANDLERS.get((method, noun.casefold()))
+    try:
+        if handler is None:
+            raise Refusal(404, "NotFound", f"The control API has no {method} '{noun}'.")
+        if not isinstance(body, Mapping | None):
+            raise invalid_content("an object is expected")
+        return Answer(200, handler(emulator, ControlRequest(method, tuple(rest), query, body or {})))
+    except Refusal as refusal:
+        return refusal.answer
+    except UsageError as error:
+        return Refusal(404, "NotFound", error.message).answer
+    except (PolicyEngineError, ValueError) as error:
+        return Refusal(400, "BadRequest", str(error)).answer
+
+
+def _health(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
+    return {"status": "ok", "clusters": len(emulator.state.clusters), "time": stamp(emulator.settle())}
+
+
+def _clock(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
+    return {
+        "now": stamp(emulator.settle()),
+        "mode": emulator.clock.mode,
+        "wallTime": stamp(emulator.clock.wall_now()),
+    }
+
+
+def _set_clock(emulator: Emulator, request: ControlRequest) -> JSON:
+    if not {"advance", "mode"} & set(request.body):
+        raise ValueError("say `advance`, `mode`, or both")
+    by = parse_duration(request.body.get("advance") or 0)
+    if "mode" in request.body:
+        emulator.clock.set_mode(str(request.body["mode"]))
+    emulator.advance(by)
+    return _clock(emulator, request)
+
+
+def _journal(emulator: Emulator, request: ControlRequest) -> JSON:
+    return {"value": [entry.document() for entry in emulator.journal.entries(request.query.get("method"))]}
+
+
+def _clear_journal(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
+    emulator.journal.clear()
+    return {"value": []}
+
+
+def _clusters(emulator: Emulator, request: ControlRequest) -> JSON:
+    emulator.settle()
+    if request.rest:
+        return _inside(emulator, emulator.cluster("/".join(request.rest)))
+    found = emulator.state.clusters.values()
+    return {"value": [{"id": c.id.text, "connected": c.connected} for c in found]}
+
+
+def _link(emulator: Emulator, request: ControlRequest) -> JSON:
+    *cluster, verb = request.rest or ("",)
+    change = {"connect": emulator.connect, "disconnect": emulator.disconnect}.get(verb.casefold())
+    if change is None:
+        raise UsageError(f"a cluster can be told to `connect` or `disconnect`, not `{verb}`")
+    change("/".join(cluster))
+    return _inside(emulator, emulator.cluster("/".join(cluster)))
+
+
+def _inside(emulator: Emulator, cluster: EmulatedCluster) -> dict[str, JSON]:
+    """The cluster as its own administrator would see it, and where every secret has gone."""
+    return {
+        "id": cluster.id.text,
+        "connected": cluster.connected,
+        "lastSeen": stamp(cluster.last_seen) if cluster.last_seen else None,
+        "lastPoll": stamp(cluster.last_poll) if cluster.last_poll else None,
+        "nextPoll": stamp(next_poll(cluster, emulator.clock.now())) if cluster.connected else None,
+        **cluster.objects.document(),
+        "protectedSettings": [
+            {"id": record.id.text, **record.secrets.document()}
+            for record in sorted(cluster.records.values(), key=lambda r: r.id)
+        ],
+    }
+
+
+def _versions(emulator: Emulator, request: ControlRequest) -> JSON:
+    type, train = request.query.get("type", "microsoft.flux"), request.query.get("train", "Stable")
+    return {"type": type, "train": train, "versions": list(emulator.catalogue.versions(type, train))}
+
+
+def _publish(emulator: Emulator, request: ControlRequest) -> JSON:
+    type, train = str(request.body.get("type") or "microsoft.flux"), str(request.body.get("train") or "Stable")
+    version = str(request.body.get("version") or "")
+    if not version[:1].isdigit():
+        raise ValueError("say which `version` appears, such as `1.20.0`")
+    emulator.publish_version(type, train, version)
+    return {"type": type, "train": train, "versions": list(emulator.catalogue.versions(type, train))}
+
+
+def _faults(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
+    return {"value": [fault.document() for fault in emulator.faults.pending()]}
+
+
+def _add_fault(emulator: Emulator, request: ControlRequest) -> JSON:
+    return emulator.add_fault(request.body).document()
+
+
+HANDLERS: Final[Mapping[tuple[str, str], ControlHandler]] = {
+    ("GET", "health"): _health,
+    ("GET", "clock"): _clock,
+    ("POST", "clock"): _set_clock,
+    ("GET", "journal"): _journal,
+    ("DELETE", "journal"): _clear_journal,
+    ("GET", "clusters"): _clusters,
+    ("POST", "clusters"): _link,
+    ("GET", "versions"): _versions,
+    ("POST", "versions"): _publish,
+    ("GET", "faults"): _faults,
+    ("POST", "faults"): _add_fault,
+}

@@ -1,0 +1,89 @@
+"""Extensions on a cluster. Source: configuration API §2; the rules themselves are in `extension_rules`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Final
+
+from policyengine.emulator import extension_rules as rules
+from policyengine.emulator.answers import ArmRequest, Refusal, invalid_content
+from policyengine.emulator.emulator import Emulator
+from policyengine.emulator.routes.lifecycle import Call, Draft, create, routes_for
+from policyengine.emulator.routes.subscriptions import tenant_of
+from policyengine.emulator.shapes import complete, merge, read, split_secrets
+from policyengine.emulator.state import FLUX_EXTENSION, Record
+from policyengine.model.resource import EXTENSIONS
+from policyengine.model.values import JSON, get_folded
+
+
+class ExtensionRules:
+    type: Final = EXTENSIONS
+
+    def missing(self, name: str) -> Refusal:
+        return Refusal(404, "ResourceNotFound", f"Extension instance with name '{name}' not found.", cause="service")
+
+    def put(self, call: Call, old: Record | None) -> Draft:
+        name, version = call.request["name"], call.request.api_version
+        rules.check_name(name)
+        spec, secrets = split_secrets(rules.PROPERTIES, _properties(call.request))
+        if old is not None:
+            spec = rules.keep_create_only(old.spec, spec)
+        spec = rules.normalise(complete(rules.PROPERTIES, spec), version)
+        status = call.emulator.settings.second_instance_status
+        rules.check_single_instance(call.cluster, name, str(spec["extensionType"]), status)
+        return Draft(spec, secrets, _envelope(call, old))
+
+    def patch(self, request: ArmRequest, record: Record) -> Draft:
+        asked = {name: value for name, value in _properties(request).items() if name in rules.PATCHABLE}
+        patch, secrets = split_secrets(rules.PROPERTIES, asked)
+        spec = complete(rules.PROPERTIES, merge(rules.PROPERTIES, record.spec, patch))
+        return Draft(rules.normalise(spec, request.api_version), secrets, record.envelope)
+
+    def blank_status(self) -> dict[str, JSON]:
+        return copy.deepcopy(dict(rules.BLANK_STATUS))
+
+    def written(self, call: Call, record: Record) -> None:
+        record.status.update(statuses=[], errorInfo=None)
+        call.emulator.agents.installation.resolve(record)
+
+
+def install_flux(call: Call) -> None:
+    """What a first Flux configuration brings with it: an extension named `flux` (G1, G2)."""
+    spec = rules.normalise(complete(rules.PROPERTIES, {"extensionType": FLUX_EXTENSION}), call.request.api_version)
+    envelope = {"identity": _identity(call.emulator)} if call.cluster.is_arc else {}
+    create(RULES, call, Draft(spec, {}, envelope), "flux")
+
+
+def _properties(request: ArmRequest) -> dict[str, JSON]:
+    """The body's properties in canonical spelling, as sent."""
+    if not isinstance(request.body, Mapping):
+        raise invalid_content("an object is expected")
+    found: dict[str, JSON] = read(rules.PROPERTIES, get_folded(request.body, "properties") or {}, "properties")
+    return found
+
+
+def _envelope(call: Call, old: Record | None) -> dict[str, JSON]:
+    """Identity and plan as asked; what was left out, and whatever may only be set at creation, stays."""
+    envelope: dict[str, JSON] = dict(old.envelope) if old else {}
+    identity, plan = get_folded(call.request.body, "identity"), get_folded(call.request.body, "plan")
+    kind = get_folded(identity, "type") if isinstance(identity, Mapping) else None
+    if kind and str(kind).casefold() != "none":
+        if call.emulator.settings.refuse_aks_identity and not call.cluster.is_arc:
+            message = "Failed to perform resource identity operation. Status: 'BadRequest'."
+            raise Refusal(400, "FailedIdentityOperation", message)
+        envelope.setdefault("identity", _identity(call.emulator))
+    if isinstance(plan, Mapping):
+        envelope["plan"] = dict(plan)
+    managed_by = get_folded(call.request.body, "managedBy")
+    if managed_by and old is None:
+        envelope["managedBy"] = managed_by
+    return envelope
+
+
+def _identity(emulator: Emulator) -> dict[str, JSON]:
+    return {"type": "SystemAssigned", "principalId": emulator.identifiers.guid(), "tenantId": tenant_of(emulator)}
+
+
+RULES: Final = ExtensionRules()
+ROUTES: Final = routes_for(RULES)

@@ -1,0 +1,86 @@
+"""The generic list of tracked resources, which here are the clusters. Source: configuration API §10."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from policyengine.emulator.answers import Answer, ArmRequest, Refusal
+from policyengine.emulator.emulator import Emulator
+from policyengine.emulator.paging import page
+from policyengine.emulator.routes.resource_groups import find_resource_group
+from policyengine.emulator.routes.subscriptions import find_subscription
+from policyengine.emulator.routing import Route
+from policyengine.model.ids import ResourceId
+from policyengine.model.values import JSON, get_folded
+
+_CLAUSE: Final = re.compile(r"\s*(\w+)\s+(eq|ne)\s+'((?:[^']|'')*)'\s*", re.IGNORECASE)
+_AND: Final = re.compile(r"\s+and\s+", re.IGNORECASE)
+_FIELDS: Final = frozenset({"resourcetype", "name", "location", "resourcegroup", "tagname", "tagvalue"})
+_SHOWN: Final[tuple[str, ...]] = (
+    "id",
+    "name",
+    "type",
+    "kind",
+    "location",
+    "tags",
+    "identity",
+    "sku",
+    "plan",
+    "managedBy",
+)
+
+
+def _list(emulator: Emulator, request: ArmRequest) -> Answer:
+    scope = find_subscription(emulator, request).id
+    return _page(emulator, request, scope)
+
+
+def _list_in_group(emulator: Emulator, request: ArmRequest) -> Answer:
+    return _page(emulator, request, find_resource_group(emulator, request).id)
+
+
+def _page(emulator: Emulator, request: ArmRequest, scope: ResourceId) -> Answer:
+    clauses = _read_filter(request.query.get("$filter"))
+    found = [c.document for c in emulator.state.clusters_below(scope)]
+    shown: list[dict[str, JSON]] = [
+        {k: d[k] for k in _SHOWN if k in d} for d in found if all(_holds(c, d) for c in clauses)
+    ]
+    return page(request, shown, emulator.settings.page_size)
+
+
+def _read_filter(text: str | None) -> list[tuple[str, bool, str]]:
+    """(folded field, equal, value) per clause; only `eq` and `ne` joined by `and` are known."""
+    clauses = []
+    for part in _AND.split(text) if text else ():
+        match = _CLAUSE.fullmatch(part)
+        if match is None or match.group(1).casefold() not in _FIELDS:
+            raise Refusal(400, "InvalidFilterInQueryString", f"Invalid $filter '{text}' specified in the query string.")
+        name, operator, value = match.groups()
+        clauses.append((name.casefold(), operator.casefold() == "eq", value.replace("''", "'")))
+    return clauses
+
+
+def _holds(clause: tuple[str, bool, str], document: Mapping[str, JSON]) -> bool:
+    name, equal, value = clause
+    return any(value.casefold() == known.casefold() for known in _values(name, document)) == equal
+
+
+def _values(name: str, document: Mapping[str, JSON]) -> list[str]:
+    tags = document.get("tags") or {}
+    if name == "tagname":
+        return list(tags)
+    if name == "tagvalue":
+        return [str(value) for value in tags.values()]
+    if name == "resourcegroup":
+        return [ResourceId(document["id"]).resource_group or ""]
+    return [str(get_folded(document, "type" if name == "resourcetype" else name, ""))]
+
+
+ROUTES: Final = (
+    Route("/subscriptions/{subscription}/resources", {"GET": _list}, since="2016-02-01"),
+    Route(
+        "/subscriptions/{subscription}/resourceGroups/{group}/resources", {"GET": _list_in_group}, since="2016-02-01"
+    ),
+)

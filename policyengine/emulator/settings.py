@@ -1,0 +1,37 @@
+"""What may be chosen about the emulator: the points on which the public contract is silent, contradicts itself, or
+leaves a range. The defaults are the contract's. Source: configuration API, the marks [?]; GitOps behaviour, (C).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``auto_install_flux``: a first Flux configuration brings the extension with it (G1); otherwise it fails.
+
+    ``refuse_concurrent_writes``: 409 for a write while the last one has not ended; otherwise the last writer wins.
+    ``second_instance_status``: the status for a second extension of one type on a cluster (G4), 409 or 400.
+    ``refuse_aks_identity``: 400 for an extension with an identity on AKS.
+    ``gone_at_once``: a deleted resource answers 404 from the start, not `Deleting` until the agent has acted.
+    ``write_timeout``, ``delete_timeout``: how long a change waits for an agent that does not come (G40, G41).
+    ``throttling``: answer 429 when a token bucket is empty; what is left is told either way.
+    """
+
+    auto_install_flux: bool = True
+    refuse_concurrent_writes: bool = False
+    second_instance_status: int = 409
+    refuse_aks_identity: bool = False
+    gone_at_once: bool = False
+    page_size: int = 100
+    poll_interval: timedelta = timedelta(seconds=30)
+    install_duration: timedelta = timedelta(seconds=60)
+    reconcile_duration: timedelta = timedelta(seconds=30)
+    retry_after: timedelta = timedelta(seconds=15)
+    write_timeout: timedelta = timedelta(hours=48)
+    delete_timeout: timedelta = timedelta(hours=1)
+    heartbeat_timeout: timedelta = timedelta(minutes=15)
+    throttling: bool = True
+    journal_size: int = 100_000

@@ -1,0 +1,114 @@
+"""How one cluster's agent behaves, as a fleet file's `simulation` says.
+
+    simulation:
+      offlineFor: 3d                 # the agent was last seen then; a stopped AKS cluster says so by its powerState
+      installFailures:               # extension type (without case, `*` for any): what the agent reports
+        microsoft.flux: admission webhook "policy.contoso.com" denied the request
+      reconcileFailures:             # configuration name (without case, `*` for any)
+        cluster-config: {reason: GitOperationFailed, message: "unable to clone", since: 9d}
+      pollInterval: 30s              # all of these in simulated time
+      installDuration: 60s
+      reconcileDuration: 30s
+
+A `reason` that belongs to a source (see ``SOURCE_REASONS``) fails the source; any other fails the kustomizations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from policyengine.emulator.durations import parse_duration
+from policyengine.emulator.settings import Settings
+from policyengine.errors import InventoryError
+from policyengine.model.diagnostic import did_you_mean
+from policyengine.model.values import JSON, get_folded
+
+SOURCE_REASONS: Final = frozenset(
+    {
+        "AuthenticationFailed",
+        "BucketOperationFailed",
+        "FetchFailed",
+        "GitOperationFailed",
+        "OCIArtifactPullFailed",
+        "URLInvalid",
+    }
+)
+_KEYS: Final = (
+    "offlineFor",
+    "installFailures",
+    "reconcileFailures",
+    "pollInterval",
+    "installDuration",
+    "reconcileDuration",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileFailure:
+    """``since`` is how long it has lasted when the emulator starts; it matters only for what was there before."""
+
+    reason: str
+    message: str
+    since: timedelta = timedelta(0)
+
+    @property
+    def is_source(self) -> bool:
+        return self.reason in SOURCE_REASONS
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    poll_interval: timedelta
+    install_duration: timedelta
+    reconcile_duration: timedelta
+    offline_for: timedelta | None = None
+    install_failures: Mapping[str, str] = field(default_factory=dict)
+    reconcile_failures: Mapping[str, ReconcileFailure] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, value: Mapping[str, JSON], settings: Settings) -> Simulation:
+        """Raises InventoryError naming the key that cannot be used."""
+        for key in value:
+            if key not in _KEYS:
+                raise InventoryError(f"`simulation` has no `{key}`", help=did_you_mean(key, _KEYS))
+        poll = _length(value, "pollInterval") or settings.poll_interval
+        install = _length(value, "installDuration")
+        reconcile = _length(value, "reconcileDuration")
+        failures = value.get("reconcileFailures") or {}
+        return cls(
+            poll_interval=poll,
+            install_duration=settings.install_duration if install is None else install,
+            reconcile_duration=settings.reconcile_duration if reconcile is None else reconcile,
+            offline_for=_length(value, "offlineFor"),
+            install_failures={str(k): str(v) for k, v in (value.get("installFailures") or {}).items()},
+            reconcile_failures={str(name): _failure(failure) for name, failure in failures.items()},
+        )
+
+    def install_failure(self, extension_type: str) -> str | None:
+        """What the agent will report when it installs ``extension_type``; None when that works."""
+        message = get_folded(self.install_failures, extension_type, self.install_failures.get("*"))
+        return None if message is None else str(message)
+
+    def reconcile_failure(self, configuration: str) -> ReconcileFailure | None:
+        failure = get_folded(self.reconcile_failures, configuration, self.reconcile_failures.get("*"))
+        return failure if isinstance(failure, ReconcileFailure) else None
+
+
+def _length(value: Mapping[str, JSON], key: str) -> timedelta | None:
+    if value.get(key) is None:
+        return None
+    try:
+        return parse_duration(value[key])
+    except ValueError as error:
+        raise InventoryError(f"`simulation.{key}`: {error}") from error
+
+
+def _failure(value: Mapping[str, JSON]) -> ReconcileFailure:
+    return ReconcileFailure(
+        reason=str(value.get("reason") or "ReconciliationFailed"),
+        message=str(value.get("message") or "reconciliation failed"),
+        since=_length(value, "since") or timedelta(0),
+    )

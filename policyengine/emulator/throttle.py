@@ -1,0 +1,97 @@
+"""Token buckets per subscription, principal and kind of operation, and a global one over all principals.
+
+They refill by wall-clock time: that is what a client waits by. Source: configuration API, "Throttling".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from policyengine.emulator.answers import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    size: float
+    per_second: float
+
+
+READS: Final = "reads"
+WRITES: Final = "writes"
+DELETES: Final = "deletes"
+LIMITS: Final[Mapping[str, Limit]] = {READS: Limit(250, 25), WRITES: Limit(200, 10), DELETES: Limit(200, 10)}
+GLOBAL_FACTOR: Final = 15
+
+
+def operation_kind(method: str) -> str:
+    if method in {"GET", "HEAD"}:
+        return READS
+    return DELETES if method == "DELETE" else WRITES
+
+
+@dataclass(slots=True)
+class _Bucket:
+    limit: Limit
+    tokens: float
+    filled: datetime
+
+    def refill(self, now: datetime) -> None:
+        elapsed = max(0.0, (now - self.filled).total_seconds())
+        self.tokens = min(self.limit.size, self.tokens + elapsed * self.limit.per_second)
+        self.filled = now
+
+    def wait_s(self) -> int:
+        """Whole seconds until a token is there, at least 1."""
+        return max(1, math.ceil((1 - self.tokens) / self.limit.per_second))
+
+
+class Throttle:
+    """``enforced`` false: buckets are still counted and told, nothing is refused."""
+
+    def __init__(self, *, enforced: bool) -> None:
+        self._enforced = enforced
+        self._buckets: dict[tuple[str, str, str], _Bucket] = {}
+
+    def take(self, method: str, subscription: str | None, principal: str, wall: datetime) -> dict[str, str]:
+        """Spend one token and tell what is left, as headers. Raises Refusal 429 when there is none."""
+        kind = operation_kind(method)
+        place = (subscription or "").casefold()
+        level = "subscription" if subscription else "tenant"
+        own = self._bucket((place, kind, principal), LIMITS[kind], wall)
+        limit = LIMITS[kind]
+        shared = self._bucket(
+            (place, kind, ""), Limit(limit.size * GLOBAL_FACTOR, limit.per_second * GLOBAL_FACTOR), wall
+        )
+        short = next((bucket for bucket in (own, shared) if bucket.tokens < 1), None)
+        if short is not None and self._enforced:
+            raise _too_many(subscription, kind, short.wait_s())
+        for bucket in (own, shared):
+            bucket.tokens = max(0.0, bucket.tokens - 1)
+        prefix = f"x-ms-ratelimit-remaining-{level}"
+        return {f"{prefix}-{kind}": str(int(own.tokens)), f"{prefix}-global-{kind}": str(int(shared.tokens))}
+
+    def _bucket(self, key: tuple[str, str, str], limit: Limit, wall: datetime) -> _Bucket:
+        bucket = self._buckets.setdefault(key, _Bucket(limit, limit.size, wall))
+        bucket.refill(wall)
+        return bucket
+
+
+def _too_many(subscription: str | None, kind: str, wait_s: int) -> Refusal:
+    place, code = (
+        (f"subscription '{subscription}'", "SubscriptionRequestsThrottled")
+        if subscription
+        else (
+            "the tenant",
+            "TooManyRequests",
+        )
+    )
+    return Refusal(
+        429,
+        code,
+        f"Number of '{kind}' requests for {place} exceeded the limit. Please try again after '{wait_s}' seconds.",
+        headers={"Retry-After": str(wait_s)},
+    )

@@ -1,0 +1,105 @@
+"""The control API: clock, journal, clusters, versions, faults."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.emulator.conftest import Api
+
+
+def test_it_needs_no_token(api: Api) -> None:
+    answer = api.http.get("/_emulator/health", headers={"Authorization": ""})
+    assert answer.json()["status"] == "ok"
+    assert answer.json()["clusters"] == len(api.clusters)
+
+
+def test_the_clock_is_read_and_advanced(api: Api) -> None:
+    before = api.http.get("/_emulator/clock").json()
+    assert before == {"now": "2026-11-23T08:00:00.000Z", "mode": "frozen", "wallTime": "2026-11-23T08:00:00.000Z"}
+    after = api.http.post("/_emulator/clock", json={"advance": "1h30m"}).json()
+    assert after["now"] == "2026-11-23T09:30:00.000Z"
+    assert api.http.post("/_emulator/clock", json={"advance": "PT30M"}).json()["now"] == "2026-11-23T10:00:00.000Z"
+    assert api.http.post("/_emulator/clock", json={"mode": "x60"}).json()["mode"] == "x60"
+    api.wall.pass_(2)
+    assert api.http.get("/_emulator/clock").json()["now"] == "2026-11-23T10:02:00.000Z"
+
+
+@pytest.mark.parametrize("body", [{}, {"advance": "soon"}, {"advance": -5}, {"mode": "backwards"}, [1], "x"])
+def test_a_clock_that_cannot_be_set_so_says_why(api: Api, body: object) -> None:
+    answer = api.http.post("/_emulator/clock", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"]
+
+
+def test_the_journal_tells_what_was_asked_and_is_emptied(api: Api) -> None:
+    api.get("/subscriptions")
+    api.install(api.arc)
+    api.advance("5m")
+    api.get("/nothing")
+    entries = api.http.get("/_emulator/journal").json()["value"]
+    assert [(e["method"], e["status"]) for e in entries] == [("GET", 200), ("PUT", 201), ("GET", 404)]
+    assert entries[1]["path"] == api.extension(api.arc)
+    assert entries[1]["body"] == {"properties": {"extensionType": "microsoft.flux"}}
+    assert entries[1]["principal"].startswith("token-")
+    assert (entries[0]["time"], entries[2]["time"]) == ("2026-11-23T08:00:00.000Z", "2026-11-23T08:05:00.000Z")
+    assert entries[2]["wallTime"] == "2026-11-23T08:00:00.000Z"
+    assert [e["method"] for e in api.http.get("/_emulator/journal?method=put").json()["value"]] == ["PUT"]
+    api.http.delete("/_emulator/journal")
+    assert api.http.get("/_emulator/journal").json() == {"value": []}
+
+
+def test_refused_requests_are_journalled_too(api: Api) -> None:
+    api.http.get("/subscriptions?api-version=2022-12-01", headers={"Authorization": ""})
+    (entry,) = api.emulator.journal.entries()
+    assert (entry.status, entry.principal) == (401, "anonymous")
+
+
+def test_clusters_are_listed_and_looked_into_by_id_or_name(api: Api) -> None:
+    listed = api.http.get("/_emulator/clusters").json()["value"]
+    assert {c["id"] for c in listed if not c["connected"]} == {api.offline, api.stopped}
+    by_name = api.http.get("/_emulator/clusters/OSL-01").json()
+    assert by_name == api.inside(api.arc)
+    assert by_name["nextPoll"] is not None
+    assert api.inside(api.offline)["nextPoll"] is None
+    assert api.http.get("/_emulator/clusters/nobody").status_code == 404
+
+
+def test_a_cluster_is_disconnected_and_connected(api: Api) -> None:
+    assert api.http.post(f"/_emulator/clusters{api.arc}/disconnect").json()["connected"] is False
+    assert api.http.post("/_emulator/clusters/osl-01/connect").json()["connected"] is True
+    assert api.http.post("/_emulator/clusters/osl-01/explode").status_code == 404
+
+
+def test_versions_are_published(api: Api) -> None:
+    told = api.http.post("/_emulator/versions", json={"version": "1.20.1"}).json()
+    assert told["versions"][-1] == "1.20.1"
+    assert api.http.get("/_emulator/versions?type=Microsoft.Flux&train=stable").json()["versions"] == told["versions"]
+    assert api.http.post("/_emulator/versions", json={}).status_code == 400
+
+
+def test_faults_are_added_and_spent(api: Api) -> None:
+    fault = {"method": "put", "path": "*/OSL-01/*", "status": 409, "code": "Conflict", "message": "busy", "times": 2}
+    assert api.http.post("/_emulator/faults", json=fault).status_code == 200
+    assert api.get(api.arc).status_code == 200
+    assert [api.install(api.arc).status_code for _ in range(3)] == [409, 409, 201]
+    assert api.http.get("/_emulator/faults").json() == {"value": []}
+
+
+def test_a_fault_may_say_when_to_come_back(api: Api) -> None:
+    api.http.post("/_emulator/faults", json={"status": 503, "retryAfter": 7})
+    answer = api.get("/subscriptions")
+    assert api.error(answer) == (503, "ServiceUnavailable")
+    assert answer.headers["retry-after"] == "7"
+
+
+@pytest.mark.parametrize("fault", [{}, {"status": 200}, {"status": 409, "paht": "x"}])
+def test_a_fault_that_could_never_be_answered_is_refused(api: Api, fault: object) -> None:
+    assert api.http.post("/_emulator/faults", json=fault).status_code == 400
+
+
+def test_what_it_does_not_know_is_not_found(api: Api) -> None:
+    assert api.http.get("/_emulator/nothing").status_code == 404
+    assert api.http.post("/_emulator/health").status_code == 404

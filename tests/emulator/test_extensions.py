@@ -1,0 +1,270 @@
+"""Extensions over the wire: what is accepted, completed, refused, merged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.emulator.conftest import Api
+
+
+def test_a_new_extension_is_created_with_every_default(api: Api) -> None:
+    created = api.install(api.arc)
+    assert created.status_code == 201
+    body = created.json()
+    assert body["id"] == api.extension(api.arc)
+    assert (body["name"], body["type"]) == ("flux", "Microsoft.KubernetesConfiguration/extensions")
+    assert "location" not in body
+    properties = body["properties"]
+    assert properties["provisioningState"] == "Creating"
+    assert properties["currentVersion"] is None
+    assert properties["autoUpgradeMinorVersion"] is True
+    assert properties["autoUpgradeMode"] == "compatible"
+    assert properties["releaseTrain"] == "Stable"
+    assert properties["isSystemExtension"] is False
+
+
+def test_an_accepted_change_names_its_operation(api: Api) -> None:
+    created = api.install(api.arc)
+    headers = created.headers
+    assert headers["azure-asyncoperation"].startswith(f"{api.url}{api.extension(api.arc)}/operations/")
+    assert headers["operation-location"].startswith(f"{api.extension(api.arc)}/operations/")
+    assert headers["x-ms-async-operation-timeout"] == "PT48H"
+    assert int(headers["retry-after"]) >= 1
+    running = api.http.get(headers["azure-asyncoperation"])
+    assert running.status_code == 200
+    assert running.json()["status"] == "InProgress"
+    assert running.json()["id"] == headers["operation-location"]
+    assert int(running.headers["retry-after"]) >= 1
+
+
+def test_the_resource_shows_its_end_when_the_operation_says_so(api: Api) -> None:
+    created = api.install(api.arc)
+    seen = []
+    for _ in range(12):
+        api.advance("10s")
+        seen.append((api.operation(created)["status"], api.properties(api.extension(api.arc))["provisioningState"]))
+    assert set(seen) == {("InProgress", "Creating"), ("Succeeded", "Succeeded")}
+    ended = api.operation(created)
+    assert ended["error"] is None
+    assert ended["endTime"] > ended["startTime"]
+
+
+def test_an_unknown_operation_is_not_found(api: Api) -> None:
+    created = api.install(api.arc)
+    assert api.get(f"{api.extension(api.arc)}/operations/none").status_code == 404
+    elsewhere = created.headers["azure-asyncoperation"].replace("extensions/flux", "extensions/other")
+    assert api.http.get(elsewhere).status_code == 404
+
+
+def test_auto_upgrade_echoes_the_version_it_resolved(api: Api) -> None:
+    api.install(api.arc, releaseTrain="stable")
+    api.advance("2m")
+    found = api.properties(api.extension(api.arc))
+    assert (found["version"], found["currentVersion"]) == ("1.19.5", "1.19.5")
+
+
+def test_neither_pinned_nor_auto_upgrading_leaves_version_null(api: Api) -> None:
+    api.install(api.arc, autoUpgradeMinorVersion=False)
+    api.advance("2m")
+    found = api.properties(api.extension(api.arc))
+    assert (found["version"], found["currentVersion"]) == (None, "1.19.5")
+
+
+def test_a_pin_is_installed_as_it_is(api: Api) -> None:
+    api.install(api.arc, autoUpgradeMinorVersion=False, version="1.18.4")
+    api.advance("2m")
+    found = api.properties(api.extension(api.arc))
+    assert (found["version"], found["currentVersion"]) == ("1.18.4", "1.18.4")
+
+
+def test_a_pin_with_auto_upgrade_is_refused_from_2023_on(api: Api) -> None:
+    body = {"properties": {"extensionType": "microsoft.flux", "version": "1.18.4"}}
+    assert api.error(api.put(api.extension(api.arc), body)) == (400, "ValidationFailed")
+    older = api.http.put(f"{api.extension(api.arc)}?api-version=2022-03-01", json=body)
+    assert older.status_code == 201
+    assert older.json()["properties"]["version"] == "1.19.5"
+
+
+def test_the_body_of_azure_s_own_built_in_is_understood(api: Api) -> None:
+    """Booleans in settings, `location`, `scope.Cluster`, null versions: all of it occurs in built-ins."""
+    body: dict[str, Any] = {
+        "location": "norwayeast",
+        "identity": {"type": "SystemAssigned"},
+        "properties": {
+            "ExtensionType": "microsoft.policyinsights",
+            "version": None,
+            "scope": {"Cluster": {"releaseNamespace": "kube-system"}},
+            "configurationSettings": {"helm-controller.enabled": True, "replicas": 2, "share": 0.5},
+            "configurationProtectedSettings": {},
+        },
+    }
+    answer = api.put(api.extension(api.arc, "azurepolicy"), body).json()
+    assert answer["properties"]["scope"] == {"cluster": {"releaseNamespace": "kube-system"}}
+    assert answer["properties"]["configurationSettings"] == {
+        "helm-controller.enabled": "true",
+        "replicas": "2",
+        "share": "0.5",
+    }
+    assert answer["properties"]["extensionType"] == "microsoft.policyinsights"
+    assert answer["identity"]["principalId"]
+    assert answer["identity"]["tenantId"] == api.tenant
+
+
+def test_protected_settings_are_never_told(api: Api) -> None:
+    created = api.install(api.arc, configurationProtectedSettings={"token": "c2VjcmV0"})
+    assert created.json()["properties"]["configurationProtectedSettings"] == {}
+    assert "c2VjcmV0" not in created.text + api.get(api.extension(api.arc)).text
+    assert "c2VjcmV0" not in api.http.get("/_emulator/journal").text
+    (entry,) = api.emulator.journal.entries("PUT")
+    assert entry.body["properties"]["configurationProtectedSettings"] == {"token": "***"}
+
+
+@pytest.mark.parametrize(
+    ("properties", "code"),
+    [
+        ({"extensionType": None}, "ValidationFailed"),
+        ({"scope": {"cluster": {}, "namespace": {"targetNamespace": "x"}}}, "ValidationFailed"),
+        ({"extensionType": "a.b", "scope": {"namespace": {}}}, "ValidationFailed"),
+        ({"autoUpgradeMode": "sometimes"}, "ValidationFailed"),
+        ({"autoUpgradeMinorVersion": "perhaps"}, "InvalidRequestContent"),
+        ({"configurationSettings": {"a": {"b": 1}}}, "InvalidRequestContent"),
+        ({"configurationSettings": []}, "InvalidRequestContent"),
+    ],
+)
+def test_what_the_service_would_not_take_is_refused(api: Api, properties: dict[str, Any], code: str) -> None:
+    assert api.error(api.install(api.arc, **properties)) == (400, code)
+    assert api.get(api.extension(api.arc)).status_code == 404
+
+
+def test_a_name_of_other_characters_is_refused(api: Api) -> None:
+    assert api.error(api.install(api.arc, "no spaces")) == (400, "ValidationFailed")
+
+
+def test_a_type_with_scope_namespace_is_taken(api: Api) -> None:
+    created = api.install(api.arc, "x", extensionType="contoso.shop", scope={"namespace": {"targetNamespace": "shop"}})
+    assert created.status_code == 201
+    api.advance("2m")
+    assert "shop" in api.inside(api.arc)["namespaces"]
+    assert api.properties(api.extension(api.arc, "x"))["currentVersion"] == "1.0.0"
+
+
+def test_a_put_over_an_existing_one_replaces_it(api: Api) -> None:
+    api.install(api.arc, configurationSettings={"a": "1"})
+    api.advance("2m")
+    again = api.put(api.extension(api.arc).upper(), {"properties": {"extensionType": "Microsoft.Flux"}})
+    assert again.status_code == 200
+    assert again.json()["name"] == "flux"
+    assert again.json()["properties"]["provisioningState"] == "Updating"
+    assert again.json()["properties"]["configurationSettings"] == {}
+    assert "azure-asyncoperation" in again.headers
+    api.advance("2m")
+    assert api.operation(again)["status"] == "Succeeded"
+
+
+@pytest.mark.parametrize("change", [{"extensionType": "other.type"}, {"scope": {"cluster": {"releaseNamespace": "x"}}}])
+def test_what_is_set_at_creation_cannot_be_changed(api: Api, change: dict[str, Any]) -> None:
+    api.install(api.arc)
+    assert api.error(api.install(api.arc, **change)) == (400, "ValidationFailed")
+
+
+def test_a_patch_merges_settings_key_by_key_and_hears_only_what_may_be_patched(api: Api) -> None:
+    api.install(api.arc, configurationSettings={"a": "1", "b": "2"})
+    api.advance("2m")
+    settings = {"a": None, "c": True}
+    patched = api.patch(api.extension(api.arc), {"configurationSettings": settings, "extensionType": "other"})
+    assert patched.status_code == 202
+    found = patched.json()["properties"]
+    assert found["configurationSettings"] == {"b": "2", "c": "true"}
+    assert found["extensionType"] == "microsoft.flux"
+    assert found["provisioningState"] == "Updating"
+
+
+def test_a_patch_that_changes_nothing_is_no_operation(api: Api) -> None:
+    api.install(api.arc)
+    api.advance("2m")
+    patched = api.patch(api.extension(api.arc), {"releaseTrain": "Stable"})
+    assert patched.status_code == 200
+    assert "azure-asyncoperation" not in patched.headers
+
+
+def test_a_patch_can_pin_what_was_upgrading(api: Api) -> None:
+    api.install(api.arc)
+    api.advance("2m")
+    patched = api.patch(api.extension(api.arc), {"autoUpgradeMinorVersion": False, "version": "1.18.4"})
+    assert patched.status_code == 202
+    api.advance("2m")
+    assert api.properties(api.extension(api.arc))["currentVersion"] == "1.18.4"
+
+
+def test_a_patch_of_what_is_not_there_is_not_found(api: Api) -> None:
+    answer = api.patch(api.extension(api.arc), {})
+    assert api.error(answer) == (404, "ResourceNotFound")
+    assert answer.json()["error"]["message"] == "Extension instance with name 'flux' not found."
+
+
+def test_a_deletion_ends_when_the_agent_has_removed_it(flux: Api) -> None:
+    deleted = flux.send("DELETE", flux.extension(flux.arc), forceDelete="false")
+    assert deleted.status_code == 202
+    assert deleted.content == b""
+    assert deleted.headers["x-ms-async-operation-timeout"] == "PT1H"
+    assert flux.properties(flux.extension(flux.arc))["provisioningState"] == "Deleting"
+    assert flux.error(flux.install(flux.arc)) == (409, "Conflict")
+    flux.advance("30s")
+    assert flux.operation(deleted)["status"] == "Succeeded"
+    assert flux.get(flux.extension(flux.arc)).status_code == 404
+
+
+def test_a_deletion_of_nothing_is_204(api: Api) -> None:
+    assert api.send("DELETE", api.extension(api.arc)).status_code == 204
+
+
+def test_a_forced_deletion_does_not_wait_for_the_agent(flux: Api) -> None:
+    flux.emulator.disconnect(flux.arc)
+    deleted = flux.send("DELETE", flux.extension(flux.arc), forceDelete="true")
+    assert deleted.status_code == 200
+    assert flux.get(flux.extension(flux.arc)).status_code == 404
+    assert flux.inside(flux.arc)["deployments"] != []
+
+
+def test_a_deletion_may_be_gone_at_once(start: Callable[..., Api]) -> None:
+    api = start(gone_at_once=True)
+    deleted = api.send("DELETE", api.extension(api.settled))
+    assert api.get(api.extension(api.settled)).status_code == 404
+    assert api.operation(deleted)["status"] == "InProgress"
+    api.advance("30s")
+    assert api.operation(deleted)["status"] == "Succeeded"
+
+
+def test_a_deletion_cancels_what_was_going_on(api: Api) -> None:
+    created = api.install(api.arc)
+    api.send("DELETE", api.extension(api.arc))
+    canceled = api.operation(created)
+    assert canceled["status"] == "Canceled"
+    assert canceled["error"]["code"] == "OperationCanceled"
+
+
+def test_the_last_writer_wins_unless_told_otherwise(api: Api, start: Callable[..., Api]) -> None:
+    first, second = api.install(api.arc), api.install(api.arc, releaseTrain="Preview")
+    assert (first.status_code, second.status_code) == (201, 200)
+    api.advance("2m")
+    assert {api.operation(first)["status"], api.operation(second)["status"]} == {"Succeeded"}
+    assert api.properties(api.extension(api.arc))["currentVersion"] == "1.20.0"
+
+    strict = start(refuse_concurrent_writes=True)
+    strict.install(strict.arc)
+    assert strict.error(strict.install(strict.arc)) == (409, "OperationInProgress")
+    assert strict.patch(strict.extension(strict.arc), {}).status_code == 409
+    strict.advance("2m")
+    assert strict.install(strict.arc).status_code == 200
+
+
+def test_an_identity_on_aks_is_refused_only_when_asked_to(api: Api, start: Callable[..., Api]) -> None:
+    body = {"identity": {"type": "SystemAssigned"}, "properties": {"extensionType": "microsoft.flux"}}
+    assert api.put(api.extension(api.aks), body).status_code == 201
+    strict = start(refuse_aks_identity=True)
+    assert strict.put(strict.extension(strict.aks), body).status_code == 400
+    assert strict.put(strict.extension(strict.arc), body).status_code == 201

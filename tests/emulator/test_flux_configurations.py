@@ -1,0 +1,209 @@
+"""Flux configurations over the wire: what is accepted, completed, refused, merged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.emulator.conftest import Api
+
+
+def test_a_new_configuration_is_created_with_every_default(api: Api) -> None:
+    created = api.put(
+        api.configuration(api.arc),
+        {"properties": {"GitRepository": {"URL": "https://x/y"}, "kustomizations": {"apps": None, "infra": {}}}},
+    )
+    assert created.status_code == 201
+    found = created.json()["properties"]
+    assert (found["scope"], found["namespace"], found["sourceKind"]) == ("cluster", "default", "GitRepository")
+    assert found["suspend"] is False
+    assert found["gitRepository"] == {"url": "https://x/y", "timeoutInSeconds": 600, "syncIntervalInSeconds": 600}
+    assert found["kustomizations"] == {
+        "infra": {
+            "name": "infra",
+            "path": "",
+            "dependsOn": None,
+            "timeoutInSeconds": 600,
+            "syncIntervalInSeconds": 600,
+            "retryIntervalInSeconds": None,
+            "prune": False,
+            "force": False,
+            "wait": True,
+        }
+    }
+    assert (found["complianceState"], found["provisioningState"]) == ("Pending", "Creating")
+    assert (found["errorMessage"], found["statuses"]) == ("", [])
+
+
+def test_a_bucket_is_insecure_by_default_and_references_show_their_nulls(api: Api) -> None:
+    bucket = {"url": "https://s3", "bucketName": "fleet"}
+    found = api.configure(api.arc, sourceKind="bucket", bucket=bucket).json()["properties"]
+    assert found["sourceKind"] == "Bucket"
+    assert found["bucket"]["insecure"] is True
+    assert found["gitRepository"]["repositoryRef"] == {"branch": "main", "tag": None, "semver": None, "commit": None}
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"namespace": "Not_A_Namespace"},
+        {"scope": "galaxy"},
+        {"sourceKind": "Carrier"},
+        {"gitRepository": {"url": "ftp://x"}},
+        {"gitRepository": {}},
+        {"gitRepository": {"url": "https://x", "timeoutInSeconds": 0}},
+        {"gitRepository": {"url": "https://x", "sshKnownHosts": "aGk="}},
+        {"gitRepository": {"url": "https://x", "httpsUser": "me"}},
+        {"configurationProtectedSettings": {"sshPrivateKey": "x"}},
+        {"sourceKind": "Bucket", "bucket": {"url": "https://s3"}},
+        {"sourceKind": "AzureBlob", "azureBlob": {"url": "https://b"}},
+        {
+            "sourceKind": "AzureBlob",
+            "azureBlob": {"url": "https://b", "containerName": "c", "accountKey": "x", "sasToken": "y"},
+        },
+        {"sourceKind": "OCIRepository", "ociRepository": {"url": "https://x"}},
+        {"kustomizations": {"Apps": {}}},
+        {"kustomizations": {"a" * 60: {}}},
+        {"kustomizations": {"a": {"dependsOn": ["b"]}}},
+        {"kustomizations": {"a": {"dependsOn": ["b"]}, "b": {"dependsOn": ["a"]}}},
+        {"reconciliationWaitDuration": "30 minutes"},
+    ],
+)
+def test_what_the_service_would_not_take_is_refused(api: Api, properties: dict[str, Any]) -> None:
+    refused = api.configure(api.arc, **properties)
+    assert api.error(refused) == (400, "ValidationFailed")
+    assert refused.headers["x-ms-failure-cause"] == "service"
+    assert api.get(api.configuration(api.arc)).status_code == 404
+    assert api.get(api.extension(api.arc)).status_code == 404
+
+
+def test_a_source_kind_without_its_body_is_refused_in_the_service_s_words(api: Api) -> None:
+    refused = api.configure(api.arc, gitRepository=None)
+    assert refused.json()["error"]["message"] == (
+        "Invalid source kind match. Config with specified source kind 'GitRepository' must contain corresponding body "
+        "specified in the properties."
+    )
+
+
+@pytest.mark.parametrize("name", ["Upper", "-a", "a" * 64, "a_b"])
+def test_a_name_that_is_no_dns_name_is_refused(api: Api, name: str) -> None:
+    assert api.error(api.configure(api.arc, name)) == (400, "ValidationFailed")
+
+
+@pytest.mark.parametrize("change", [{"scope": "namespace"}, {"namespace": "elsewhere"}])
+def test_scope_and_namespace_cannot_be_changed(api: Api, change: dict[str, Any]) -> None:
+    api.configure(api.arc)
+    assert api.error(api.configure(api.arc, **change)) == (400, "ValidationFailed")
+    assert api.error(api.patch(api.configuration(api.arc), change)) == (400, "ValidationFailed")
+
+
+def test_a_put_returns_what_is_left_out_to_its_default_but_not_what_is_set_at_creation(flux: Api) -> None:
+    flux.configure(flux.arc, suspend=True)
+    flux.advance("1m")
+    again = flux.put(flux.configuration(flux.arc), {"properties": {"gitRepository": flux.git}})
+    assert again.status_code == 200
+    found = again.json()["properties"]
+    assert (found["suspend"], found["kustomizations"], found["namespace"]) == (False, {}, "cluster-config")
+    assert found["provisioningState"] == "Updating"
+
+
+def test_a_patch_merges_objects_by_field_and_kustomizations_by_key(flux: Api) -> None:
+    flux.configure(
+        flux.arc,
+        kustomizations={"one": {"path": "./one"}, "two": {"path": "./two", "dependsOn": ["one"]}},
+    )
+    flux.advance("2m")
+    patched = flux.patch(
+        flux.configuration(flux.arc),
+        {
+            "gitRepository": {"syncIntervalInSeconds": 300},
+            "kustomizations": {"one": None, "two": {"dependsOn": None, "prune": True}, "three": {"path": "./three"}},
+        },
+    )
+    assert patched.status_code == 202
+    found = patched.json()["properties"]
+    assert found["gitRepository"]["url"] == flux.git["url"]
+    assert found["gitRepository"]["syncIntervalInSeconds"] == 300
+    assert found["gitRepository"]["repositoryRef"]["branch"] == "main"
+    assert set(found["kustomizations"]) == {"two", "three"}
+    assert found["kustomizations"]["two"]["path"] == "./two"
+    assert found["kustomizations"]["two"]["dependsOn"] is None
+    assert found["kustomizations"]["two"]["prune"] is True
+    assert found["kustomizations"]["three"]["timeoutInSeconds"] == 600
+
+
+def test_a_patch_that_would_break_it_changes_nothing(flux: Api) -> None:
+    flux.configure(flux.arc)
+    flux.advance("2m")
+    before = flux.get(flux.configuration(flux.arc)).json()
+    assert flux.patch(flux.configuration(flux.arc), {"gitRepository": {"url": "ftp://x"}}).status_code == 400
+    assert flux.get(flux.configuration(flux.arc)).json() == before
+
+
+def test_a_patch_that_changes_nothing_is_no_operation(flux: Api) -> None:
+    flux.configure(flux.arc)
+    flux.advance("2m")
+    patched = flux.patch(flux.configuration(flux.arc), {"suspend": False, "kustomizations": {"apps": {}}})
+    assert patched.status_code == 200
+    assert "azure-asyncoperation" not in patched.headers
+
+
+def test_starred_values_are_secrets_wherever_they_stand(flux: Api) -> None:
+    blob = {
+        "url": "https://b",
+        "containerName": "c",
+        "servicePrincipal": {"clientId": "me", "clientSecret": "c2VjcmV0", "tenantId": "t"},
+    }
+    created = flux.configure(flux.arc, sourceKind="AzureBlob", azureBlob=blob)
+    assert created.status_code == 201
+    shown = created.json()["properties"]["azureBlob"]["servicePrincipal"]
+    assert shown == {"clientId": "me", "tenantId": "t", "clientCertificateSendChain": False}
+    flux.advance("30s")
+    assert flux.inside(flux.arc)["secrets"][0]["keys"] == ["clientSecret"]
+    assert "c2VjcmV0" not in flux.http.get("/_emulator/journal").text
+
+
+def test_secrets_left_out_of_a_put_are_kept(flux: Api) -> None:
+    git = {**flux.git, "httpsUser": "me"}
+    flux.configure(flux.arc, gitRepository=git, configurationProtectedSettings={"httpsKey": "c2VjcmV0"})
+    flux.advance("2m")
+    assert flux.configure(flux.arc, gitRepository=git).status_code == 200
+
+
+def test_properties_in_the_wrong_place_are_ignored_as_the_service_does(flux: Api) -> None:
+    created = flux.configure(flux.arc, branch="main", provisioningState="Succeeded", complianceState="Compliant")
+    found = created.json()["properties"]
+    assert "branch" not in found
+    assert (found["provisioningState"], found["complianceState"]) == ("Creating", "Pending")
+
+
+def test_a_missing_one_is_named(api: Api) -> None:
+    answer = api.get(api.configuration(api.arc))
+    assert api.error(answer) == (404, "ResourceNotFound")
+    assert "'cfg'" in answer.json()["error"]["message"]
+
+
+def test_a_forced_deletion_leaves_the_objects_to_the_agent(flux: Api) -> None:
+    flux.configure(flux.arc)
+    flux.advance("2m")
+    assert flux.send("DELETE", flux.configuration(flux.arc), forceDelete="true").status_code == 200
+    assert flux.get(flux.configuration(flux.arc)).status_code == 404
+    assert flux.objects(flux.arc) != {}
+    flux.advance("30s")
+    assert flux.objects(flux.arc) == {}
+
+
+def test_the_revision_follows_the_reference_that_comes_first(flux: Api) -> None:
+    path = flux.configuration(flux.arc)
+    reference = {"branch": "main", "tag": "v1", "commit": "abc123"}
+    flux.configure(flux.arc, gitRepository={"url": "https://x/y", "repositoryRef": reference})
+    flux.advance("2m")
+    assert flux.properties(path)["sourceSyncedCommitId"] == "main/abc123"
+    flux.patch(path, {"gitRepository": {"repositoryRef": {"commit": None}}})
+    flux.advance("2m")
+    assert flux.properties(path)["sourceSyncedCommitId"].startswith("v1/")
+    flux.patch(path, {"gitRepository": {"repositoryRef": None}})
+    flux.advance("2m")
+    assert flux.properties(path)["sourceSyncedCommitId"].startswith("master/")

@@ -1,0 +1,46 @@
+"""Serving: a port of its own, and nothing left behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import httpx
+import pytest
+
+from policyengine.emulator import Emulator, RunningEmulator
+from policyengine.errors import ConfigError
+
+
+def test_it_answers_inside_the_with_and_leaves_nothing_running() -> None:
+    with RunningEmulator(Emulator(clock="frozen")) as running:
+        assert httpx.get(f"{running.url}/_emulator/health").json()["status"] == "ok"
+        assert any(t.name == "emulator" for t in threading.enumerate() if t is running.thread)
+    assert not running.thread.is_alive()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{running.url}/_emulator/health")
+
+
+def test_stopping_twice_or_before_the_start_is_harmless() -> None:
+    running = RunningEmulator(Emulator(clock="frozen"))
+    running.stop()
+    running.stop()
+    with RunningEmulator(Emulator(clock="frozen")) as other:
+        pass
+    other.stop()
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with RunningEmulator(Emulator(clock="frozen")) as running:
+        port = int(running.url.rpartition(":")[2])
+        with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port}"):
+            RunningEmulator(Emulator(clock="frozen"), port=port)
+
+
+def test_at_sixty_times_the_speed_a_minute_passes_in_a_second() -> None:
+    """The only test that waits: everything else moves the clock itself."""
+    with RunningEmulator(Emulator(clock="x60")) as running:
+        emulator = running.emulator
+        before = emulator.settle()
+        time.sleep(0.2)
+        assert (emulator.settle() - before).total_seconds() >= 12

@@ -1,0 +1,53 @@
+"""Token buckets, by wall-clock time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.emulator.conftest import Api
+
+REMAINING = "x-ms-ratelimit-remaining-subscription"
+
+
+def test_every_answer_tells_what_is_left(api: Api) -> None:
+    path = f"/subscriptions/{api.shops}"
+    assert api.get(path).headers[f"{REMAINING}-reads"] == "249"
+    answer = api.get(path)
+    assert answer.headers[f"{REMAINING}-reads"] == "248"
+    assert answer.headers[f"{REMAINING}-global-reads"] == "3748"
+    assert api.install(api.arc).headers[f"{REMAINING}-writes"] == "199"
+    assert api.send("DELETE", api.extension(api.aks)).headers[f"{REMAINING}-deletes"] == "199"
+    assert api.get("/subscriptions").headers["x-ms-ratelimit-remaining-tenant-reads"] == "249"
+
+
+def test_a_bucket_refills_by_the_wall_clock_and_not_by_the_simulated_one(api: Api) -> None:
+    path = f"/subscriptions/{api.shops}"
+    for _ in range(20):
+        api.get(path)
+    api.advance("1h")
+    assert api.get(path).headers[f"{REMAINING}-reads"] == "229"
+    api.wall.pass_(0.4)
+    assert api.get(path).headers[f"{REMAINING}-reads"] == "238"
+
+
+def test_an_empty_bucket_refuses_and_says_when_to_come_back(api: Api) -> None:
+    statuses = [api.send("DELETE", api.extension(api.arc)).status_code for _ in range(201)]
+    assert statuses == [204] * 200 + [429]
+    refused = api.send("DELETE", api.extension(api.arc))
+    assert api.error(refused) == (429, "SubscriptionRequestsThrottled")
+    assert refused.headers["retry-after"] == "1"
+    assert "'1' seconds" in refused.json()["error"]["message"]
+    assert api.send("DELETE", api.extension(api.aks)).status_code == 204
+    other = {"Authorization": "Bearer another"}
+    assert api.http.delete(f"{api.extension(api.arc)}?api-version=2025-03-01", headers=other).status_code == 204
+    api.wall.pass_(1)
+    assert api.send("DELETE", api.extension(api.arc)).status_code == 204
+
+
+def test_it_can_be_switched_off(start: Callable[..., Api]) -> None:
+    api = start(throttling=False)
+    answers = [api.send("DELETE", api.extension(api.arc)) for _ in range(205)]
+    assert {a.status_code for a in answers} == {204}
+    assert answers[-1].headers[f"{REMAINING}-deletes"] == "0"
