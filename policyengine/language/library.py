@@ -1,0 +1,268 @@
+"""Documents → a library in which every reference leads somewhere.
+
+Names are compared without case. Several versions of one definition or initiative may stand side by side; of those a
+reference allows, the highest wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from policyengine.language.cycles import find_cycle
+from policyengine.language.documents import Assignment, Exemption, Initiative, PolicyDefinition, Reference
+from policyengine.language.parser import Document
+from policyengine.language.problems import Problems
+from policyengine.language.versions import matches_version, version_key
+from policyengine.model.diagnostic import Diagnostic, Span, did_you_mean
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def span(self) -> Span | None: ...
+
+
+class _Versioned(_Named, Protocol):
+    @property
+    def version(self) -> str | None: ...
+    @property
+    def azure_id(self) -> str | None: ...
+
+
+N = TypeVar("N", bound=_Named)
+V = TypeVar("V", bound=_Versioned)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PolicyLibrary:
+    """Everything that was loaded. Made by `build`, which is the only one to report what does not fit together."""
+
+    definitions: tuple[PolicyDefinition, ...] = ()
+    initiatives: tuple[Initiative, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
+    exemptions: tuple[Exemption, ...] = ()
+    _definitions: Mapping[str, tuple[PolicyDefinition, ...]] = field(init=False, repr=False, compare=False)
+    _initiatives: Mapping[str, tuple[Initiative, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_definitions", _index(self.definitions))
+        object.__setattr__(self, "_initiatives", _index(self.initiatives))
+
+    @classmethod
+    def build(cls, documents: Iterable[Document]) -> tuple[PolicyLibrary, tuple[Diagnostic, ...]]:
+        """The library, and what is wrong between the documents. Use it only when no diagnostic is an error."""
+        listed = tuple(documents)
+        library = cls(
+            definitions=_of(PolicyDefinition, listed),
+            initiatives=_of(Initiative, listed),
+            assignments=_of(Assignment, listed),
+            exemptions=_of(Exemption, listed),
+        )
+        problems = Problems()
+        _check_duplicates(library, problems)
+        _check_references(library, problems)
+        _check_cycles(library, problems)
+        return library, tuple(sorted(problems.found, key=lambda d: d.sort_key))
+
+    def definition(self, reference: Reference) -> PolicyDefinition | None:
+        """By name or by Azure id; the highest version the reference allows, None when there is none."""
+        return _highest(_named(self._definitions, reference), reference)
+
+    def initiative(self, reference: Reference) -> Initiative | None:
+        """By name or by Azure id; the highest version the reference allows, None when there is none."""
+        return _highest(_named(self._initiatives, reference), reference)
+
+    def assignment(self, name: str) -> Assignment | None:
+        return next((a for a in self.assignments if a.name.casefold() == name.casefold()), None)
+
+    def definitions_named(self, reference: Reference) -> tuple[PolicyDefinition, ...]:
+        """Every version, whatever the reference allows."""
+        return _named(self._definitions, reference)
+
+    def initiatives_named(self, reference: Reference) -> tuple[Initiative, ...]:
+        """Every version, whatever the reference allows."""
+        return _named(self._initiatives, reference)
+
+
+def _of(kind: type[T], documents: Sequence[Document]) -> tuple[T, ...]:
+    return tuple(document for document in documents if isinstance(document, kind))
+
+
+def _index(documents: Sequence[V]) -> dict[str, tuple[V, ...]]:
+    """By folded name and by folded Azure id."""
+    index: dict[str, list[V]] = {}
+    for document in documents:
+        for key in {document.name.casefold(), (document.azure_id or document.name).casefold()}:
+            index.setdefault(key, []).append(document)
+    return {key: tuple(found) for key, found in index.items()}
+
+
+def _named(index: Mapping[str, tuple[V, ...]], reference: Reference) -> tuple[V, ...]:
+    """An Azure id also finds a document that has no id of its own and is called as the id ends."""
+    key = reference.name.casefold()
+    if key in index or "/" not in key:
+        return index.get(key, ())
+    return tuple(document for document in index.get(key.rpartition("/")[2], ()) if document.azure_id is None)
+
+
+def _highest(found: Sequence[V], reference: Reference) -> V | None:
+    fitting = [document for document in found if matches_version(document.version, reference.version)]
+    return max(fitting, key=lambda document: version_key(document.version), default=None)
+
+
+def _check_duplicates(library: PolicyLibrary, problems: Problems) -> None:
+    _check_names("policy definition", [(d, d.version) for d in library.definitions], problems)
+    _check_names("initiative", [(i, i.version) for i in library.initiatives], problems)
+    _check_names("assignment", [(a, None) for a in library.assignments], problems)
+    _check_names("exemption", [(e, None) for e in library.exemptions], problems)
+
+
+def _check_names(noun: str, documents: Sequence[tuple[_Named, str | None]], problems: Problems) -> None:
+    first: dict[tuple[str, str | None], _Named] = {}
+    for document, version in documents:
+        other = first.setdefault((document.name.casefold(), version), document)
+        if other is not document and document.name:
+            label = f"{document.name}@{version}" if version else document.name
+            message = f"there is already another {noun} `{label}`"
+            help = f"the first is at {other.span}" if other.span else None
+            problems.error("duplicate-name", message, document.span, help)
+
+
+def _check_references(library: PolicyLibrary, problems: Problems) -> None:
+    checker = _References(library, problems)
+    for definition in library.definitions:
+        for reference in definition.depends_on:
+            checker.definition(reference)
+    for initiative in library.initiatives:
+        checker.initiative_members(initiative)
+    for assignment in library.assignments:
+        if assignment.policy is not None:
+            checker.definition(assignment.policy)
+        if assignment.initiative is not None:
+            checker.initiative(assignment.initiative)
+        checker.messages(assignment)
+    for exemption in library.exemptions:
+        checker.exemption(exemption)
+
+
+class _References:
+    """Follows every reference of a library and reports those that lead nowhere."""
+
+    def __init__(self, library: PolicyLibrary, problems: Problems) -> None:
+        self.library = library
+        self.problems = problems
+
+    def definition(self, reference: Reference) -> None:
+        found = self.library.definition(reference)
+        if found is None:
+            named = self.library.definitions_named(reference)
+            self.missing("policy definition", reference, named, self.library.definitions, self.library.initiatives)
+
+    def initiative(self, reference: Reference) -> None:
+        found = self.library.initiative(reference)
+        if found is None:
+            named = self.library.initiatives_named(reference)
+            self.missing("initiative", reference, named, self.library.initiatives, self.library.definitions)
+
+    def missing(
+        self,
+        noun: str,
+        reference: Reference,
+        named: Sequence[_Versioned],
+        all: Sequence[_Versioned],
+        others: Sequence[_Versioned],
+    ) -> None:
+        if not reference.name:
+            return
+        help = did_you_mean(reference.name, [document.name for document in all])
+        if named:
+            versions = ", ".join(f"`{document.version or 'none'}`" for document in named)
+            help = f"versions at hand: {versions}"
+        elif any(other.name.casefold() == reference.name.casefold() for other in others):
+            other_noun = "an initiative" if noun == "policy definition" else "a policy definition"
+            help = f"`{reference.name}` is {other_noun}"
+        self.problems.error("missing-reference", f"there is no {noun} `{reference}`", reference.span, help)
+
+    def initiative_members(self, initiative: Initiative) -> None:
+        for reference in initiative.depends_on:
+            self.initiative(reference)
+        ids = [member.reference_id for member in initiative.members]
+        for member in initiative.members:
+            self.definition(member.reference)
+            for id in member.depends_on:
+                self.reference_id(id, ids, f"initiative `{initiative.name}`", member.span)
+            definition = self.library.definition(member.reference)
+            for name in member.parameters if definition else ():
+                self.parameter(name, definition, member.span)
+
+    def parameter(self, name: str, definition: PolicyDefinition | None, span: Span | None) -> None:
+        if definition is not None and name.casefold() not in definition.parameters:
+            help = did_you_mean(name, [parameter.name for parameter in definition.parameters.values()])
+            message = f"policy definition `{definition.name}` has no parameter `{name}`"
+            self.problems.error("unknown-parameter", message, span, help)
+
+    def reference_id(self, id: str, ids: Sequence[str], owner: str, span: Span | None) -> None:
+        if id.casefold() not in {known.casefold() for known in ids}:
+            help = did_you_mean(id, ids)
+            self.problems.error("missing-reference", f"{owner} has no member with the id `{id}`", span, help)
+
+    def messages(self, assignment: Assignment) -> None:
+        ids = [message.reference_id for message in assignment.non_compliance_messages if message.reference_id]
+        self.member_ids(ids, assignment, assignment.span)
+
+    def exemption(self, exemption: Exemption) -> None:
+        assignment = self.library.assignment(exemption.assignment)
+        if assignment is not None:
+            self.member_ids(exemption.reference_ids, assignment, exemption.span)
+        elif exemption.assignment:
+            help = did_you_mean(exemption.assignment, [a.name for a in self.library.assignments])
+            message = f"there is no assignment `{exemption.assignment}`"
+            self.problems.error("missing-reference", message, exemption.span, help)
+
+    def member_ids(self, ids: Sequence[str], assignment: Assignment, span: Span | None) -> None:
+        """Every id must be a member of the initiative that is assigned."""
+        reference = assignment.initiative
+        initiative = self.library.initiative(reference) if reference is not None else None
+        if reference is None and assignment.policy is None:
+            return
+        if reference is not None and initiative is None:
+            return  # reported where the assignment names it
+        known = [member.reference_id for member in initiative.members] if initiative else []
+        for id in ids:
+            self.reference_id(id, known, f"assignment `{assignment.name}`", span)
+
+
+def _check_cycles(library: PolicyLibrary, problems: Problems) -> None:
+    """Rings among definitions, among initiatives, and among the members of one initiative."""
+    definitions = {
+        definition.name: [found.name for r in definition.depends_on if (found := library.definition(r))]
+        for definition in library.definitions
+    }
+    _report_cycle("policy definitions", definitions, {d.name: d.span for d in library.definitions}, problems)
+    initiatives = {
+        initiative.name: [after.name for r in initiative.depends_on if (after := library.initiative(r))]
+        for initiative in library.initiatives
+    }
+    _report_cycle("initiatives", initiatives, {i.name: i.span for i in library.initiatives}, problems)
+    for initiative in library.initiatives:
+        spelt = {member.reference_id.casefold(): member.reference_id for member in initiative.members}
+        members = {
+            member.reference_id: [spelt[id.casefold()] for id in member.depends_on if id.casefold() in spelt]
+            for member in initiative.members
+        }
+        spans = {member.reference_id: member.span for member in initiative.members}
+        _report_cycle(f"members of initiative `{initiative.name}`", members, spans, problems)
+
+
+def _report_cycle(
+    noun: str, graph: Mapping[str, Sequence[str]], spans: Mapping[str, Span | None], problems: Problems
+) -> None:
+    ring = find_cycle(graph)
+    if ring:
+        path = " → ".join(f"`{name}`" for name in ring)
+        help = "remove one `dependsOn` of the ring"
+        problems.error("cycle", f"{noun} wait for each other in a ring: {path}", spans[ring[0]], help)

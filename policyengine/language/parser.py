@@ -1,0 +1,113 @@
+"""Text → documents: the one loader for everything people write about policies.
+
+Which shape a document has is decided here; each shape is read in a module of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from policyengine.language.aliases import AliasCatalogue
+from policyengine.language.assignments import parse_assignment
+from policyengine.language.azure import is_azure, parse_azure
+from policyengine.language.definitions import parse_definition
+from policyengine.language.documents import Assignment, Exemption, Initiative, PolicyDefinition
+from policyengine.language.exemptions import parse_exemption
+from policyengine.language.fields import Fields, first_line, one_of
+from policyengine.language.initiatives import parse_initiative
+from policyengine.language.problems import Problems
+from policyengine.model.diagnostic import Diagnostic, did_you_mean
+from policyengine.text.nodes import MappingNode, Node, ScalarNode, SequenceNode, describe
+from policyengine.text.reader import read_leniently
+
+API_VERSION: Final = "policyengine/v1"
+
+Document: TypeAlias = PolicyDefinition | Initiative | Assignment | Exemption
+
+_KINDS: Final[Mapping[str, Callable[[Fields, AliasCatalogue], Document]]] = {
+    "PolicyDefinition": parse_definition,
+    "Initiative": lambda document, _aliases: parse_initiative(document),
+    "Assignment": lambda document, _aliases: parse_assignment(document),
+    "Exemption": lambda document, _aliases: parse_exemption(document),
+}
+_READ_ELSEWHERE: Final = ("PolicyTest", "Project", "Fleet")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    """What a text holds, and what is wrong with it.
+
+    A document with errors is still there, as far as it could be read, so that references to it are not reported as
+    missing. Use the documents only when no diagnostic is an error.
+    """
+
+    documents: tuple[Document, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def parse_documents(text: str, name: str, aliases: AliasCatalogue) -> ParsedFile:
+    """Every document of the text, which people know as ``name``; whatever is wrong is a diagnostic, never raised."""
+    nodes, unreadable = read_leniently(text, name)
+    problems = Problems(list(unreadable))
+    documents: list[Document] = []
+    for node in _each(nodes):
+        document = _parse(node, problems, aliases, _stem(name, len(documents)))
+        if document is not None:
+            documents.append(document)
+    return ParsedFile(tuple(documents), tuple(sorted(problems.found, key=lambda d: d.sort_key)))
+
+
+def _each(nodes: list[Node]) -> Iterator[Node]:
+    """A list at the top holds several documents, as Azure's tools export them."""
+    for node in nodes:
+        if isinstance(node, SequenceNode):
+            yield from node.items
+        else:
+            yield node
+
+
+def _stem(name: str, number: int) -> str:
+    """What to call a document without a name: after its file, numbered from the second on."""
+    stem = name.replace("\\", "/").rpartition("/")[2].partition(".")[0] or "policy"
+    return stem if number == 0 else f"{stem}-{number + 1}"
+
+
+def _parse(node: Node, problems: Problems, aliases: AliasCatalogue, fallback_name: str) -> Document | None:
+    if not isinstance(node, MappingNode):
+        problems.error("unknown-document", f"a document must be a mapping, got {describe(node)}", first_line(node))
+        return None
+    if node.get("apiVersion") is not None or (node.get("kind") is not None and node.get("spec") is not None):
+        return _parse_ours(Fields(node, "the document", problems), aliases)
+    if is_azure(node):
+        return parse_azure(node, problems, fallback_name=fallback_name)
+    help = f"begin with `apiVersion: {API_VERSION}` and a `kind`, or give an Azure definition with a `policyRule`"
+    problems.error("unknown-document", "this is not a policy document", first_line(node), help)
+    return None
+
+
+def _parse_ours(document: Fields, aliases: AliasCatalogue) -> Document | None:
+    problems = document.problems
+    version, kind = document.take("apiVersion"), document.take("kind")
+    if version is None:
+        document.missing("apiVersion", f"write `apiVersion: {API_VERSION}`")
+    elif not isinstance(version, ScalarNode) or version.value != API_VERSION:
+        message = "this is not a document of this program, or of a version it does not know"
+        problems.error("unknown-document", message, first_line(version), f"the `apiVersion` must be `{API_VERSION}`")
+        return None
+    word = kind.value if isinstance(kind, ScalarNode) else None
+    if not isinstance(word, str):
+        document.missing("kind", one_of(_KINDS))
+        return None
+    if word.casefold() in {name.casefold() for name in _READ_ELSEWHERE}:
+        return None
+    for name, parse in _KINDS.items():
+        if name.casefold() == word.casefold():
+            parsed = parse(document, aliases)
+            document.close()
+            return parsed
+    assert kind is not None
+    help = did_you_mean(word, (*_KINDS, *_READ_ELSEWHERE))
+    problems.error("unknown-document", f"`{word}` is not a kind of document", kind.span, help)
+    return None

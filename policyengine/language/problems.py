@@ -1,0 +1,69 @@
+"""What is wrong with a file so far, and every code a problem may have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from policyengine.model.diagnostic import Diagnostic, Severity, Span
+
+CODES: Final[Mapping[str, str]] = {
+    "alias-bomb": "aliases that refer to themselves or grow beyond all measure",
+    "bare-literal": "`null`, `true` or `false` in JMESPath without backticks is the name of a field",
+    "cycle": "things that wait for each other in a ring",
+    "duplicate-key": "a key given twice in one mapping, also when only the case differs",
+    "duplicate-name": "two documents of one kind with the same name and version",
+    "empty-logic": "`allOf` or `anyOf` without a condition",
+    "invalid-date": "text that is no ISO 8601 date",
+    "invalid-duration": "text that is no duration such as `30m`",
+    "invalid-expression": "a template expression that cannot be right",
+    "invalid-jmespath": "a JMESPath expression that cannot be right",
+    "invalid-name": "a name that the documents, or the service behind them, do not allow",
+    "invalid-reference": "text that names no definition, initiative and version",
+    "invalid-schedule": "a schedule without a time, with two, or with a bad cron expression",
+    "invalid-scope": "text that is no place in the Resource Manager tree",
+    "invalid-source": "a Flux configuration with no source, with several, or with the wrong kind of one",
+    "invalid-value": "a value that the service would refuse",
+    "json-syntax": "text that is not JSON",
+    "literal-secret": "a secret written down where only a reference may stand",
+    "loose-existence": "an existence condition that an unrelated sibling can satisfy",
+    "misplaced-secret": "a reference to a secret where the service takes none",
+    "missing-key": "a key that has to be there",
+    "missing-reference": "a name that no document has",
+    "mixed-logic": "`allOf`, `anyOf` or `not` with another key beside it",
+    "not-allowed": "a value that the parameter does not allow",
+    "not-supported-yet": "a key or value that the format has and this release does not act on",
+    "one-left-side": "a condition with no left-hand side, or with several",
+    "one-operator": "a condition with no operator, or with several",
+    "too-deep": "nesting beyond all measure",
+    "unknown-alias": "a field that the catalogue does not have for its resource type",
+    "unknown-document": "a document that is none of the kinds this program reads",
+    "unknown-effect": "an effect that Azure Policy does not have",
+    "unknown-field": "a field that no resource has",
+    "unknown-key": "a key that has no meaning where it stands",
+    "unknown-operator": "an operator that the language does not have",
+    "unknown-parameter": "a parameter that is not declared",
+    "unknown-value": "a value outside the few that are possible",
+    "unsupported-tag": "a YAML tag or merge key",
+    "wrong-type": "a value of another kind than wanted",
+    "yaml-syntax": "text that is not YAML",
+}
+"""Every code, and what it stands for. Codes are stable: people select and ignore problems by them."""
+
+
+@dataclass(slots=True)
+class Problems:
+    """Collects diagnostics, so that a person sees all of them at once, and each of them once."""
+
+    found: list[Diagnostic] = field(default_factory=list)
+
+    def error(self, code: str, message: str, span: Span | None, help: str | None = None) -> None:
+        self._add(Diagnostic(code, message, span, help))
+
+    def warning(self, code: str, message: str, span: Span | None, help: str | None = None) -> None:
+        self._add(Diagnostic(code, message, span, help, Severity.WARNING))
+
+    def _add(self, diagnostic: Diagnostic) -> None:
+        if diagnostic not in self.found:
+            self.found.append(diagnostic)

@@ -1,0 +1,40 @@
+"""From offsets to lines and columns, and the list of problems found on the way."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+from policyengine.model.diagnostic import Diagnostic, Source, Span
+
+MAX_DEPTH = 200
+"""Deeper nesting is refused: nothing real comes near, and readers of nodes may recurse."""
+
+_LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")  # what str.splitlines() breaks at
+
+
+@dataclass(slots=True)
+class Reading:
+    """A text while it is being read: where its lines start, and what is wrong with it so far."""
+
+    source: Source
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    line_starts: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.line_starts = [0, *(match.end() for match in _LINE_BREAK.finditer(self.source.text))]
+
+    def span(self, start: int, end: int) -> Span:
+        """The characters from ``start`` up to ``end``, offsets counted from 0."""
+        starts = self.line_starts
+        line = bisect_right(starts, start)
+        last = line if line == len(starts) or end < starts[line] else bisect_right(starts, end)
+        return Span(self.source, line, start - starts[line - 1] + 1, last, end - starts[last - 1] + 1)
+
+    def error(self, code: str, message: str, span: Span, help: str | None = None) -> None:
+        self.diagnostics.append(Diagnostic(code, message, span, help))
+
+
+class Unreadable(Exception):
+    """Reading cannot go on; the reason is already among the diagnostics. Never leaves this folder."""

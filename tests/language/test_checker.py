@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from policyengine.language.aliases import AliasCatalogue
+from policyengine.language.checker import RULES, check
+from policyengine.language.documents import PolicyDefinition
+from policyengine.language.library import PolicyLibrary
+from policyengine.language.parser import ParsedFile
+
+EXTENSIONS = "Microsoft.KubernetesConfiguration/extensions"
+FLUX = "Microsoft.KubernetesConfiguration/fluxConfigurations"
+
+
+@pytest.fixture
+def warnings(load: Callable[..., ParsedFile], aliases: AliasCatalogue) -> Callable[[str], list[tuple[str, str | None]]]:
+    """Code and help of every warning about a rule."""
+
+    def find(rule: str) -> list[tuple[str, str | None]]:
+        parsed = load(rule)
+        assert parsed.diagnostics == ()
+        definitions = tuple(d for d in parsed.documents if isinstance(d, PolicyDefinition))
+        found = check(PolicyLibrary(definitions=definitions), aliases)
+        assert not any(diagnostic.is_error for diagnostic in found)
+        return [(diagnostic.code, diagnostic.help) for diagnostic in found]
+
+    return find
+
+
+Warnings = Callable[[str], list[tuple[str, str | None]]]
+
+
+def audit(condition: str) -> str:
+    return f"if: {condition}\nthen: {{effect: audit}}\n"
+
+
+def existence(type: str, condition: str, more: str = "") -> str:
+    details = f"{{type: {type}, existenceCondition: {condition}{more}}}"
+    return f"if: {{field: type, equals: x}}\nthen: {{effect: auditIfNotExists, details: {details}}}\n"
+
+
+def test_an_alias_the_catalogue_does_not_have_is_reported(warnings: Warnings) -> None:
+    assert warnings(audit(f"{{field: {EXTENSIONS}/releaseTrian, equals: x}}")) == [
+        ("unknown-alias", f"did you mean `{EXTENSIONS}/releaseTrain`?")
+    ]
+    assert warnings(audit(f"{{field: {EXTENSIONS}/RELEASETRAIN, equals: x}}")) == []
+    assert warnings(audit("{field: Microsoft.Compute/virtualMachines/anything, equals: x}")) == []
+
+
+def test_aliases_are_looked_for_everywhere(warnings: Warnings) -> None:
+    where = f"{{field: {EXTENSIONS}/no, exists: true}}"
+    nested = f"{{not: {{count: {{field: '{EXTENSIONS}/nope[*]', where: {where}}}, less: 1}}}}"
+
+    assert [code for code, _ in warnings(audit(nested))] == ["unknown-alias", "unknown-alias"]
+    assert [code for code, _ in warnings(existence(EXTENSIONS, f"{{field: {EXTENSIONS}/nope, equals: 1}}"))] == [
+        "unknown-alias"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "found"),
+    [
+        ("tyep", [("unknown-field", "did you mean `type`?")]),
+        ("kustomizations.x", [("unknown-field", "write an alias, or a path that begins with `properties.`")]),
+        ("properties.kustomizations.x", []),
+        ("sku.name", []),
+        ("systemData.createdAt", []),
+        ("tags.x", []),
+        ("\"[concat('a', 'b')]\"", []),
+    ],
+)
+def test_a_field_that_nothing_has_is_reported(
+    warnings: Warnings, field: str, found: list[tuple[str, str | None]]
+) -> None:
+    assert warnings(audit(f"{{field: {field}, equals: x}}")) == found
+
+
+def test_a_condition_any_sibling_satisfies_is_reported(warnings: Warnings) -> None:
+    url = f"{{field: {FLUX}/gitRepository.url, equals: x}}"
+    named = f"{{allOf: [{url}, {{field: Name, equals: y}}]}}"
+
+    assert [code for code, _ in warnings(existence(FLUX, url))] == ["loose-existence"]
+    assert warnings(existence(FLUX, url, ", name: y")) == []
+    assert warnings(existence(FLUX, named)) == []
+    assert warnings(existence(EXTENSIONS, f"{{field: {EXTENSIONS}/extensionType, equals: x}}")) == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "count"),
+    [
+        ("a[?b == null]", 1),
+        ("a[?b == true || c == false]", 2),
+        ("a[?b == `null`]", 0),
+        ("a[?b == 'null']", 0),
+        ("properties.null", 0),
+        ("a.{null: b}", 0),
+        ("nullable", 0),
+        ("not_null(a, null)", 1),
+    ],
+)
+def test_a_bare_word_in_jmespath_is_reported(warnings: Warnings, expression: str, count: int) -> None:
+    text = audit(f'{{jmespath: "{expression}", equals: x}}')
+
+    assert [code for code, _ in warnings(text)] == ["bare-literal"] * min(count, 2)
+
+
+def test_rules_are_known_by_their_codes() -> None:
+    assert set(RULES) == {"bare-literal", "loose-existence", "unknown-alias", "unknown-field"}
