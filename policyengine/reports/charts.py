@@ -17,7 +17,7 @@ from typing import Final
 from policyengine.model.states import ComplianceState, compliance_ratio
 from policyengine.reports.report import Counts, TrendPoint
 from policyengine.reports.summary import counted, present
-from policyengine.reports.words import STATE_WORDS, day, instant, number, percent
+from policyengine.reports.words import STATE_WORDS, day_or_instant, instant, number, percent
 
 COLOURS: Final = {
     ComplianceState.COMPLIANT: "#1f6fb5",
@@ -107,7 +107,8 @@ def trend(id: str, points: Sequence[TrendPoint]) -> Chart | None:
     states = [state for state in _STACK if any(p.counts.get(state) for p in known)]
     body = _grid() + _areas(known, states) + _edge(known) + _dates(known)
     first, last = (percent(compliance_ratio(p.counts)) for p in (known[0], known[-1]))
-    title = f"Compliance from {day(known[0].at)} to {day(known[-1].at)}"
+    first_at, last_at = _ends(known)
+    title = f"Compliance from {first_at} to {last_at}"
     described = f"{first} at the beginning, {last} at the end, over {number(len(known))} scans"
     rows = tuple(
         (
@@ -159,10 +160,16 @@ def _edge(points: Sequence[TrendPoint]) -> str:
 
 def _dates(points: Sequence[TrendPoint]) -> str:
     y = _HEIGHT - 8
+    first, last = _ends(points)
     return (
-        f'<text class="tick" x="{_LEFT}" y="{y}" font-size="11">{day(points[0].at)}</text>'
-        f'<text class="tick" x="{_RIGHT}" y="{y}" text-anchor="end" font-size="11">{day(points[-1].at)}</text>'
+        f'<text class="tick" x="{_LEFT}" y="{y}" font-size="11">{first}</text>'
+        f'<text class="tick" x="{_RIGHT}" y="{y}" text-anchor="end" font-size="11">{last}</text>'
     )
+
+
+def _ends(points: Sequence[TrendPoint]) -> tuple[str, str]:
+    first, last = points[0].at, points[-1].at
+    return day_or_instant(first, last), day_or_instant(last, first)
 
 
 def _xs(points: Sequence[TrendPoint]) -> list[float]:

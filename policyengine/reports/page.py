@@ -76,7 +76,7 @@ class PolicyPart:
     policy: PolicyEntry
     causes: tuple[Cause, ...]
     anchors: dict[ComplianceState, str]
-    moved: tuple[tuple[Direction, int], ...]  # since the previous scan
+    moved: tuple[tuple[Direction, int], ...]  # since the earlier scan
 
     @property
     def findings(self) -> int:

@@ -142,7 +142,7 @@ class FindingEntry:
 
 
 class Direction(Enum):
-    """Which way a pair went since the previous scan."""
+    """Which way a pair went since the earlier scan that the report compares with."""
 
     NEW = "new"  # fails, and never did before
     BACK = "back"  # fails again after it had been fixed
@@ -152,7 +152,7 @@ class Direction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ChangeEntry:
-    """One pair whose state is not what the previous scan found. ``old`` is None for a pair not seen before."""
+    """One pair whose state is not what the earlier scan found. ``old`` is None for a pair not seen before."""
 
     cluster: ResourceId
     cluster_name: str

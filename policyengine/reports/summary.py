@@ -76,7 +76,7 @@ def present(counts: Counts, states: Sequence[ComplianceState] = STATE_ORDER) -> 
 
 
 def delta(report: Report) -> float | None:
-    """How far the percentage moved since the previous scan, as a ratio; None when either side has none."""
+    """How far the percentage moved since the earlier scan, as a ratio; None when either side has none."""
     now = compliance_ratio(totals(report))
     before = compliance_ratio(report.previous.counts) if report.previous else None
     return None if now is None or before is None else now - before

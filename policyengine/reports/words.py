@@ -89,6 +89,11 @@ def day(at: datetime) -> str:
     return f"{utc.day} {_MONTHS[utc.month - 1]} {utc.year}"
 
 
+def day_or_instant(at: datetime, other: datetime) -> str:
+    """The day alone when that tells ``at`` from ``other``, with the time of day when they are near."""
+    return day(at) if abs(at - other) >= timedelta(days=2) else instant(at)
+
+
 def instant(at: datetime) -> str:
     """``22 Nov 2026 20:00 UTC``."""
     return f"{day(at)} {at.astimezone(UTC):%H:%M} UTC"

@@ -55,6 +55,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "day": words.day,
+        "day_or_instant": words.day_or_instant,
         "duration": words.duration,
         "instant": words.instant,
         "iso": words.iso,

@@ -52,7 +52,7 @@ def _headline(report: Report) -> list[str]:
     if not counted(counts):
         return [f"No pair counts yet: {plural(len(report.clusters), 'cluster')}, {_policy_count(report)}."]
     moved = delta(report)
-    since = f" ({points(moved)} since the previous scan)" if moved is not None else ""
+    since = f" ({points(moved)} since {instant(report.previous.at)})" if moved is not None and report.previous else ""
     return [
         f"**{percent(compliance_ratio(counts))}** compliant: {number(counts.get(ComplianceState.COMPLIANT, 0))} "
         f"of {number(counted(counts))} pairs{since}; "

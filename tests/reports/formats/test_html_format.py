@@ -131,7 +131,7 @@ def test_headline_says_out_of_what(small_report: Report) -> None:
     text = " ".join("".join(Outline(FORMATS["html"](small_report)).text).split())
 
     assert "40 % compliant: 2 of 5 pairs of a cluster and a policy. 1 of them unknown, 1 more exempt." in text
-    assert "Since the previous scan: +20 points." in text
+    assert "Since 15 Nov 2026: +20 points." in text
     assert "Azure’s portal: 4 / 6 = 67 %" in text
 
 
