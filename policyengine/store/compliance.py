@@ -1,0 +1,161 @@
+"""Questions about states: findings, roll-ups, the matrix, history, the scans themselves. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from policyengine.model.ids import ResourceId
+from policyengine.model.states import ComplianceState, Finding, Reason
+from policyengine.store import bulk, inventory, mapping
+from policyengine.store.records import Change, PolicyRecord, RollupRow, ScanRecord
+from policyengine.store.tables import (
+    AssignmentRow,
+    ClusterRow,
+    FindingRow,
+    HistoryRow,
+    ReasonRow,
+    RollupCellRow,
+    ScanCountRow,
+    ScanRow,
+)
+
+
+def policies(session: Session) -> list[PolicyRecord]:
+    return [mapping.policy_value(row) for row in _bound(session)]
+
+
+def _bound(session: Session) -> list[AssignmentRow]:
+    query = select(AssignmentRow).where(col(AssignmentRow.retired).is_(None)).order_by(col(AssignmentRow.position))
+    return list(session.scalars(query))
+
+
+def findings(
+    session: Session,
+    *,
+    policy: str | None,
+    cluster: ResourceId | None,
+    states: Collection[ComplianceState] | None,
+) -> list[Finding]:
+    query = (
+        select(
+            col(ClusterRow.id),
+            col(AssignmentRow.key),
+            col(FindingRow.state),
+            col(FindingRow.since),
+            col(ReasonRow.code),
+            col(ReasonRow.message),
+        )
+        .join(ClusterRow, col(ClusterRow.number) == col(FindingRow.cluster))
+        .join(AssignmentRow, col(AssignmentRow.number) == col(FindingRow.assignment))
+        .join(ReasonRow, col(ReasonRow.number) == col(FindingRow.reason))
+        .where(*_of_pair(policy, cluster))
+        .order_by(col(AssignmentRow.position), col(ClusterRow.key))
+    )
+    if states is not None:
+        query = query.where(col(FindingRow.state).in_([state.value for state in states]))
+    return [
+        Finding(ResourceId(id), key, ComplianceState(state), since, Reason(code, message))
+        for id, key, state, since, code, message in session.execute(query)
+    ]
+
+
+def history(
+    session: Session, *, policy: str | None, cluster: ResourceId | None, since: datetime | None
+) -> list[Change]:
+    query = (
+        select(
+            col(AssignmentRow.key),
+            col(ClusterRow.id),
+            col(HistoryRow.old),
+            col(HistoryRow.new),
+            col(HistoryRow.scan),
+            col(HistoryRow.at),
+        )
+        .join(ClusterRow, col(ClusterRow.number) == col(HistoryRow.cluster))
+        .join(AssignmentRow, col(AssignmentRow.number) == col(HistoryRow.assignment))
+        .where(*_of_pair(policy, cluster))
+        .order_by(col(HistoryRow.number))
+    )
+    if since is not None:
+        query = query.where(col(HistoryRow.at) >= since)
+    return [
+        Change(
+            key,
+            ResourceId(id),
+            ComplianceState(old),
+            ComplianceState(new),
+            None if scan is None else mapping.scan_id(scan),
+            at,
+        )
+        for key, id, old, new, scan, at in session.execute(query)
+    ]
+
+
+def _of_pair(policy: str | None, cluster: ResourceId | None) -> list[ColumnElement[bool]]:
+    """The conditions that name one policy, one cluster, both or neither."""
+    conditions = []
+    if policy is not None:
+        conditions.append(col(AssignmentRow.key) == policy)
+    if cluster is not None:
+        conditions.append(col(ClusterRow.key) == cluster.key)
+    return conditions
+
+
+def rollups(session: Session) -> list[RollupRow]:
+    tree = inventory.tree(session)
+    subscriptions = {s.subscription_id.casefold(): s.subscription_id for s in tree.subscriptions}
+    groups = {g.id.key: g.name for g in tree.resource_groups}
+    query = (
+        select(
+            col(AssignmentRow.key),
+            col(RollupCellRow.subscription),
+            col(RollupCellRow.resource_group),
+            col(RollupCellRow.state),
+            col(RollupCellRow.n),
+        )
+        .join(AssignmentRow, col(AssignmentRow.number) == col(RollupCellRow.assignment))
+        .order_by(col(AssignmentRow.position), col(RollupCellRow.subscription), col(RollupCellRow.resource_group))
+    )
+    return [
+        RollupRow(
+            policy_key=key,
+            subscription=subscriptions.get(subscription, subscription),
+            resource_group=groups.get(f"/subscriptions/{subscription}/resourcegroups/{group}", group),
+            state=ComplianceState(state),
+            count=n,
+        )
+        for key, subscription, group, state, n in session.execute(query)
+    ]
+
+
+def state_matrix(session: Session) -> list[tuple[ResourceId, dict[str, ComplianceState]]]:
+    """Every cluster in order of its folded id, with the state of each pair that has been judged."""
+    keys = {row.number: row.key for row in _bound(session)}
+    blocks = {keys[number]: of_policy for number, of_policy in bulk.state_blocks(session).items() if number in keys}
+    clusters = session.execute(
+        select(col(ClusterRow.number), col(ClusterRow.id))
+        .where(col(ClusterRow.removed).is_(None))
+        .order_by(col(ClusterRow.key))
+    )
+    return [
+        (
+            ResourceId(id),
+            {key: state for key, of_policy in blocks.items() if (state := of_policy.get(number)) is not None},
+        )
+        for number, id in clusters
+    ]
+
+
+def scans(session: Session, limit: int) -> list[ScanRecord]:
+    """The latest scans, newest first."""
+    rows = list(session.scalars(select(ScanRow).order_by(col(ScanRow.number).desc()).limit(limit)))
+    counts: dict[int, dict[ComplianceState, int]] = {}
+    query = select(ScanCountRow).where(col(ScanCountRow.scan).in_([row.number for row in rows]))
+    for count in session.scalars(query):
+        counts.setdefault(count.scan, {})[ComplianceState(count.state)] = count.n
+    return [mapping.scan_value(row, counts.get(row.number, {})) for row in rows]

@@ -1,0 +1,151 @@
+"""Clusters and the tree above them: what a reading of the inventory changes, and who asks about it.
+
+INVARIANT: findings, blocks and roll-ups speak only of clusters that are in the inventory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
+from sqlalchemy.orm import Session
+from sqlmodel import SQLModel, col
+
+from policyengine.model.ids import ResourceId
+from policyengine.model.resource import Cluster
+from policyengine.model.scope import ScopeTree
+from policyengine.store import bulk, mapping
+from policyengine.store.ledger import Move, Place
+from policyengine.store.records import SyncRecord
+from policyengine.store.scans import post
+from policyengine.store.tables import ClusterRow, ManagementGroupRow, ResourceGroupRow, SubscriptionRow, SyncRow
+
+
+def apply_changes(
+    session: Session,
+    *,
+    upserts: Sequence[Cluster],
+    removed: Iterable[ResourceId],
+    tree: ScopeTree,
+    source: str,
+    complete: bool,
+    at: datetime,
+) -> None:
+    sync = SyncRow(at=at, source=source, complete=complete, clusters=0)
+    session.add(sync)
+    session.flush()
+    _remove(session, removed, seq=sync.seq, at=at)
+    _upsert(session, upserts, seq=sync.seq)
+    _keep_tree(session, tree, replace=complete)
+    sync.clusters = count_clusters(session)
+
+
+def _upsert(session: Session, clusters: Sequence[Cluster], *, seq: int) -> None:
+    """A cluster seen for the first time gets the next number; one that comes back gets its own."""
+    numbers = {row.key: row.number for row in session.execute(select(col(ClusterRow.key), col(ClusterRow.number)))}
+    following = max(numbers.values(), default=-1) + 1
+    rows = []
+    for cluster in clusters:
+        if cluster.id.key not in numbers:
+            numbers[cluster.id.key] = following
+            following += 1
+        rows.append({"number": numbers[cluster.id.key], "seq": seq, **mapping.cluster_columns(cluster)})
+    bulk.upsert_clusters(session, rows)
+
+
+def _remove(session: Session, ids: Iterable[ResourceId], *, seq: int, at: datetime) -> None:
+    places = bulk.places(session)
+    gone = {place.number: place for id in ids if (place := places.get(id.key)) is not None}
+    if gone:
+        _retire(session, gone, at=at)
+        bulk.remove_clusters(session, gone, seq=seq, at=at)
+
+
+def _retire(session: Session, gone: dict[int, Place], *, at: datetime) -> None:
+    """The clusters' pairs are judged no longer, whatever their state was."""
+    blocks = bulk.state_blocks(session)
+    moves = [
+        Move(assignment, number, state, None)
+        for assignment, of_policy in blocks.items()
+        for number in gone
+        if (state := of_policy.get(number)) is not None
+    ]
+    for move in moves:
+        blocks[move.assignment].put(move.cluster, None)
+    post(session, moves, blocks, places=gone, scan=None, at=at)
+
+
+def _keep_tree(session: Session, tree: ScopeTree, *, replace: bool) -> None:
+    """A partial reading adds to what is known of the tree and takes nothing away."""
+    if replace:
+        for table in (ManagementGroupRow, SubscriptionRow, ResourceGroupRow):
+            session.execute(delete(table))
+    rows: list[SQLModel] = [mapping.management_group_row(group) for group in tree.management_groups]
+    rows += [mapping.subscription_row(subscription) for subscription in tree.subscriptions]
+    rows += [mapping.resource_group_row(group) for group in tree.resource_groups]
+    for row in rows:
+        session.merge(row)
+
+
+def tree(session: Session) -> ScopeTree:
+    """Everything above the clusters, each kind in order of its folded name or id."""
+    groups = session.scalars(select(ManagementGroupRow).order_by(col(ManagementGroupRow.key)))
+    subscriptions = session.scalars(select(SubscriptionRow).order_by(col(SubscriptionRow.key)))
+    resource_groups = session.scalars(select(ResourceGroupRow).order_by(col(ResourceGroupRow.key)))
+    return ScopeTree(
+        tuple(mapping.management_group_value(row) for row in groups),
+        tuple(mapping.subscription_value(row) for row in subscriptions),
+        tuple(mapping.resource_group_value(row) for row in resource_groups),
+    )
+
+
+def content_hashes(session: Session) -> dict[ResourceId, str]:
+    rows = session.execute(select(col(ClusterRow.id), col(ClusterRow.content_hash)).where(_present()))
+    return {ResourceId(id): content_hash for id, content_hash in rows}
+
+
+def page(session: Session, *, after: str, limit: int, scope: ColumnElement[bool] | None) -> list[Cluster]:
+    """The next clusters behind the folded id ``after``, in order of folded id."""
+    query = _select_documents().where(col(ClusterRow.key) > after)
+    if scope is not None:
+        query = query.where(scope)
+    rows = session.execute(query.order_by(col(ClusterRow.key)).limit(limit))
+    return [mapping.cluster_value(id, document, children) for id, document, children in rows]
+
+
+def within(session: Session, scope: ResourceId) -> ColumnElement[bool]:
+    """The condition that a cluster stands at or under ``scope``, management groups included."""
+    if scope.management_group is not None:
+        known = tree(session)
+        below = [s.subscription_id.casefold() for s in known.subscriptions if known.contains(scope, s.id)]
+        return col(ClusterRow.subscription).in_(below)
+    key = col(ClusterRow.key)
+    if scope.key == "/":
+        return key > "/"
+    # `0` follows `/` in code point order: a range that an index can serve, unlike a LIKE pattern
+    return or_(key == scope.key, and_(key >= f"{scope.key}/", key < f"{scope.key}0"))
+
+
+def find(session: Session, name_or_id: str) -> list[Cluster]:
+    wanted = name_or_id.rstrip("/").casefold()
+    column = col(ClusterRow.key) if wanted.startswith("/") else col(ClusterRow.name)
+    rows = session.execute(_select_documents().where(column == wanted).order_by(col(ClusterRow.key)))
+    return [mapping.cluster_value(id, document, children) for id, document, children in rows]
+
+
+def last_sync(session: Session) -> SyncRecord | None:
+    row = session.scalar(select(SyncRow).order_by(col(SyncRow.seq).desc()).limit(1))
+    return mapping.sync_value(row) if row else None
+
+
+def count_clusters(session: Session) -> int:
+    return session.scalar(select(func.count()).select_from(ClusterRow).where(_present())) or 0
+
+
+def _present() -> ColumnElement[bool]:
+    return col(ClusterRow.removed).is_(None)
+
+
+def _select_documents() -> Select[str, str, str]:
+    return select(col(ClusterRow.id), col(ClusterRow.document), col(ClusterRow.children)).where(_present())

@@ -1,0 +1,1 @@
+"""Alembic's environment and the revisions that make the schema, one file each."""

@@ -1,0 +1,97 @@
+"""What the store answers with, where the model has no noun of its own. Plain values: nothing here knows a database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from policyengine.model.ids import ResourceId
+from policyengine.model.states import ComplianceState, Reason
+
+PairVerdict: TypeAlias = tuple[str, ResourceId, ComplianceState, Reason | None]
+"""What a scan says of one pair: the bound policy's key, the cluster, its state, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """One bound policy, as reports need it: an assignment, or one member of its initiative.
+
+    ``key`` is the assignment's name, or ``assignment/reference_id``. ``digest`` changes when what is asked changes.
+    """
+
+    key: str
+    digest: str
+    assignment: str
+    reference_id: str | None
+    definition: str
+    display_name: str
+    severity: str
+    effect: str
+    owner: str = ""
+    runbook: str = ""
+    initiative: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRecord:
+    """One reading of an inventory. ``clusters`` counts all that were known afterwards.
+
+    ``complete`` is False when a part of the source could not be read. ``seq`` numbers the readings.
+    """
+
+    at: datetime
+    source: str
+    complete: bool
+    clusters: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRecord:
+    """One scan. ``counts``, ``clusters`` and ``policies`` describe the whole store after it, for trends.
+
+    ``changed`` counts the pairs whose state became another, retired policies included. ``complete`` is False
+    when some pairs could not be judged. ``inventory_seq`` is the reading of the inventory that was judged.
+    """
+
+    id: str
+    started: datetime
+    finished: datetime
+    complete: bool
+    changed: int
+    clusters: int
+    policies: int
+    counts: Mapping[ComplianceState, int] = field(default_factory=dict)
+    inventory_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RollupRow:
+    """How many clusters of one resource group are in one state under one policy; never zero.
+
+    Subscription and resource group are spelt as the scope tree spells them, in lower case when it does not know them.
+    """
+
+    policy_key: str
+    subscription: str
+    resource_group: str
+    state: ComplianceState
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A pair that went from ``old`` to ``new``.
+
+    A pair judged for the first time comes from NOT_APPLICABLE; one whose policy is no longer bound, or whose cluster
+    left the inventory, goes there. ``scan_id`` is None when a reading of the inventory made the change, not a scan.
+    """
+
+    policy: str
+    cluster: ResourceId
+    old: ComplianceState
+    new: ComplianceState
+    scan_id: str | None
+    at: datetime

@@ -1,0 +1,55 @@
+"""No secret comes to rest here: a plan holds references to secrets, never the secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from policyengine.errors import StoreError
+from policyengine.model.values import JSON, is_array
+from policyengine.remediation.steps import Plan
+
+_PROTECTED = "configurationprotectedsettings"
+
+
+def refuse_literals(plan: Plan) -> None:
+    """Raises StoreError when a request body holds a protected setting that is not a ``secretRef``.
+
+    The message names the setting, never its value. Source: user experience, "Policy file format", secrets.
+    """
+    for step in plan.steps:
+        for name in _literals(step.write.body):
+            raise StoreError(
+                f"step `{step.id}` cannot be stored: the protected setting `{name}` of `{step.write.id}` is a literal",
+                help="write {secretRef: {env: NAME}} or {secretRef: {file: PATH}} in its place",
+            )
+
+
+def _literals(value: JSON) -> Iterator[str]:
+    """Names of protected settings that hold a literal, at any depth; templates may nest bodies."""
+    if isinstance(value, Mapping):
+        for key, member in value.items():
+            if key.casefold() == _PROTECTED:
+                yield from _literal_settings(key, member)
+            else:
+                yield from _literals(member)
+    elif is_array(value):
+        for item in value:
+            yield from _literals(item)
+
+
+def _literal_settings(key: str, settings: JSON) -> Iterator[str]:
+    if isinstance(settings, Mapping):
+        yield from (name for name, value in settings.items() if value is not None and not _is_reference(value))
+    elif settings is not None:
+        yield key
+
+
+def _is_reference(value: JSON) -> bool:
+    if not isinstance(value, Mapping) or set(value) != {"secretRef"}:
+        return False
+    target = value["secretRef"]
+    return (
+        isinstance(target, Mapping)
+        and len(target) == 1
+        and all(kind in {"env", "file"} and isinstance(name, str) for kind, name in target.items())
+    )

@@ -1,0 +1,242 @@
+"""The questions the program asks of its memory, and the facts it tells it. One transaction for each.
+
+Values in, values out. Every failure of the database is a StoreError; a name nobody knows is a UsageError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from policyengine.model.ids import ResourceId
+from policyengine.model.resource import Cluster
+from policyengine.model.scope import ScopeTree
+from policyengine.model.states import ComplianceState, Finding
+from policyengine.remediation.steps import Plan, StepOutcome
+from policyengine.store import bulk, compliance, inventory, plans, scans, schedules, secrets
+from policyengine.store.database import BUSY_TIMEOUT_S, Database
+from policyengine.store.records import Change, PairVerdict, PolicyRecord, RollupRow, ScanRecord, SyncRecord
+from policyengine.store.schema import prepare
+
+PAGE = 500
+"""Clusters read at a time: memory stays flat however large the fleet."""
+
+
+class Store:
+    """One database. Safe to use from several threads; several processes may have it open at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
+        """The store at ``sqlite:///FILE`` or ``postgresql://…``, made or upgraded on first use.
+
+        Raises StoreError for a URL that names no database, a server that does not answer, and a database that is
+        not ours or is newer than this program. ``busy_timeout_s`` is how long to wait for another writer.
+        """
+        database = Database(url, busy_timeout_s=busy_timeout_s)
+        try:
+            prepare(database, busy_timeout_s=busy_timeout_s)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Inventory
+
+    def apply_changes(
+        self,
+        *,
+        upserts: Sequence[Cluster],
+        removed: Sequence[ResourceId],
+        tree: ScopeTree,
+        source: str,
+        complete: bool,
+        at: datetime,
+    ) -> None:
+        """Records one reading of the inventory: what is new or changed, what is gone, and the tree above.
+
+        A removed cluster leaves findings, roll-ups and matrix at once; its history stays, and comes back with it.
+        An incomplete reading adds to the tree, a complete one replaces it.
+        """
+        with self._database.write() as session:
+            inventory.apply_changes(
+                session, upserts=upserts, removed=removed, tree=tree, source=source, complete=complete, at=at
+            )
+
+    def content_hashes(self) -> dict[ResourceId, str]:
+        with self._database.read() as session:
+            return inventory.content_hashes(session)
+
+    def clusters(self, *, scope: ResourceId | None = None) -> Iterator[Cluster]:
+        """The clusters at or under ``scope`` (all of them without one), in order of folded id.
+
+        Read a page at a time: a cluster changed meanwhile is seen as it was or as it is, never half.
+        """
+        after = ""
+        while True:
+            with self._database.read() as session:
+                condition = None if scope is None else inventory.within(session, scope)
+                page = inventory.page(session, after=after, limit=PAGE, scope=condition)
+            yield from page
+            if len(page) < PAGE:
+                return
+            after = page[-1].id.key
+
+    def find_clusters(self, name_or_id: str) -> list[Cluster]:
+        """The clusters with this name, or the one with this id, without regard to case."""
+        with self._database.read() as session:
+            return inventory.find(session, name_or_id)
+
+    def tree(self) -> ScopeTree:
+        with self._database.read() as session:
+            return inventory.tree(session)
+
+    def last_sync(self) -> SyncRecord | None:
+        with self._database.read() as session:
+            return inventory.last_sync(session)
+
+    # Scans
+
+    def record_scan(
+        self,
+        *,
+        started: datetime,
+        finished: datetime,
+        verdicts: Iterable[PairVerdict],
+        policies: Sequence[PolicyRecord],
+        complete: bool,
+        at: datetime,
+        inventory_seq: int | None = None,
+        engine_digest: str = "",
+    ) -> ScanRecord:
+        """Makes the verdicts the present states, in one transaction: a scan killed at any moment changes nothing.
+
+        ``policies`` are all that are bound, judged this time or not: what is not among them is retired. A pair
+        without a verdict keeps its state. ``at`` is the instant of judgement; a pair that entered its state now is
+        in it since then. ``inventory_seq`` is the reading that was judged, by default the last one.
+        """
+        with self._database.read() as session:
+            places = bulk.places(session)
+            sync = inventory.last_sync(session)
+        sheet = scans.Sheet()
+        sheet.fill(verdicts, places)
+        seq = inventory_seq if inventory_seq is not None else (sync.seq if sync else 0)
+        facts = scans.ScanFacts(started, finished, at, complete, seq, engine_digest)
+        with self._database.write() as session:
+            return scans.record(session, sheet, policies, facts)
+
+    def findings(
+        self,
+        *,
+        policy: str | None = None,
+        cluster: ResourceId | None = None,
+        states: Collection[ComplianceState] | None = None,
+    ) -> list[Finding]:
+        """The pairs that are not compliant now, in order of policy and cluster."""
+        with self._database.read() as session:
+            return compliance.findings(session, policy=policy, cluster=cluster, states=states)
+
+    def rollups(self) -> list[RollupRow]:
+        with self._database.read() as session:
+            return compliance.rollups(session)
+
+    def state_matrix(self) -> Iterator[tuple[ResourceId, dict[str, ComplianceState]]]:
+        """Every cluster in order of folded id, with the state of each pair that has been judged."""
+        with self._database.read() as session:
+            matrix = compliance.state_matrix(session)
+        yield from matrix
+
+    def history(
+        self,
+        *,
+        cluster: ResourceId | None = None,
+        policy: str | None = None,
+        since: datetime | None = None,
+    ) -> list[Change]:
+        """What changed, oldest first; ``since`` is included."""
+        with self._database.read() as session:
+            return compliance.history(session, policy=policy, cluster=cluster, since=since)
+
+    def scans(self, limit: int = 20) -> list[ScanRecord]:
+        """The latest scans, newest first."""
+        with self._database.read() as session:
+            return compliance.scans(session, limit)
+
+    def last_scan(self) -> ScanRecord | None:
+        return next(iter(self.scans(1)), None)
+
+    def policies(self) -> list[PolicyRecord]:
+        """What was bound at the last scan, in the order it gave."""
+        with self._database.read() as session:
+            return compliance.policies(session)
+
+    # Plans
+
+    def save_plan(self, plan: Plan) -> None:
+        """Refuses a plan that holds a literal secret."""
+        secrets.refuse_literals(plan)
+        with self._database.write(durable=True) as session:
+            plans.save(session, plan)
+
+    def plan(self, id: str) -> Plan:
+        """The plan with this id, or the only one whose id begins so."""
+        with self._database.read() as session:
+            return plans.value(session, plans.named(session, id))
+
+    def plans(self, limit: int = 20) -> list[Plan]:
+        """The plans stored last, newest first."""
+        with self._database.read() as session:
+            return plans.latest(session, limit)
+
+    def latest_plan(self) -> Plan | None:
+        return next(iter(self.plans(1)), None)
+
+    def progress(self, plan_id: str) -> dict[str, StepOutcome]:
+        """The last outcome of each step that has one, by step id."""
+        with self._database.read() as session:
+            return plans.progress(session, plans.named(session, plan_id))
+
+    def record_outcome(self, plan_id: str, outcome: StepOutcome) -> None:
+        """Durable when it returns. A move that `TRANSITIONS` does not allow raises and changes nothing."""
+        with self._database.write(durable=True) as session:
+            plans.record_outcome(session, plans.named(session, plan_id), outcome)
+
+    def start_remediation(self, plan_id: str, at: datetime, by: str) -> None:
+        """Starting again is resuming: who started first, and when, stays."""
+        with self._database.write(durable=True) as session:
+            plans.start(plans.named(session, plan_id), at=at, by=by)
+
+    def finish_remediation(self, plan_id: str, at: datetime) -> None:
+        with self._database.write(durable=True) as session:
+            plans.finish(plans.named(session, plan_id), at=at)
+
+    def unfinished_plans(self) -> list[str]:
+        """Ids of plans whose remediation was started and that have steps which are not final, oldest first."""
+        with self._database.read() as session:
+            return plans.unfinished(session)
+
+    # Schedules
+
+    def record_fire(self, schedule: str, fire_time: datetime) -> bool:
+        """True for the one caller that records this fire first."""
+        with self._database.write(durable=True) as session:
+            return schedules.record_fire(session, schedule, fire_time)
+
+    def last_fire(self, schedule: str) -> datetime | None:
+        with self._database.read() as session:
+            return schedules.last_fire(session, schedule)

@@ -1,0 +1,259 @@
+"""The tables as SQLModel rows, and nothing else. Rows never leave this room.
+
+The migrations are what makes the tables; a test holds the two equal. States are stored as the words people see,
+except in ``state_block``, where one byte is ``ComplianceState.code``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from policyengine.store.columns import FOLDED, NUMBER, UtcDateTime
+
+
+class ClusterRow(SQLModel, table=True):
+    """A cluster and what is on it. ``number`` is its place in the state blocks, for good.
+
+    A cluster that left the inventory keeps its row (``removed`` says since when), so that its history has a name and
+    its number comes back with it. ``seq`` is the reading of the inventory that last changed it.
+    """
+
+    __tablename__ = "cluster"
+    __table_args__: ClassVar = (
+        Index("ix_cluster_seq", "seq"),
+        Index("ix_cluster_name", "name"),
+        Index("ix_cluster_id", "id"),  # for people who ask the view by it
+    )
+
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    seq: int
+    key: str = Field(sa_type=FOLDED, unique=True)
+    id: str
+    name: str  # folded
+    subscription: str  # folded
+    resource_group: str  # folded
+    location: str
+    type: str
+    document: str
+    children: str
+    content_hash: str
+    removed: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class ManagementGroupRow(SQLModel, table=True):
+    __tablename__ = "management_group"
+
+    key: str = Field(sa_type=FOLDED, primary_key=True)
+    name: str
+    display_name: str
+    parent: str | None
+
+
+class SubscriptionRow(SQLModel, table=True):
+    __tablename__ = "subscription"
+
+    key: str = Field(sa_type=FOLDED, primary_key=True)
+    subscription_id: str
+    display_name: str
+    management_group: str | None
+    tenant_id: str | None
+    tags: str
+
+
+class ResourceGroupRow(SQLModel, table=True):
+    __tablename__ = "resource_group"
+
+    key: str = Field(sa_type=FOLDED, primary_key=True)
+    id: str
+    location: str
+    tags: str
+
+
+class SyncRow(SQLModel, table=True):
+    """One reading of the inventory; its number is stamped on the clusters it changed."""
+
+    __tablename__ = "sync"
+
+    seq: int = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    source: str
+    complete: bool
+    clusters: int
+
+
+class AssignmentRow(SQLModel, table=True):
+    """One bound policy: an assignment, or one member of its initiative. ``retired`` since it is no longer bound."""
+
+    __tablename__ = "assignment"
+
+    number: int = Field(default=None, primary_key=True)
+    key: str = Field(sa_type=FOLDED, unique=True)
+    position: int
+    digest: str
+    assignment: str
+    reference_id: str | None
+    definition: str
+    initiative: str | None
+    display_name: str
+    severity: str
+    effect: str
+    owner: str
+    runbook: str
+    retired: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class ReasonRow(SQLModel, table=True):
+    """The dictionary of reasons: few texts, many findings."""
+
+    __tablename__ = "reason"
+    __table_args__: ClassVar = (UniqueConstraint("hash"),)
+
+    number: int = Field(default=None, primary_key=True)
+    hash: str
+    code: str
+    message: str
+
+
+class StateBlockRow(SQLModel, table=True):
+    """The exact state of 4,096 clusters under one policy, a byte each; 0xFF where no scan has judged the pair."""
+
+    __tablename__ = "state_block"
+
+    assignment: int = Field(primary_key=True, foreign_key="assignment.number")
+    chunk: int = Field(primary_key=True)
+    states: bytes
+
+
+class FindingRow(SQLModel, table=True):
+    """A pair that is not compliant now."""
+
+    __tablename__ = "finding"
+    __table_args__: ClassVar = (Index("ix_finding_assignment", "assignment", "cluster"),)
+
+    cluster: int = Field(primary_key=True, foreign_key="cluster.number")
+    assignment: int = Field(primary_key=True, foreign_key="assignment.number")
+    state: str
+    since: datetime = Field(sa_type=UtcDateTime)
+    reason: int = Field(foreign_key="reason.number")
+
+
+class RollupCellRow(SQLModel, table=True):
+    """How many clusters of a group are in a state; kept by deltas, never zero. Names are folded."""
+
+    __tablename__ = "rollup"
+
+    assignment: int = Field(primary_key=True, foreign_key="assignment.number")
+    subscription: str = Field(primary_key=True)
+    resource_group: str = Field(primary_key=True)
+    state: str = Field(primary_key=True)
+    n: int
+
+
+class ScanRow(SQLModel, table=True):
+    __tablename__ = "scan"
+
+    number: int = Field(default=None, primary_key=True)
+    started: datetime = Field(sa_type=UtcDateTime)
+    finished: datetime = Field(sa_type=UtcDateTime)
+    complete: bool
+    inventory_seq: int
+    engine_digest: str
+    changed: int
+    clusters: int
+    policies: int
+
+
+class ScanCountRow(SQLModel, table=True):
+    """The fleet's pairs by state after one scan: a point of the trend."""
+
+    __tablename__ = "scan_count"
+
+    scan: int = Field(primary_key=True, foreign_key="scan.number")
+    state: str = Field(primary_key=True)
+    n: int
+
+
+class HistoryRow(SQLModel, table=True):
+    """A change of one pair's state. ``scan`` is null when a reading of the inventory made it."""
+
+    __tablename__ = "history"
+    __table_args__: ClassVar = (Index("ix_history_cluster", "cluster", "assignment"), Index("ix_history_at", "at"))
+
+    number: int = Field(default=None, primary_key=True, sa_type=NUMBER)
+    assignment: int = Field(foreign_key="assignment.number")
+    cluster: int = Field(foreign_key="cluster.number")
+    old: str
+    new: str
+    scan: int | None = Field(foreign_key="scan.number")
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class PlanRow(SQLModel, table=True):
+    """A stored plan; ``started`` once somebody asked for it to be carried out."""
+
+    __tablename__ = "plan"
+    __table_args__: ClassVar = (UniqueConstraint("id"),)
+
+    number: int = Field(default=None, primary_key=True)
+    id: str
+    hash: str
+    created: datetime = Field(sa_type=UtcDateTime)
+    scope: str
+    document: str
+    started: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    started_by: str | None = None
+    finished: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class StepRow(SQLModel, table=True):
+    """One request of a plan, and where it stands; ``at`` is null until something was recorded."""
+
+    __tablename__ = "step"
+    __table_args__: ClassVar = (UniqueConstraint("plan", "id"),)
+
+    plan: int = Field(primary_key=True, foreign_key="plan.number")
+    position: int = Field(primary_key=True)
+    id: str
+    cluster: str
+    target: str
+    document: str
+    state: str
+    at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    message: str = ""
+    operation_url: str | None = None
+    attempts: int = 0
+
+
+class OperationRow(SQLModel, table=True):
+    """A long-running operation the service accepted, by the URL that follows it."""
+
+    __tablename__ = "operation"
+    __table_args__: ClassVar = (ForeignKeyConstraint(["plan", "step"], ["step.plan", "step.id"]),)
+
+    number: int = Field(default=None, primary_key=True)
+    plan: int
+    step: str
+    url: str
+    accepted: datetime = Field(sa_type=UtcDateTime)
+    ended: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    outcome: str | None = None
+
+
+class ScheduleRow(SQLModel, table=True):
+    __tablename__ = "schedule"
+
+    number: int = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+
+
+class FireRow(SQLModel, table=True):
+    """A schedule fires once at a time, whoever asks: the key says so."""
+
+    __tablename__ = "fire"
+
+    schedule: int = Field(primary_key=True, foreign_key="schedule.number")
+    fire_time: datetime = Field(primary_key=True, sa_type=UtcDateTime)
