@@ -1,0 +1,98 @@
+"""A long-running operation as a pure state machine: an answer in, what to do next out.
+
+One rule serves all three forms (``Azure-AsyncOperation`` documents, ``Location`` answers, the resource's
+own ``provisioningState``), because a stored operation URL must be followed after a restart without
+knowing which header it came from.
+Source: configuration API §4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from policyengine.arm.answer import Answer, retry_after_s
+from policyengine.arm.causes import Cause, cause_in_resource, innermost_cause
+from policyengine.model.values import JSON, get_folded, walk
+
+POLL_AFTER_S: Final = 5.0
+"""How long to wait between two looks when the service does not say."""
+
+_SUCCEEDED: Final = frozenset({"succeeded", "success", "completed"})
+_FAILED: Final = frozenset({"failed", "canceled", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Still running: look at ``url`` after ``after_s`` seconds. ``status`` is the service's word for it."""
+
+    after_s: float
+    url: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Ended well; ``body`` is what the last answer held."""
+
+    body: JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Ended badly, with the innermost cause that could be found."""
+
+    status: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Something under way, to be asked about at ``url``."""
+
+    url: str
+
+    def next(self, answer: Answer) -> Wait | Done | Failed:
+        """What a successful answer from ``url`` means. A status nobody knows means "still running"."""
+        body = answer.body if isinstance(answer.body, Mapping) else {}
+        status = _status(body)
+        if status.casefold() in _FAILED:
+            return Failed(status, _cause(body))
+        if status.casefold() in _SUCCEEDED or (not status and answer.status != 202):
+            return Done(answer.body)
+        return Wait(poll_after_s(answer), operation_url(answer) or self.url, status or "accepted")
+
+
+def operation_url(answer: Answer) -> str | None:
+    """Where the answer says its operation can be followed, or None; ``Azure-AsyncOperation`` goes before the others."""
+    for name in ("azure-asyncoperation", "operation-location", "location"):
+        if url := answer.headers.get(name, "").strip():
+            return url
+    return None
+
+
+def poll_after_s(answer: Answer) -> float:
+    """Seconds to wait before the next look; never less than one."""
+    asked = retry_after_s(answer)
+    return POLL_AFTER_S if asked is None else max(1.0, asked)
+
+
+def is_settled(document: Mapping[str, JSON]) -> bool:
+    """True when nothing is under way on a resource: its provisioningState is final, or it has none."""
+    status = _status(document).casefold()
+    return not status or status in _SUCCEEDED | _FAILED
+
+
+def _status(body: Mapping[str, JSON]) -> str:
+    status = get_folded(body, "status")
+    if isinstance(status, str) and status:
+        return status
+    state = walk(body, "properties", "provisioningState")
+    return state if isinstance(state, str) else ""
+
+
+def _cause(body: Mapping[str, JSON]) -> Cause:
+    error = get_folded(body, "error")
+    cause = innermost_cause(error) if error else Cause("", "")
+    return (cause_in_resource(body) or cause) if cause.is_vague else cause

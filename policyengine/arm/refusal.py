@@ -1,0 +1,126 @@
+"""From an answer that is an error to the exception that says so, with what the user can do about it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from policyengine.arm.answer import Answer, one_line, retry_after_s
+from policyengine.arm.causes import Cause, innermost_cause
+from policyengine.errors import (
+    ArmConflict,
+    ArmError,
+    ArmNotAuthorized,
+    ArmNotFound,
+    ArmRejected,
+    ArmThrottled,
+    ArmTransportError,
+    ArmUnavailable,
+    OperationFailed,
+)
+from policyengine.model.values import JSON, get_folded, is_array, walk
+
+_ACTION: Final = re.compile(r"perform action '(?P<action>[^']+)' over scope '(?P<scope>[^']+)'")
+_QUOTED: Final = re.compile(r"'([^']+)'")
+_SUBSCRIPTION: Final = re.compile(r"/subscriptions/([^/?]+)", re.IGNORECASE)
+
+
+def refusal(answer: Answer, *, method: str, path: str, correlation_id: str | None) -> ArmError:
+    """The exception for an answer that is not a success. ``path`` holds no host and no query."""
+    cause = _cause(answer)
+    error = _kind(answer.status)(
+        f"{method} {path} was answered {answer.status}: {cause}",
+        method=method,
+        url=path,
+        status=answer.status,
+        code=answer.code or cause.code or None,
+        correlation_id=correlation_id,
+        help=_help(answer, path) or cause.help,
+    )
+    if isinstance(error, ArmThrottled):
+        error.retry_after_s = retry_after_s(answer)
+    return error
+
+
+def silence(
+    why: str, *, method: str, path: str, endpoint: str, sent: bool, correlation_id: str | None
+) -> ArmTransportError:
+    """The exception for no usable answer."""
+    error = ArmTransportError(
+        f"{method} {path} got no answer from {endpoint}: {one_line(why)}",
+        method=method,
+        url=path,
+        correlation_id=correlation_id,
+        help=None if sent else f"check that `{endpoint}` is the right endpoint and can be reached from here",
+    )
+    error.sent = sent
+    return error
+
+
+def operation_failed(status: str, cause: Cause, *, path: str) -> OperationFailed:
+    """The exception for work that was accepted and then ended ``status``."""
+    said = str(cause) if cause.message or cause.code else "the service gave no cause"
+    return OperationFailed(
+        said if status.casefold() == "failed" else f"{status.lower()}: {said}",
+        method="GET",
+        url=path,
+        code=cause.code or None,
+        help=cause.help,
+    )
+
+
+def _kind(status: int) -> type[ArmError]:
+    if status in {409, 412}:
+        return ArmConflict
+    if status in {401, 403}:
+        return ArmNotAuthorized
+    if status == 408 or status >= 500:
+        return ArmUnavailable
+    return {404: ArmNotFound, 429: ArmThrottled}.get(status, ArmRejected)
+
+
+def _cause(answer: Answer) -> Cause:
+    if answer.error:
+        return innermost_cause(answer.error)
+    if 300 <= answer.status < 400:
+        return Cause("", "a redirect, which is never followed: the token goes to no other address")
+    return Cause("", one_line(answer.body)[:200] if isinstance(answer.body, str) else "")
+
+
+def _help(answer: Answer, path: str) -> str | None:
+    code = answer.code.casefold()
+    if code == "authorizationfailed" and (found := _ACTION.search(answer.message)):
+        return f"it needs a role that allows `{found['action']}` on `{found['scope']}`"
+    if code == "missingsubscriptionregistration":
+        return _registration(answer.message, path)
+    if code == "requestdisallowedbypolicy":
+        return _denied_by(answer.error)
+    if code == "scopelocked":
+        return "a lock protects this scope: remove it, or leave the scope out"
+    if answer.status == 401:
+        return "sign in again, or check the `arm.credential` setting"
+    if answer.status == 412:
+        return "the resource changed in the meantime: plan again"
+    return None
+
+
+def _registration(message: str, path: str) -> str:
+    """The command that registers the provider. Its name is the last quoted word. Source: configuration API §5."""
+    quoted = _QUOTED.findall(message)
+    namespace = quoted[-1] if quoted else "Microsoft.KubernetesConfiguration"
+    subscription = _SUBSCRIPTION.search(path)
+    where = f" --subscription {subscription[1]}" if subscription else ""
+    return f"run `az provider register --namespace {namespace}{where}`, wait until it is registered, then try again"
+
+
+def _denied_by(error: Mapping[str, JSON]) -> str:
+    infos = get_folded(error, "additionalInfo")
+    names = [
+        str(walk(info, "info", "policyAssignmentDisplayName") or walk(info, "info", "policyAssignmentName") or "")
+        for info in (infos if is_array(infos) else ())
+    ]
+    named = ", ".join(f"`{name}`" for name in names if name)
+    return (
+        f"an Azure Policy assignment denies this write{': ' + named if named else ''}; exempt the cluster or change it"
+    )

@@ -1,0 +1,110 @@
+"""Budgets: how fast we may ask, per subscription and kind of operation, shared by everything in the process.
+
+The bucket is pure (time is passed in); the throttle waits on a Timer. A request books the next free
+instant, so waiting requests leave in the order they came.
+Source: configuration API §6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from policyengine.arm.timer import Timer
+
+WaitListener = Callable[[str, float], None]
+"""Told why and for how many seconds a request is about to wait."""
+
+LOW: Final = 20
+"""With fewer requests than this left in the service's own bucket, we slow down in proportion."""
+
+_SLOWEST: Final = 0.1
+_INSTANT_S: Final = 1e-6
+_WORTH_TELLING_S: Final = 0.5
+_REMAINING: Final = "x-ms-ratelimit-remaining-"
+
+
+class Kind(Enum):
+    """Resource Manager counts reads and writes apart."""
+
+    READS = "read"
+    WRITES = "write"
+
+
+@dataclass(slots=True)
+class Bucket:
+    """``burst`` requests at once, then ``per_second`` of them. Instants are monotonic seconds."""
+
+    per_second: float
+    burst: float = 1.0
+    slowdown: float = field(default=1.0, init=False)
+    _full_at: float = field(default=float("-inf"), init=False)
+    _closed_until: float = field(default=float("-inf"), init=False)
+
+    def book(self, now: float) -> float:
+        """The instant at which the request that asks now may go."""
+        interval = 1.0 / (self.per_second * self.slowdown)
+        full_at = max(self._full_at, now)
+        self._full_at = full_at + interval
+        return max(now, full_at - (self.burst - 1.0) * interval, self._closed_until)
+
+    def is_open(self, now: float) -> bool:
+        return now >= self._closed_until
+
+    def pause(self, now: float, seconds: float) -> None:
+        """Nobody goes for ``seconds``, and afterwards without a burst: the service's bucket is empty too."""
+        self._closed_until = max(self._closed_until, now + seconds)
+        spent = (self.burst - 1.0) / self.per_second
+        self._full_at = max(self._full_at, self._closed_until + spent)
+
+    def observe(self, remaining: int) -> None:
+        """Slow down while the service says that little is left."""
+        self.slowdown = max(_SLOWEST, min(1.0, remaining / LOW))
+
+
+class Throttle:
+    """One bucket per subscription and kind."""
+
+    def __init__(self, timer: Timer, *, reads_per_second: float, writes_per_second: float) -> None:
+        self._timer = timer
+        self._rates = {Kind.READS: reads_per_second, Kind.WRITES: writes_per_second}
+        self._buckets: dict[tuple[str, Kind], Bucket] = {}
+
+    async def acquire(self, subscription: str | None, kind: Kind, on_wait: WaitListener | None = None) -> None:
+        """Return when a request of this kind may be sent."""
+        bucket = self._bucket(subscription, kind)
+        while True:
+            now = self._timer.monotonic()
+            wait = bucket.book(now) - now
+            if wait < _INSTANT_S:
+                return
+            if on_wait is not None and wait >= _WORTH_TELLING_S:
+                on_wait(f"{kind.value} budget of {_named(subscription)}", wait)
+            await self._timer.sleep(wait)
+            if bucket.is_open(self._timer.monotonic()):
+                return
+
+    def pause(self, subscription: str | None, kind: Kind, seconds: float) -> None:
+        """After a 429: everyone who would spend from this bucket waits."""
+        self._bucket(subscription, kind).pause(self._timer.monotonic(), seconds)
+
+    def observe(self, subscription: str | None, kind: Kind, headers: Mapping[str, str]) -> None:
+        """Take note of what the service says is left; the smallest number counts."""
+        left = [int(v) for name, v in headers.items() if name.startswith(_REMAINING) and v.strip().isdecimal()]
+        if left:
+            self._bucket(subscription, kind).observe(min(left))
+
+    def _bucket(self, subscription: str | None, kind: Kind) -> Bucket:
+        key = ((subscription or "").casefold(), kind)
+        if key not in self._buckets:
+            rate = self._rates[kind]
+            # Writes hardly burst: the budget is a promise per second, and the service's refill is just above it.
+            burst = rate if kind is Kind.READS else 2.0
+            self._buckets[key] = Bucket(rate, max(1.0, burst))
+        return self._buckets[key]
+
+
+def _named(subscription: str | None) -> str:
+    return f"subscription {subscription}" if subscription else "the tenant"

@@ -1,0 +1,169 @@
+"""Carries out a stored plan: many clusters at once, one step after another on each. Resumable at any line.
+
+Order and bounds are decided here, what happens to one step in `step_run`. The store is called directly, not
+in a thread: an answer and its record must not be torn apart by a cancellation.
+Source: DESIGN §8.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Protocol
+
+from policyengine.arm.client import ArmClient
+from policyengine.clock import Clock
+from policyengine.errors import ArmError, ArmTransportError, PolicyEngineError, RemediationError
+from policyengine.execution.events import EventListener, StepLeft, StepStarted
+from policyengine.execution.secrets import SecretResolver
+from policyengine.execution.step_run import Means, StepRun
+from policyengine.model.ids import ResourceId
+from policyengine.remediation.steps import Plan, Step, StepOutcome, StepState
+
+STEP_TIMEOUT: Final = timedelta(minutes=45)
+"""How long one run cares for one step: installing Flux has been seen to take more than 30 minutes."""
+
+
+class ProgressStore(Protocol):
+    """What execution asks of the store."""
+
+    def progress(self, plan_id: str) -> Mapping[str, StepOutcome]: ...
+
+    def record_outcome(self, plan_id: str, outcome: StepOutcome) -> None:
+        """Durable when it returns."""
+        ...
+
+
+async def execute(
+    plan: Plan,
+    arm: ArmClient,
+    store: ProgressStore,
+    clock: Clock,
+    *,
+    secrets: SecretResolver,
+    on_event: EventListener,
+    resume: bool = False,
+    parallel: int = 10,
+    step_timeout: timedelta = STEP_TIMEOUT,
+) -> tuple[StepOutcome, ...]:
+    """Carry out every step of ``plan`` that is not final yet; the outcomes, in the order of the plan.
+
+    ``plan`` must be stored. ``parallel`` bounds the steps under way at once. A step that is PLANNED, INTENT or
+    ACCEPTED in the end was left for a later run, and `StepLeft` said why: its time was up, the service is
+    overloaded, a step before it is still running. Cancelling leaves every step where the store says it is.
+
+    Raises RemediationError when the plan was begun before and ``resume`` is not asked for; ArmTransportError
+    and ArmNotAuthorized (401) when going on would only fail every step, which stay as they are.
+    """
+    known = store.progress(plan.id)
+    if not resume and any(outcome.state is not StepState.PLANNED for outcome in known.values()):
+        raise RemediationError(
+            f"plan `{plan.id}` was begun before", help=f"go on with it: policyengine remediate --resume {plan.id}"
+        )
+    _check_order(plan)
+
+    def record(outcome: StepOutcome) -> None:
+        store.record_outcome(plan.id, outcome)
+
+    means, now = Means(arm, clock, secrets, record, on_event), clock.now()
+    stands = {step.id: known.get(step.id) or StepOutcome(step.id, StepState.PLANNED, now) for step in plan.steps}
+    runs = {step.id: StepRun(step, stands[step.id], means) for step in plan.steps}
+    remediation = _Remediation(runs, asyncio.Semaphore(max(1, parallel)), step_timeout)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for steps in _by_cluster(plan.steps):
+                tasks.create_task(remediation.carry_out(steps))
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+    return tuple(runs[step.id].outcome for step in plan.steps)
+
+
+def _check_order(plan: Plan) -> None:
+    """Steps may only wait for steps before them; otherwise two could wait for each other."""
+    seen: set[str] = set()
+    for step in plan.steps:
+        if missing := [id for id in step.after_steps if id not in seen]:
+            raise RemediationError(
+                f"plan `{plan.id}` is damaged: step `{step.id}` waits for `{missing[0]}`, not before it"
+            )
+        seen.add(step.id)
+
+
+def _by_cluster(steps: Iterable[Step]) -> list[list[Step]]:
+    chains: dict[ResourceId, list[Step]] = {}
+    for step in steps:
+        chains.setdefault(step.cluster, []).append(step)
+    return list(chains.values())
+
+
+@dataclass(slots=True)
+class _Remediation:
+    """The steps of one plan while they are carried out."""
+
+    runs: Mapping[str, StepRun]
+    slots: asyncio.Semaphore
+    step_timeout: timedelta
+    ended: dict[str, asyncio.Event] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ended = {id: asyncio.Event() for id in self.runs}
+
+    async def carry_out(self, steps: Iterable[Step]) -> None:
+        """The steps of one cluster, in order."""
+        for step in steps:
+            for before in step.after_steps:
+                await self.ended[before].wait()
+            # Taken only now: a step that waits for another cluster must not hold the place that one needs.
+            async with self.slots:
+                await self._step(self.runs[step.id])
+            self.ended[step.id].set()
+
+    async def _step(self, run: StepRun) -> None:
+        if run.outcome.state.is_final:
+            return
+        if run.outcome.state is StepState.PLANNED and self._is_held_back(run):
+            return
+        run.means.on_event(StepStarted(run.step, resumed=run.outcome.state is not StepState.PLANNED))
+        try:
+            async with asyncio.timeout(self.step_timeout.total_seconds()):
+                await run.run()
+        except TimeoutError:
+            goes_on = "; the service goes on with it" if run.outcome.state is StepState.ACCEPTED else ""
+            _leave(run, f"not done after {_minutes(self.step_timeout)}{goes_on}")
+        except ArmError as error:
+            if isinstance(error, ArmTransportError) or error.status == 401:
+                raise
+            _leave(run, error.message)
+
+    def _is_held_back(self, run: StepRun) -> bool:
+        """True when the step must not begin; it is then skipped, or left while a step before it still runs."""
+        if not run.step.will_run:
+            run.become(StepState.SKIPPED, f"{run.step.preflight.value}: {run.step.reason}")
+            return True
+        for before in (self.runs[id] for id in run.step.after_steps):
+            if not before.outcome.state.is_final:
+                _leave(run, f"`{before.step.action}` has to succeed first and has not ended yet")
+                return True
+            if before.outcome.state is not StepState.SUCCEEDED:
+                run.become(StepState.SKIPPED, f"`{before.step.action}` had to succeed first and did not")
+                return True
+        return False
+
+
+def _leave(run: StepRun, reason: str) -> None:
+    run.means.on_event(StepLeft(run.step, reason))
+
+
+def _minutes(time: timedelta) -> str:
+    seconds = time.total_seconds()
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:g} s"
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """One of what went wrong; our own errors before others, since the others are ours to mend."""
+    flat: list[BaseException] = []
+    for error in group.exceptions:
+        flat.append(_first(error) if isinstance(error, BaseExceptionGroup) else error)
+    return next((error for error in flat if not isinstance(error, PolicyEngineError)), flat[0])

@@ -1,0 +1,256 @@
+"""One step, from where it stands to its end.
+
+    PLANNED → re-read, compare → INTENT stored → sent → ACCEPTED stored → followed, read back → SUCCEEDED
+                    ↓                  ↓                                          ↓
+              STALE, SKIPPED   no answer: re-read before                     FAILED, with
+                               anything else is sent                         the innermost cause
+
+INVARIANT: every arrow is stored before the next thing happens, and nothing is awaited between an answer and
+its record. So the process may be killed at any line, and what an earlier run began is taken up here as well.
+Source: DESIGN §8; configuration API §4; users' asks 21, 22, 23 and 25.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from policyengine.arm.causes import Cause, cause_in_resource
+from policyengine.arm.client import ArmClient
+from policyengine.arm.operation import is_settled
+from policyengine.arm.retry import is_outcome_unknown
+from policyengine.clock import Clock
+from policyengine.errors import (
+    ArmError,
+    ArmNotFound,
+    ArmRejected,
+    ArmThrottled,
+    ArmTransportError,
+    ArmUnavailable,
+    ConfigError,
+    OperationFailed,
+)
+from policyengine.execution.events import EventListener, StepAccepted, StepFinished, StepWaiting
+from policyengine.execution.intent import Fate, fate, is_well, note
+from policyengine.execution.secrets import SecretResolver
+from policyengine.inventory.resource_manager import API_VERSIONS
+from policyengine.model.resource import AKS, ARC, Cluster, Resource
+from policyengine.model.values import JSON
+from policyengine.remediation.diff import differences, has_secrets, holds, writable_fingerprint
+from policyengine.remediation.steps import FieldChange, Step, StepOutcome, StepState
+
+Document = Mapping[str, JSON]
+
+MOST_SENDS: Final = 3
+"""How often one run sends one write, when the object shows each time that it was not applied."""
+
+_CLUSTERS: Final = frozenset({AKS.casefold(), ARC.casefold()})
+_VERSIONS: Final = {type.casefold(): version for type, version in API_VERSIONS.items()}
+_NAMED_DIFFERENCES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What carrying out a step takes. ``record`` stores an outcome durably before it returns."""
+
+    arm: ArmClient
+    clock: Clock
+    secrets: SecretResolver
+    record: Callable[[StepOutcome], None]
+    on_event: EventListener
+
+
+def changes_nothing(error: ArmError) -> bool:
+    """True when a write that ended with ``error`` cannot have been applied, and the same write may succeed later."""
+    if isinstance(error, ArmTransportError):
+        return not error.sent
+    if isinstance(error, ArmUnavailable):
+        return not is_outcome_unknown(error.status)
+    return isinstance(error, ArmThrottled) or error.status == 401
+
+
+@dataclass(slots=True)
+class StepRun:
+    """A step and where it stands. ``run`` may raise any ArmError; ``outcome`` then tells what a later run finds."""
+
+    step: Step
+    outcome: StepOutcome
+    means: Means
+    sends: int = field(default=0, init=False)
+    first_wait_s: float = field(default=0.0, init=False)
+
+    async def run(self) -> None:
+        """Carry the step to a final state."""
+        if self.outcome.state is StepState.INTENT:
+            await self._find_out()
+        while self.outcome.state is StepState.PLANNED:
+            await self._send()
+        if self.outcome.state is StepState.ACCEPTED:
+            await self._follow()
+
+    def become(self, state: StepState, message: str = "", *, operation_url: str | None = None) -> None:
+        """Store that the step is in ``state`` now, and tell."""
+        attempts = self.outcome.attempts + (state is StepState.INTENT)
+        url = operation_url or self.outcome.operation_url
+        now = self.means.clock.now()
+        self.outcome = StepOutcome(self.step.id, state, now, self._scrubbed(message), url, attempts)
+        self.means.record(self.outcome)
+        if state is StepState.ACCEPTED:
+            self.means.on_event(StepAccepted(self.step))
+        elif state.is_final:
+            self.means.on_event(StepFinished(self.step, self.outcome))
+
+    async def _send(self) -> None:
+        """Send the write if it still fits. Leaves any state but INTENT, unless finding out fails too."""
+        if parked := await self._parked():
+            return self.become(StepState.SKIPPED, parked)
+        live = await self._settled()
+        if objection := self._objection(live):
+            return self.become(*objection)
+        self.become(StepState.INTENT, note(live))
+        self.sends += 1
+        write = self.step.write
+        try:
+            body = self.means.secrets.resolve(write.body).body
+            accepted = await self.means.arm.send(
+                write.method, write.id.text, write.api_version, body, on_wait=self._waiting
+            )
+        except ConfigError as missing:
+            self.become(StepState.FAILED, f"{missing.message}: nothing was sent")
+        except ArmError as error:
+            await self._unanswered(error)
+        else:
+            self.first_wait_s = accepted.retry_after_s
+            self.become(StepState.ACCEPTED, operation_url=accepted.operation_url)
+        return None
+
+    async def _unanswered(self, error: ArmError) -> None:
+        """The write was refused, or nobody knows."""
+        if changes_nothing(error):
+            self.become(StepState.PLANNED)
+            raise error
+        if isinstance(error, ArmTransportError | ArmUnavailable):
+            await self._find_out()
+        else:
+            self.become(StepState.FAILED, _told(error))
+
+    async def _find_out(self) -> None:
+        """After an INTENT without an answer: let the live object tell, and never send blindly."""
+        live = await self._live()
+        if live is not None and not is_settled(live) and not holds(live, self.step.write.body):
+            live = await self._settled()
+        match fate(self.step, live, self.outcome.message):
+            case Fate.APPLIED:
+                self.become(StepState.ACCEPTED)
+            case Fate.OVERTAKEN:
+                self.become(StepState.STALE, self._stale(live))
+            case Fate.NOT_APPLIED if self.sends < MOST_SENDS:
+                self.become(StepState.PLANNED)
+            case Fate.NOT_APPLIED:
+                self.become(StepState.FAILED, f"sent {self.sends} times without an answer, and never applied")
+
+    async def _follow(self) -> None:
+        """From ACCEPTED to the end: the operation, then the resource itself, then what it holds."""
+        write = self.step.write
+        try:
+            if self.outcome.operation_url is not None:
+                await self._wait_for_operation(self.outcome.operation_url)
+            live = await self.means.arm.wait_for_resource(write.id.text, self._version, on_wait=self._waiting)
+        except OperationFailed as failure:
+            self.become(StepState.FAILED, await self._why(failure))
+        except ArmNotFound:
+            self.become(StepState.FAILED, f"`{write.id.name}` was accepted, but it is not there any more")
+        else:
+            wrong = differences(live, write.body)
+            self.become(StepState.FAILED if wrong else StepState.SUCCEEDED, _read_back(wrong))
+
+    async def _wait_for_operation(self, url: str) -> None:
+        # Forgotten by the service, or stored under another endpoint: then the resource itself is followed.
+        with suppress(ArmNotFound, ArmRejected):
+            await self.means.arm.wait(url, first_wait_s=self.first_wait_s, on_wait=self._waiting)
+
+    async def _why(self, failure: OperationFailed) -> str:
+        """The innermost cause; where the operation only says "failed", what the resource says."""
+        if Cause(failure.code or "", failure.message).is_vague:
+            live = await self._live()
+            cause = cause_in_resource(live) if live is not None else None
+            if cause is not None:
+                return f"{cause}; {cause.help}" if cause.help else str(cause)
+        return _told(failure)
+
+    async def _parked(self) -> str | None:
+        """Why the cluster cannot act on a write now. Source: GitOps behaviour G39, G40."""
+        type = self.step.cluster.type.casefold()
+        if type not in _CLUSTERS:
+            return None
+        try:
+            document = await self.means.arm.get(self.step.cluster.text, _VERSIONS[type], on_wait=self._waiting)
+        except ArmNotFound:
+            return f"cluster `{self.step.cluster.name}` does not exist any more"
+        reason = Cluster(Resource(self.step.cluster, document)).unreachable_reason
+        return f"parked: {reason}" if reason else None
+
+    async def _live(self) -> Document | None:
+        target = self.step.write.id.text
+        try:
+            document: Document = await self.means.arm.get(target, self._version, on_wait=self._waiting)
+        except ArmNotFound:
+            return None
+        return document
+
+    async def _settled(self) -> Document | None:
+        """The live object once nothing is under way on it."""
+        live = await self._live()
+        if live is None or is_settled(live):
+            return live
+        with suppress(OperationFailed, ArmNotFound):
+            await self.means.arm.wait_for_resource(self.step.write.id.text, self._version, on_wait=self._waiting)
+        return await self._live()
+
+    @property
+    def _version(self) -> str:
+        """What the object is read with: the inventory's version, since another one would show other fields."""
+        write = self.step.write
+        return _VERSIONS.get(write.id.type.casefold(), write.api_version)
+
+    def _objection(self, live: Document | None) -> tuple[StepState, str] | None:
+        """Why the write must not be sent over ``live``."""
+        write = self.step.write
+        if writable_fingerprint(live, write.id.type) == self.step.before:
+            return None
+        if live is not None and holds(live, write.body) and is_well(live) and not has_secrets(write.body):
+            return StepState.SUCCEEDED, "already as planned: nothing was sent"
+        return StepState.STALE, self._stale(live)
+
+    def _stale(self, live: Document | None) -> str:
+        name = self.step.write.id.name
+        if live is None:
+            return f"`{name}` is gone since the plan was made: plan again"
+        how = "has appeared" if self.step.before is None else "was changed"
+        return f"`{name}` {how} since the plan was made: plan again"
+
+    def _waiting(self, reason: str, seconds: float) -> None:
+        self.means.on_event(StepWaiting(self.step, reason, seconds))
+
+    def _scrubbed(self, message: str) -> str:
+        """``message`` without secrets: services like to quote what they refuse."""
+        if not message or not has_secrets(self.step.write.body):
+            return message
+        try:
+            return self.means.secrets.resolve(self.step.write.body).scrub(message)
+        except ConfigError:
+            return message
+
+
+def _told(error: ArmError) -> str:
+    return f"{error.message}; {error.help}" if error.help else error.message
+
+
+def _read_back(wrong: tuple[FieldChange, ...]) -> str:
+    if not wrong:
+        return ""
+    told = ", ".join(f"{change.path} is `{change.old}`, not `{change.new}`" for change in wrong[:_NAMED_DIFFERENCES])
+    more = f" and {len(wrong) - _NAMED_DIFFERENCES} more" if len(wrong) > _NAMED_DIFFERENCES else ""
+    return f"accepted, but it reads back differently: {told}{more}"

@@ -1,0 +1,140 @@
+"""Fleets from files: our ``kind: Fleet``, or what Azure's own tools export.
+
+A JSON array, ``{"value": […]}`` or one document per line (NDJSON) may hold clusters, extensions,
+fluxConfigurations, subscriptions, resource groups and management groups in any order, as Resource Manager or
+Resource Graph return them. Documents of other types are left aside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from policyengine.errors import InventoryError, PolicyError
+from policyengine.inventory.containers import is_container, read_tree
+from policyengine.model.fleet import Fleet, ScopeFailure, assemble, parse_fleet
+from policyengine.model.ids import ResourceId
+from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, Resource
+from policyengine.model.values import JSON, get_folded
+from policyengine.text.reader import read, to_value
+
+Document = Mapping[str, JSON]
+
+_CLUSTER_PATHS: Final = tuple(f"/providers/{type}/".casefold() for type in (AKS, ARC))
+_ON_CLUSTERS: Final = frozenset({EXTENSIONS.casefold(), FLUX_CONFIGURATIONS.casefold()})
+
+
+async def read_file(path: str) -> Fleet:
+    """The fleet that the file holds.
+
+    Raises InventoryError naming file and line. An extension or configuration whose cluster is not in the file
+    makes the fleet incomplete.
+    """
+    return await asyncio.to_thread(_read, Path(path))
+
+
+def _read(path: Path) -> Fleet:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InventoryError(f"inventory file `{path}` cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InventoryError(f"inventory file `{path}` is not UTF-8: byte {error.start + 1}") from error
+    if path.suffix.casefold() in {".ndjson", ".jsonl"} or _looks_like_lines(text):
+        return _from_documents(_lines(text, path))
+    return _from_value(_value(text, path), path)
+
+
+def _looks_like_lines(text: str) -> bool:
+    """True when the first line alone is a JSON object and another follows, whatever the file is called."""
+    first, _, rest = text.lstrip().partition("\n")
+    if not first.startswith("{") or not rest.lstrip().startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(first), dict)
+    except ValueError:
+        return False
+
+
+def _lines(text: str, path: Path) -> Iterator[Document]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            document = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            why = error.msg if isinstance(error, json.JSONDecodeError) else "it is nested too deeply"
+            raise InventoryError(
+                f"{path}:{number}: this line is not JSON: {why.lower()}", help="write one whole document on each line"
+            ) from error
+        yield _checked(document, f"{path}:{number}")
+
+
+def _checked(document: JSON, where: str) -> Document:
+    """``document`` when it is an object with a usable id; the error names ``where``."""
+    if not isinstance(document, dict):
+        raise InventoryError(f"{where}: not an ARM document but {_noun(document)}")
+    try:
+        Resource.from_document(document)
+    except ValueError as error:
+        raise InventoryError(f"{where}: {error}", help="give it its full Azure resource id") from error
+    return document
+
+
+def _noun(value: JSON) -> str:
+    return "a list" if isinstance(value, list) else "null" if value is None else f"`{value}`"
+
+
+def _value(text: str, path: Path) -> JSON:
+    """The file's one document. JSON goes through the fast reader; only what it refuses is read again with places."""
+    if text.lstrip()[:1] in {"{", "["}:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            pass
+    try:
+        nodes = read(text, str(path))
+    except PolicyError as error:
+        first = error.diagnostics[0]
+        raise InventoryError(f"{first.span or path}: {first.message}", help=first.help) from error
+    if len(nodes) != 1:
+        raise InventoryError(f"inventory file `{path}` holds {len(nodes) or 'no'} documents instead of one")
+    return to_value(nodes[0])
+
+
+def _from_value(value: JSON, path: Path) -> Fleet:
+    listed = value.get("value") if isinstance(value, dict) else value
+    if isinstance(listed, list):
+        return _from_documents(
+            _checked(document, f"{path}: document {number}") for number, document in enumerate(listed, start=1)
+        )
+    try:
+        return parse_fleet(value).fleet
+    except InventoryError as error:
+        raise InventoryError(f"{path}: {error.message}", help=error.help) from error
+
+
+def _from_documents(documents: Iterator[Document]) -> Fleet:
+    containers: list[Document] = []
+    resources: list[Document] = []
+    for document in documents:
+        id = ResourceId(str(get_folded(document, "id")))
+        if is_container(id):
+            containers.append(document)
+        elif any(path in id.key + "/" for path in _CLUSTER_PATHS):
+            resources.append(document)
+    clusters, orphans = assemble(resources)
+    tree = read_tree(containers, [cluster.id for cluster in clusters])
+    return Fleet(tree, clusters, tuple(_orphaned(orphan) for orphan in orphans if _belongs_to_a_cluster(orphan)))
+
+
+def _belongs_to_a_cluster(resource: Resource) -> bool:
+    return resource.type.casefold() in _ON_CLUSTERS
+
+
+def _orphaned(resource: Resource) -> ScopeFailure:
+    cluster = resource.id.parent or resource.id
+    return ScopeFailure(cluster, f"`{resource.name}` is listed, but its cluster `{cluster.name}` is not")

@@ -1,0 +1,202 @@
+"""The live fleet, listed through Resource Manager.
+
+INVARIANT: what could not be read is a failure with its scope; it never makes a smaller fleet that looks whole.
+A cluster whose children could not be read is left out as well, since "no extension" would be a lie.
+Source: configuration API §1, §8 and §10.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from policyengine.arm.client import ArmClient
+from policyengine.errors import ArmError, ArmNotAuthorized, ArmNotFound, InventoryError, PolicyEngineError
+from policyengine.inventory.containers import (
+    parent_group,
+    read_management_group,
+    read_resource_group,
+    read_subscription,
+)
+from policyengine.model.fleet import Fleet, ScopeFailure, assemble
+from policyengine.model.ids import ResourceId
+from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, Cluster, Resource
+from policyengine.model.scope import ManagementGroup, ResourceGroup, ScopeTree, Subscription
+from policyengine.model.values import JSON, get_folded
+
+Document = Mapping[str, JSON]
+ProgressListener = Callable[[int, int], None]
+"""Told how many clusters have been read, of how many found so far."""
+
+API_VERSIONS: Final[Mapping[str, str]] = {
+    "subscriptions": "2022-12-01",
+    "resourceGroups": "2021-04-01",
+    "managementGroups": "2020-05-01",
+    AKS: "2026-06-01",
+    ARC: "2024-01-01",
+    EXTENSIONS: "2024-11-01",
+    FLUX_CONFIGURATIONS: "2024-11-01",
+}
+"""What each type is read with."""
+
+_GROUPS: Final = "/providers/Microsoft.Management/managementGroups"
+_AT_ONCE: Final = 8  # clusters of one subscription
+_GONE: Final = frozenset({"deleted"})
+# A provider that was never registered has no resources: that is an empty list, not a failure.
+_NO_PROVIDER: Final = frozenset(
+    {
+        *("missingsubscriptionregistration", "subscriptionnotregistered", "noregisteredproviderfound"),
+        *("invalidresourcetype", "invalidresourcenamespace"),
+    }
+)
+
+
+@dataclass(slots=True)
+class _Progress:
+    listener: ProgressListener | None
+    done: int = 0
+    total: int = 0
+
+    def found(self, count: int) -> None:
+        self.total += count
+        self._tell()
+
+    def read(self) -> None:
+        self.done += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.listener is not None:
+            self.listener(self.done, self.total)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What one subscription holds."""
+
+    groups: list[ResourceGroup] = field(default_factory=list)
+    clusters: list[Cluster] = field(default_factory=list)
+    failures: list[ScopeFailure] = field(default_factory=list)
+
+    def fail(self, scope: ResourceId, error: PolicyEngineError) -> None:
+        self.failures.append(ScopeFailure(scope, error.message))
+
+
+async def read_resource_manager(arm: ArmClient, *, on_progress: ProgressListener | None = None) -> Fleet:
+    """Every cluster this identity can see, with its extensions and fluxConfigurations, in id order.
+
+    Raises ArmError when not even the subscriptions can be listed, InventoryError for answers that make no sense.
+    """
+    documents = await _list(arm, "/subscriptions", API_VERSIONS["subscriptions"])
+    live = [d for d in documents if str(get_folded(d, "state") or "").casefold() not in _GONE]
+    groups, above = await _management_groups(arm)
+    subscriptions = sorted((_subscription(document, above) for document in live), key=lambda s: s.id)
+    progress = _Progress(on_progress)
+    async with asyncio.TaskGroup() as tasks:
+        reading = [tasks.create_task(_read_subscription(arm, s.id, progress)) for s in subscriptions]
+    return _fleet(groups, subscriptions, [task.result() for task in reading])
+
+
+def _fleet(groups: Iterable[ManagementGroup], subscriptions: Iterable[Subscription], found: list[_Found]) -> Fleet:
+    resource_groups = sorted((group for part in found for group in part.groups), key=lambda group: group.id)
+    clusters = sorted((cluster for part in found for cluster in part.clusters), key=lambda cluster: cluster.id)
+    failures = sorted((f for part in found for f in part.failures), key=lambda failure: failure.scope)
+    if not found:
+        failures.append(ScopeFailure(ResourceId("/"), "no subscription is visible to this identity"))
+    tree = ScopeTree(tuple(groups), tuple(subscriptions), tuple(resource_groups))
+    return Fleet(tree, tuple(clusters), tuple(failures))
+
+
+def _subscription(document: Document, above: Mapping[str, str]) -> Subscription:
+    read = read_subscription(document, None)
+    return read_subscription(document, above.get(read.subscription_id.casefold()))
+
+
+async def _management_groups(arm: ArmClient) -> tuple[list[ManagementGroup], dict[str, str]]:
+    """The groups in id order, and for each subscription (folded) the group right above it.
+
+    The tree above subscriptions is a privilege of its own: without it there are no groups, and no failure.
+    """
+    version = API_VERSIONS["managementGroups"]
+    try:
+        groups = [read_management_group(d) for d in await _list(arm, _GROUPS, version)]
+        below = [await _list(arm, f"{_GROUPS}/{g.name}/descendants", version) for g in groups]
+    except (ArmNotAuthorized, ArmNotFound):
+        return [], {}
+    return _tree_of_groups({group.name: documents for group, documents in zip(groups, below, strict=True)}, groups)
+
+
+def _tree_of_groups(
+    below: Mapping[str, list[Document]], groups: list[ManagementGroup]
+) -> tuple[list[ManagementGroup], dict[str, str]]:
+    """From what is anywhere below each group to who stands right above whom.
+
+    A descendant names its parent; where it does not, the lowest group that lists it is the nearest.
+    """
+    above: dict[str, str] = {}
+    for name in sorted(below, key=lambda name: -len(below[name])):
+        for document in below[name]:
+            above[str(get_folded(document, "name") or "").casefold()] = parent_group(document) or name
+    nested = [
+        ManagementGroup(group.name, group.display_name, above.get(group.name.casefold(), group.parent))
+        for group in groups
+    ]
+    return sorted(nested, key=lambda group: group.id), above
+
+
+async def _read_subscription(arm: ArmClient, subscription: ResourceId, progress: _Progress) -> _Found:
+    """Everything of one subscription; what cannot be read becomes a failure of it."""
+    found = _Found()
+    try:
+        groups = await _list(arm, f"{subscription}/resourcegroups", API_VERSIONS["resourceGroups"])
+        found.groups = [read_resource_group(group) for group in groups]
+    except PolicyEngineError as error:
+        found.fail(subscription, error)
+    heads: list[Document] = []
+    for type in (AKS, ARC):
+        try:
+            heads += await _list(arm, f"{subscription}/providers/{type}", API_VERSIONS[type])
+        except PolicyEngineError as error:
+            found.fail(subscription, error)
+    progress.found(len(heads))
+    at_once = asyncio.Semaphore(_AT_ONCE)
+    async with asyncio.TaskGroup() as tasks:
+        for head in heads:
+            tasks.create_task(_read_cluster(arm, head, found, at_once, progress))
+    return found
+
+
+async def _read_cluster(
+    arm: ArmClient, head: Document, found: _Found, at_once: asyncio.Semaphore, progress: _Progress
+) -> None:
+    id = ResourceId(str(get_folded(head, "id")))
+    async with at_once:
+        try:
+            children = [
+                child
+                for type in (EXTENSIONS, FLUX_CONFIGURATIONS)
+                for child in await _list(arm, f"{id}/providers/{type}", API_VERSIONS[type])
+            ]
+            found.clusters += assemble([head, *children])[0]
+        except ArmNotFound:
+            pass  # deleted since it was listed
+        except PolicyEngineError as error:
+            found.fail(id, error)
+        progress.read()
+
+
+async def _list(arm: ArmClient, path: str, api_version: str) -> list[Document]:
+    try:
+        documents = [document async for document in arm.list(path, api_version)]
+    except ArmError as error:
+        if (error.code or "").casefold() in _NO_PROVIDER:
+            return []
+        raise
+    for document in documents:
+        try:
+            Resource.from_document(document)
+        except ValueError as error:
+            raise InventoryError(f"GET {path} lists a document that cannot be used: {error}") from error
+    return documents

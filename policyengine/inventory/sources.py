@@ -1,0 +1,57 @@
+"""Which sources there are, by URL scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from policyengine.arm.client import ArmClient
+from policyengine.errors import ConfigError, InventoryError
+from policyengine.inventory.files import read_file
+from policyengine.inventory.resource_manager import ProgressListener, read_resource_manager
+from policyengine.model.diagnostic import did_you_mean
+from policyengine.model.fleet import Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a source may need: ``rest`` is what follows the scheme."""
+
+    rest: str
+    arm: ArmClient | None
+    on_progress: ProgressListener | None
+
+
+async def _arm(request: Request) -> Fleet:
+    if request.arm is None:
+        raise ConfigError("inventory `arm:` needs an endpoint", help="set `arm.endpoint`")
+    return await read_resource_manager(request.arm, on_progress=request.on_progress)
+
+
+async def _file(request: Request) -> Fleet:
+    if not request.rest:
+        raise InventoryError("inventory `file:` names no file", help="write `file:PATH`")
+    fleet = await read_file(request.rest)
+    if request.on_progress is not None:
+        request.on_progress(len(fleet.clusters), len(fleet.clusters))
+    return fleet
+
+
+SOURCES: Mapping[str, Callable[[Request], Awaitable[Fleet]]] = {
+    "arm": _arm,
+    "file": _file,
+}
+
+
+async def read(source_url: str, *, arm: ArmClient | None = None, on_progress: ProgressListener | None = None) -> Fleet:
+    """The fleet as the source knows it now, clusters in id order; see ``Fleet.failures`` for what it lacks.
+
+    Raises ConfigError for an unknown scheme, InventoryError or ArmError when nothing can be read.
+    """
+    scheme, _, rest = source_url.partition(":")
+    source = SOURCES.get(scheme)
+    if source is None:
+        known = ", ".join(f"`{name}:`" for name in sorted(SOURCES))
+        near = did_you_mean(scheme, SOURCES)
+        raise ConfigError(f"`{source_url}` is no inventory source: there are {known}", help=near)
+    return await source(Request(rest, arm, on_progress))

@@ -1,0 +1,144 @@
+"""Two documents, one question: what differs that somebody could have written?
+
+Decides whether a live object changed since it was seen, whether it holds what was written, and what a write
+would change; `habits` knows what the service does to a document. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from policyengine.model.ids import ResourceId
+from policyengine.model.resource import ResourceWrite
+from policyengine.model.values import JSON, fingerprint, get_folded, is_array, walk
+from policyengine.remediation.habits import (
+    ENVELOPE,
+    Habits,
+    habits_of,
+    is_empty,
+    is_kept_up_to_date,
+    is_same,
+    is_secret,
+    writable_part,
+)
+from policyengine.remediation.steps import FieldChange
+
+MASK: Final = "••••"
+"""Stands for a secret wherever people look."""
+
+
+def writable_fingerprint(document: Mapping[str, JSON] | None, type: str) -> str | None:
+    """A hash of what a user can write of a live object of ``type``; None when it is not there.
+
+    It stays the same while the service and the cluster's agent report progress.
+    """
+    return None if document is None else fingerprint(writable_part(document, habits_of(type)))
+
+
+def holds(live: Mapping[str, JSON] | None, body: Mapping[str, JSON]) -> bool:
+    """True when every declared field of ``body`` is in ``live``, as the service would store it.
+
+    Secrets cannot be read back and are not compared; ``identity`` only where the service keeps one (it drops
+    it on AKS).
+    """
+    return live is not None and not differences(live, body)
+
+
+def differences(live: Mapping[str, JSON], body: Mapping[str, JSON]) -> tuple[FieldChange, ...]:
+    """The declared fields of ``body`` that ``live`` does not hold, in the order of the body; secrets left out."""
+    return tuple(_differences(live, body, _habits_of_document(live)))
+
+
+def changes(live: Mapping[str, JSON] | None, write: ResourceWrite) -> tuple[FieldChange, ...]:
+    """What ``write`` would change of ``live`` (None: absent), field by field, secrets masked.
+
+    For a PUT over an existing object that includes what it resets without naming it, as far as that is
+    known: properties with a default, and entries of settings and kustomizations that it leaves out.
+    """
+    habits = habits_of(write.id.type)
+    found = [*_differences(live, write.body, habits), *_secret_changes(live, write.body)]
+    if live is not None and write.method == "PUT":
+        found += _resets(live, write.body, habits)
+    return tuple(found)
+
+
+def has_secrets(body: Mapping[str, JSON]) -> bool:
+    """True when ``body`` writes something that cannot be read back."""
+    return any(True for _ in _secret_paths(body, ""))
+
+
+def _habits_of_document(document: Mapping[str, JSON]) -> Habits:
+    id = get_folded(document, "id")
+    try:
+        return habits_of(ResourceId(id).type if isinstance(id, str) else "")
+    except ValueError:
+        return habits_of("")
+
+
+def _differences(live: Mapping[str, JSON] | None, body: Mapping[str, JSON], habits: Habits) -> Iterator[FieldChange]:
+    left_out = ENVELOPE | habits.ignored
+    if live is not None and not isinstance(get_folded(live, "identity"), Mapping):
+        left_out |= {"identity"}
+    for key, wanted in body.items():
+        if key.casefold() in left_out:
+            continue
+        if key.casefold() == "properties" and isinstance(wanted, Mapping):
+            wanted = _comparable(wanted, live or body, habits)
+        yield from _compare(get_folded(live or {}, key), wanted, key, key)
+
+
+def _comparable(properties: Mapping[str, JSON], document: Mapping[str, JSON], habits: Habits) -> dict[str, JSON]:
+    return {
+        key: value
+        for key, value in properties.items()
+        if key.casefold() not in habits.read_only and not (is_empty(value) and is_kept_up_to_date(key, document))
+    }
+
+
+def _compare(live: JSON, wanted: JSON, path: str, name: str) -> Iterator[FieldChange]:
+    if is_secret(name, wanted):
+        return
+    if isinstance(wanted, Mapping):
+        inside = live if isinstance(live, Mapping) else {}
+        for key, member in wanted.items():
+            yield from _compare(get_folded(inside, key), member, f"{path}.{key}", key)
+    elif not is_same(live, wanted, name.casefold()):
+        yield FieldChange(path, _shown(live), _shown(wanted))
+
+
+def _shown(value: JSON) -> JSON:
+    """``value`` with every secret in it masked."""
+    if isinstance(value, Mapping):
+        return {key: MASK if is_secret(key, member) else _shown(member) for key, member in value.items()}
+    return [_shown(item) for item in value] if is_array(value) else value
+
+
+def _secret_changes(live: Mapping[str, JSON] | None, body: Mapping[str, JSON]) -> Iterator[FieldChange]:
+    for path in _secret_paths(body, ""):
+        yield FieldChange(path, None if walk(live, *path.split(".")) is None else MASK, MASK)
+
+
+def _secret_paths(value: JSON, path: str) -> Iterator[str]:
+    """Where ``value`` holds secrets; for a map of them, each of its keys."""
+    for key, member in value.items() if isinstance(value, Mapping) else ():
+        inner = f"{path}.{key}" if path else key
+        if not is_secret(key, member):
+            yield from _secret_paths(member, inner)
+        elif isinstance(member, Mapping) and not is_secret("", member):
+            yield from (f"{inner}.{name}" for name in member)
+        elif not is_empty(member):
+            yield inner
+
+
+def _resets(live: Mapping[str, JSON], body: Mapping[str, JSON], habits: Habits) -> Iterator[FieldChange]:
+    declared = walk(body, "properties")
+    for name, default in (habits.defaults or {}).items():
+        now = walk(live, "properties", name)
+        if walk(declared, name) is None and now is not None and not is_same(now, default, name.casefold()):
+            yield FieldChange(f"properties.{name}", now, default)
+    for key, entries in (walk(live, "properties") or {}).items():
+        if key.casefold() in habits.maps and isinstance(entries, Mapping):
+            for name, entry in entries.items():
+                if walk(declared, key, name) is None:
+                    yield FieldChange(f"properties.{key}.{name}", _shown(entry), None)

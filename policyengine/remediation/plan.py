@@ -1,0 +1,213 @@
+"""Clusters as they are now, judged → a plan: the requests, their order, their diff, and what forbids them.
+
+Pure: the caller has read the live objects and says what time it is. A finding that no request mends is listed
+with its reason; nothing is dropped silently.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import reduce
+from itertools import combinations
+from typing import Final
+
+from policyengine.compliance.bind import BoundPolicy
+from policyengine.compliance.judge import Verdict, judge, remedy_for
+from policyengine.effects.base import World
+from policyengine.errors import ExpressionError, TemplateError
+from policyengine.language.documents import EnforcementMode
+from policyengine.model.ids import ResourceId
+from policyengine.model.resource import EXTENSIONS, Cluster, Resource, ResourceWrite
+from policyengine.model.states import ComplianceState
+from policyengine.model.values import canonical_json
+from policyengine.remediation.diff import changes, writable_fingerprint
+from policyengine.remediation.merge import find_clash, merge, without_nulls
+from policyengine.remediation.order import Order
+from policyengine.remediation.steps import Plan, Preflight, Step, Unmended
+from policyengine.remediation.writes import NothingToWrite, wants_of, writes_for
+
+FLUX: Final = "microsoft.flux"
+NOT_ENFORCED: Final = "its assignment is not enforced (DoNotEnforce); plan it by name to write all the same"
+
+
+def build_plan(
+    policies: Sequence[BoundPolicy],
+    clusters: Iterable[Cluster],
+    world: World,
+    *,
+    created_at: datetime,
+    scope: str = "all",
+    selected: frozenset[str] | None = None,
+    unenforced: bool = False,
+) -> Plan:
+    """The plan for ``clusters``, steps numbered in the order they would run.
+
+    ``policies`` are all bound policies: those outside ``selected`` (keys; None for all) are not mended, but still
+    speak up when a request would undo what they want. ``unenforced``: mend DoNotEnforce assignments too.
+    """
+    planner = _Planner(policies, world, selected, unenforced)
+    steps: list[Step] = []
+    unmended: list[Unmended] = []
+    for cluster in sorted(clusters, key=lambda c: c.id):
+        found, left = planner.plan(cluster, first=len(steps) + 1)
+        steps += found
+        unmended += left
+    return Plan(created_at=created_at, steps=tuple(steps), unmended=tuple(unmended), scope=scope)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wish:
+    """What one policy wants one object to be, and the request that it asks for, if any.
+
+    ``satisfied``: the object is what makes the policy compliant. ``refusal`` says why the request must not be sent.
+    """
+
+    policy: BoundPolicy
+    want: ResourceWrite
+    request: ResourceWrite | None = None
+    satisfied: bool = False
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    policies: Sequence[BoundPolicy]
+    world: World
+    selected: frozenset[str] | None
+    unenforced: bool
+
+    def plan(self, cluster: Cluster, *, first: int) -> tuple[list[Step], list[Unmended]]:
+        verdicts = {policy.key: judge(policy, cluster, self.world) for policy in self.policies}
+        wishes: list[_Wish] = []
+        unmended: list[Unmended] = []
+        for policy in self.policies:
+            found, why = self.wishes(policy, verdicts[policy.key], cluster)
+            wishes += found
+            if why and self.is_asked(policy):
+                unmended.append(Unmended(cluster.id, policy.key, why))
+        order = Order({policy.key: policy.depends_on for policy in self.policies}, _flux_of(cluster, wishes))
+        steps, held = order.hold_back(order.arrange(_steps(cluster, wishes)), verdicts)
+        return order.number(steps, first=first), unmended + held
+
+    def is_asked(self, policy: BoundPolicy) -> bool:
+        return self.selected is None or policy.key in self.selected
+
+    def is_in_force(self, policy: BoundPolicy) -> bool:
+        """A policy that is not enforced wants nothing, unless it was asked for by name."""
+        enforced = policy.assignment.enforcement_mode is EnforcementMode.DEFAULT
+        return enforced or (self.unenforced and self.is_asked(policy))
+
+    def wishes(self, policy: BoundPolicy, verdict: Verdict, cluster: Cluster) -> tuple[list[_Wish], str]:
+        """What the policy wants of each object; and, of a finding, why it asks for no request."""
+        satisfied = verdict.state is ComplianceState.COMPLIANT
+        if not satisfied and verdict.state is not ComplianceState.NON_COMPLIANT:
+            return [], ""
+        if not self.is_in_force(policy):
+            return [], "" if satisfied else NOT_ENFORCED
+        try:
+            remedy = remedy_for(policy, cluster, self.world)
+            wants = wants_of(remedy, cluster, self.world) if remedy is not None else ()
+        except (ExpressionError, TemplateError) as error:
+            return [], "" if satisfied else f"its deployment cannot be expanded: {error.message}"
+        if satisfied:
+            return [_Wish(policy, want, satisfied=True) for want in wants if want.id == verdict.matched], ""
+        if remedy is None:
+            return [], f"{policy.effect_name} reports and never writes"
+        outcome = writes_for(remedy, wants, cluster)
+        if isinstance(outcome, NothingToWrite):
+            return [_Wish(policy, want) for want in wants], outcome.reason
+        requests = {write.id: write for write in outcome.writes if self.is_asked(policy)}
+        return [_Wish(policy, want, requests.get(want.id), refusal=outcome.refusal) for want in wants], ""
+
+
+def _steps(cluster: Cluster, wishes: Sequence[_Wish]) -> list[Step]:
+    by_target: dict[ResourceId, list[_Wish]] = defaultdict(list)
+    for wish in wishes:
+        by_target[wish.want.id].append(wish)
+    steps: list[Step] = []
+    for target, group in by_target.items():
+        acting = [wish for wish in group if wish.request is not None]
+        forbidden = _clash(group) or _twin(cluster, target, wishes)
+        refused = [wish for wish in acting if forbidden or wish.refusal]
+        allowed = [wish for wish in acting if wish not in refused]
+        steps += [_step(cluster, [wish], [wish], forbidden or wish.refusal) for wish in refused]
+        steps += [_step(cluster, allowed, group)] if allowed else []
+    return steps
+
+
+def _clash(group: Sequence[_Wish]) -> str:
+    """Why no request may be made for one object: what one policy would write, another would undo."""
+    for one, other in combinations(group, 2):
+        clash = find_clash(one.want.body, other.want.body)
+        if clash is not None and (one.request is not None or other.request is not None):
+            path = clash.path.removeprefix("properties.")
+            return (
+                f"write conflict on `{path}`: `{one.policy.key}` wants {canonical_json(clash.one)}, "
+                f"`{other.policy.key}` wants {canonical_json(clash.other)}"
+            )
+    return ""
+
+
+def _twin(cluster: Cluster, target: ResourceId, wishes: Sequence[_Wish]) -> str:
+    """Why extension ``target`` may not be created; a cluster takes one of each type. Source: GitOps behaviour G4."""
+    type = next((t for wish in wishes if wish.want.id == target and (t := _extension_type(wish.want))), None)
+    if type is None or any(extension.id == target for extension in cluster.extensions):
+        return ""
+    for extension in cluster.extensions:
+        if str(extension.property("extensionType") or "").casefold() == type:
+            return f"extension `{extension.name}` of the same type is already on the cluster"
+    for wish in wishes:
+        if wish.request is not None and wish.want.id != target and _extension_type(wish.want) == type:
+            return f"`{wish.policy.key}` wants the same extension under the name `{wish.want.id.name}`"
+    return ""
+
+
+def _extension_type(write: ResourceWrite) -> str | None:
+    if write.id.type.casefold() != EXTENSIONS.casefold():
+        return None
+    return str(Resource(write.id, write.body).property("extensionType") or "").casefold() or None
+
+
+def _flux_of(cluster: Cluster, wishes: Sequence[_Wish]) -> frozenset[ResourceId]:
+    """The Flux extension, there or wanted, by whatever name."""
+    there = {e.id for e in cluster.extensions if str(e.property("extensionType") or "").casefold() == FLUX}
+    return frozenset(there | {wish.want.id for wish in wishes if _extension_type(wish.want) == FLUX})
+
+
+def _step(cluster: Cluster, acting: Sequence[_Wish], group: Sequence[_Wish], refusal: str = "") -> Step:
+    write = _request(acting, group)
+    live = next((r for r in (cluster.resource, *cluster.children) if r.id == write.id), None)
+    document = live.document if live else None
+    preflight, reason = _preflight(cluster, refusal)
+    return Step(
+        id="",
+        cluster=cluster.id,
+        policies=tuple(wish.policy.key for wish in acting),
+        write=write,
+        before=writable_fingerprint(document, write.id.type),
+        changes=changes(document, write),
+        preflight=preflight,
+        reason=reason,
+    )
+
+
+def _request(acting: Sequence[_Wish], group: Sequence[_Wish]) -> ResourceWrite:
+    """One request for all that act. A PUT replaces the object, so it also holds what satisfied policies want of it."""
+    requests = [wish.request for wish in acting if wish.request is not None]
+    puts = [request for request in requests if request.method == "PUT"]
+    bodies = [request.body for request in puts or requests]
+    if puts:
+        bodies += [without_nulls(wish.want.body) for wish in group if wish in acting or wish.satisfied]
+    depends_on = tuple(dict.fromkeys(id for request in requests for id in request.depends_on))
+    return replace((puts or requests)[0], body=reduce(merge, bodies), depends_on=depends_on)
+
+
+def _preflight(cluster: Cluster, refusal: str) -> tuple[Preflight, str]:
+    if refusal:
+        return Preflight.REFUSED, refusal
+    if cluster.unreachable_reason is not None:
+        return Preflight.PARKED, cluster.unreachable_reason
+    return Preflight.READY, ""

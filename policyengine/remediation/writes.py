@@ -1,0 +1,153 @@
+"""A remedy on one cluster → the requests that carry it out, or why there are none.
+
+Azure's definitions deploy a template: their writes replace the object. Our `require` changes only what differs:
+a PATCH of the declared fields, never a field that can only be set at creation.
+Source: policy language §6.4; configuration API §2–§4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from policyengine.compliance.explain import healthy_but
+from policyengine.effects.base import Remedy, World
+from policyengine.evaluation.places import resource_group_value, subscription_value
+from policyengine.language.syntax import Desired
+from policyengine.model.resource import Cluster, Resource, ResourceWrite
+from policyengine.model.values import JSON, get_folded
+from policyengine.remediation.diff import holds
+from policyengine.remediation.habits import habits_of, is_kept_up_to_date, is_same, is_secret
+from policyengine.remediation.merge import merge, without_nulls
+from policyengine.templates import DeploymentScope, expand
+
+FAILED = {"failed", "canceled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """Requests in order; ``refusal`` says why they must not be sent, empty when they may."""
+
+    writes: tuple[ResourceWrite, ...]
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToWrite:
+    """No request would help now, and why."""
+
+    reason: str
+
+
+def wants_of(remedy: Remedy, cluster: Cluster, world: World) -> tuple[ResourceWrite, ...]:
+    """The objects as the remedy wants them, whole, each under the id of the object it means; null demands absence.
+
+    Raises TemplateError or ExpressionError when the deployment cannot be expanded.
+    """
+    expanded = expand(remedy.deployment.template, remedy.parameters, _deployment_scope(cluster, world))
+    if remedy.desired is None:
+        return expanded
+    return tuple(
+        replace(
+            created,
+            id=remedy.live.id if remedy.live is not None else created.id,
+            body={**created.body, "properties": remedy.desired_properties},
+        )
+        for created in expanded
+    )
+
+
+def writes_for(remedy: Remedy, wants: Sequence[ResourceWrite], cluster: Cluster) -> Writes | NothingToWrite:
+    """What to send so that the cluster holds ``wants``, which are those of the remedy."""
+    if not wants:
+        return NothingToWrite("its deployment creates nothing on this cluster")
+    if remedy.desired is None:
+        return _replace(wants, cluster)
+    (want,) = wants
+    if remedy.live is None:
+        return Writes((replace(want, body=without_nulls(want.body)),))
+    return _change(remedy.desired, want, remedy.live)
+
+
+def _replace(wants: Sequence[ResourceWrite], cluster: Cluster) -> Writes | NothingToWrite:
+    live = {child.id: child for child in cluster.children}
+    for want in wants:
+        if want.id in live and not _is_settled(live[want.id]):
+            return _still_moving(live[want.id])
+    missing = tuple(want for want in wants if want.id not in live or not _is_in_place(want, live[want.id]))
+    if not missing:
+        return NothingToWrite("what it deploys is already in place and does not satisfy its own existence condition")
+    return Writes(missing)
+
+
+def _is_in_place(want: ResourceWrite, live: Resource) -> bool:
+    return not _has_failed(live) and holds(live.document, want.body)
+
+
+def _change(desired: Desired, want: ResourceWrite, live: Resource) -> Writes | NothingToWrite:
+    if not _is_settled(live):
+        return _still_moving(live)
+    declared = {k: v for k, v in get_folded(want.body, "properties").items() if not is_secret(k, v)}
+    patch = difference(get_folded(live.document, "properties"), declared)
+    if not patch:
+        return Writes((_again(want, live),)) if _has_failed(live) else NothingToWrite(healthy_but(live))
+    write = replace(want, method="PATCH", body={"properties": patch})
+    frozen = sorted(key for key in patch if key.casefold() in {c.casefold() for c in desired.create_only})
+    if frozen:
+        return Writes((write,), f"`{frozen[0]}` can only be set at creation; delete `{live.name}` to change it")
+    return Writes((write,))
+
+
+def _again(want: ResourceWrite, live: Resource) -> ResourceWrite:
+    """Create the object once more, with what others have set on it kept; secrets cannot be read back."""
+    read_only = habits_of(live.type).read_only
+    kept = {
+        key: value
+        for key, value in get_folded(live.document, "properties").items()
+        if key.casefold() not in read_only and not is_kept_up_to_date(key, live.document) and not is_secret(key, value)
+    }
+    return replace(want, body=merge(without_nulls(want.body), {"properties": kept}))
+
+
+def difference(live: JSON, declared: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The declared members that the live object lacks or holds otherwise, nested maps cut down to what differs.
+
+    A declared null demands absence and stands as null, which removes the member in a merge.
+    """
+    have = live if isinstance(live, Mapping) else {}
+    found: dict[str, JSON] = {}
+    for key, value in declared.items():
+        actual = get_folded(have, key)
+        if isinstance(value, Mapping):
+            if nested := difference(actual, value):
+                found[key] = nested
+        elif not is_same(actual, value, key.casefold()):
+            found[key] = value
+    return found
+
+
+def _is_settled(live: Resource) -> bool:
+    return _state(live) in {"succeeded", *FAILED, ""}
+
+
+def _has_failed(live: Resource) -> bool:
+    return _state(live) in FAILED
+
+
+def _state(live: Resource) -> str:
+    """How the last change of the object ended; empty for types that do not say."""
+    return str(live.property("provisioningState") or "").casefold()
+
+
+def _still_moving(live: Resource) -> NothingToWrite:
+    state = live.property("provisioningState")
+    return NothingToWrite(f"`{live.name}` is {state}; plan again when that has finished")
+
+
+def _deployment_scope(cluster: Cluster, world: World) -> DeploymentScope:
+    return DeploymentScope(
+        subscription=subscription_value(cluster.id, world.tree),
+        resource_group=resource_group_value(cluster.id, world.tree),
+        deployment_name="policyengine",
+        at=world.at,
+    )

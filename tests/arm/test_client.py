@@ -1,0 +1,485 @@
+"""The client against a server of raw sockets, which can misbehave in ways no framework would."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from policyengine.arm.client import ArmClient
+from policyengine.arm.credentials import Credential, StaticToken
+from policyengine.errors import (
+    ArmConflict,
+    ArmNotAuthorized,
+    ArmNotFound,
+    ArmRejected,
+    ArmThrottled,
+    ArmTransportError,
+    ArmUnavailable,
+    ConfigError,
+    OperationFailed,
+)
+
+CLUSTER = "/subscriptions/5b0c/resourceGroups/g/providers/Microsoft.Kubernetes/connectedClusters/c"
+FLUX = f"{CLUSTER}/providers/Microsoft.KubernetesConfiguration/extensions/flux"
+VERSION = "2024-11-01"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A request as it came over the wire."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Server:
+    """Answers with the scripted bytes, in order; the last one again and again. ``b""`` drops the connection."""
+
+    script: list[bytes]
+    heard: list[Heard] = field(default_factory=list)
+    url: str = ""
+    third: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while request := await _read_request(reader):
+                self.heard.append(request)
+                if len(self.heard) == 3:
+                    self.third.set()
+                answer = self.script[min(len(self.heard), len(self.script)) - 1]
+                if not answer:
+                    break
+                writer.write(_with_host(answer, self.url))
+                await writer.drain()
+                if b"connection: close" in answer.lower():
+                    break
+        finally:
+            writer.close()
+
+
+def _with_host(answer: bytes, url: str) -> bytes:
+    """``answer`` with ``{host}`` filled in, and the length of its body put right if that made it longer."""
+    head, end, body = answer.partition(b"\r\n\r\n")
+    filled = body.replace(b"{host}", url.encode())
+    if filled != body:
+        head = re.sub(rb"content-length: \d+", b"content-length: %d" % len(filled), head)
+    return head.replace(b"{host}", url.encode()) + end + filled
+
+
+async def _read_request(reader: asyncio.StreamReader) -> Heard | None:
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+    first, *lines = head.strip().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    method, target, _ = first.split(" ")
+    return Heard(method, target, headers, await reader.readexactly(int(headers.get("content-length", 0))))
+
+
+class ImpatientTimer:
+    """Sleeps take no time; they are written down, and move the clock."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+@dataclass
+class Run:
+    """One client and the server it talks to."""
+
+    arm: ArmClient
+    server: Server
+    timer: ImpatientTimer
+    waits: list[str]
+
+
+def answer(status: int = 200, body: object = None, **headers: str) -> bytes:
+    content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    lines = [f"HTTP/1.1 {status} X", f"content-length: {len(content)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + content
+
+
+def refused(status: int, code: str, message: str = "Message.", **headers: str) -> bytes:
+    return answer(status, {"error": {"code": code, "message": message}}, **headers)
+
+
+@asynccontextmanager
+async def serving(script: list[bytes], credential: Credential) -> AsyncIterator[Run]:
+    server, timer, waits = Server(script), ImpatientTimer(), []
+    sockets = await asyncio.start_server(server.talk, "127.0.0.1", 0)
+    server.url = f"http://127.0.0.1:{sockets.sockets[0].getsockname()[1]}"
+    try:
+        async with ArmClient(
+            server.url,
+            credential,
+            timer=timer,
+            jitter=lambda: 0.5,
+            on_wait=lambda reason, _: waits.append(reason),
+        ) as arm:
+            yield Run(arm, server, timer, waits)
+    finally:
+        sockets.close()
+        await asyncio.sleep(0)
+
+
+def against(
+    *script: bytes, act: Callable[[Run], Awaitable[T]], credential: Credential | None = None
+) -> tuple[T | Exception, Run]:
+    """What ``act`` gave back or raised, and the run it happened in."""
+
+    async def main() -> tuple[T | Exception, Run]:
+        async with serving(list(script), credential or StaticToken("s3cret-token")) as run:
+            try:
+                return await act(run), run
+            except Exception as error:
+                return error, run
+
+    return asyncio.run(main())
+
+
+async def get(run: Run) -> Any:
+    return await run.arm.get(FLUX, VERSION)
+
+
+async def put(run: Run) -> Any:
+    return await run.arm.send("PUT", FLUX, VERSION, {"properties": {"extensionType": "microsoft.flux"}})
+
+
+async def listed(run: Run) -> Any:
+    return [item async for item in run.arm.list(f"{CLUSTER}/x", VERSION)]
+
+
+def test_a_request_carries_what_the_service_wants() -> None:
+    result, run = against(answer(200, {"name": "flux"}), act=get)
+    heard = run.server.heard[0]
+
+    assert result == {"name": "flux"}
+    assert (heard.method, heard.target) == ("GET", f"{FLUX}?api-version={VERSION}")
+    assert heard.headers["authorization"] == "Bearer s3cret-token"
+    assert heard.headers["user-agent"].startswith("policyengine/")
+    assert heard.headers["accept-encoding"] == "gzip, deflate"
+    assert len(heard.headers["x-ms-correlation-request-id"]) == len(heard.headers["x-ms-client-request-id"]) == 36
+
+
+def test_a_write_is_sent_as_json_and_its_operation_found() -> None:
+    accepted, run = against(
+        answer(201, {"name": "flux"}, azure_asyncoperation="{host}/operations/1?api-version=x", retry_after="7"),
+        act=put,
+    )
+
+    assert run.server.heard[0].json == {"properties": {"extensionType": "microsoft.flux"}}
+    assert run.server.heard[0].headers["content-type"] == "application/json; charset=utf-8"
+    assert not isinstance(accepted, Exception)
+    assert accepted.status == 201
+    assert accepted.operation_url.endswith("/operations/1?api-version=x")
+    assert accepted.retry_after_s == 7.0
+
+
+def test_compressed_and_marked_text_is_read() -> None:
+    body = gzip.compress(b"\xef\xbb\xbf" + json.dumps({"name": "flöx"}).encode())
+
+    assert against(answer(200, body, content_encoding="gzip"), act=get)[0] == {"name": "flöx"}
+
+
+def test_pages_are_followed_to_the_end_and_empty_ones_are_legal() -> None:
+    result, run = against(
+        answer(200, {"value": [{"id": 1}], "nextLink": "{host}/p?api-version=v&$skipToken=a%3D%2Bb"}),
+        answer(200, {"value": [], "nextLink": "{host}/p?page=3"}),
+        answer(200, {"value": [{"id": 2}], "nextLink": ""}),
+        act=listed,
+    )
+
+    assert result == [{"id": 1}, {"id": 2}]
+    assert "skipToken=a" in run.server.heard[1].target
+    assert "%2B" in run.server.heard[1].target
+
+
+def test_a_link_to_another_host_is_refused_before_anything_is_sent() -> None:
+    for link in ("https://evil.example/p", "http://127.0.0.1:1/p", "//evil.example/p"):
+        error, run = against(answer(200, {"value": [], "nextLink": link}), act=listed)
+
+        assert isinstance(error, ArmRejected)
+        assert len(run.server.heard) == 1
+
+
+def test_pages_that_lead_in_a_circle_end() -> None:
+    error, run = against(answer(200, {"value": [], "nextLink": "{host}/p"}), act=listed)
+
+    assert isinstance(error, ArmRejected)
+    assert len(run.server.heard) == 2
+
+
+@pytest.mark.parametrize("body", [{"items": []}, [], {"value": None}, {"value": [None]}, "x"])
+def test_a_list_that_is_none_is_said_to_be_none(body: object) -> None:
+    assert isinstance(against(answer(200, body), act=listed)[0], ArmRejected)
+
+
+def test_a_redirect_is_not_followed() -> None:
+    error, run = against(answer(307, location="http://127.0.0.1:1/elsewhere"), act=get)
+
+    assert isinstance(error, ArmRejected)
+    assert "redirect" in error.message
+    assert len(run.server.heard) == 1
+
+
+def test_a_throttled_request_waits_and_tells_why() -> None:
+    result, run = against(refused(429, "TooManyRequests", retry_after="17"), answer(201, {}), act=put)
+
+    assert not isinstance(result, Exception)
+    assert sum(run.timer.slept) >= 17.0
+    assert run.waits[0] == "429 TooManyRequests"
+    assert len(run.server.heard) == 2
+
+
+def test_a_throttled_request_gives_up_in_the_end() -> None:
+    error, run = against(refused(429, "TooManyRequests", retry_after="5"), act=get)
+
+    assert isinstance(error, ArmThrottled)
+    assert error.retry_after_s == 5.0
+    assert len(run.server.heard) == 10
+
+
+def test_another_operation_in_progress_is_waited_for() -> None:
+    busy = refused(409, "OperationInProgress", "Another operation is in progress.")
+    result, run = against(busy, busy, answer(200, {}), act=put)
+
+    assert not isinstance(result, Exception)
+    assert run.waits == ["409 another operation is in progress"] * 2
+
+
+def test_a_conflict_that_stays_is_raised_at_once() -> None:
+    error, run = against(
+        refused(409, "MissingSubscriptionRegistration", "not registered to use namespace 'N'"), act=put
+    )
+
+    assert isinstance(error, ArmConflict)
+    assert "--namespace N" in (error.help or "")
+    assert len(run.server.heard) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_a_write_in_doubt_is_sent_once_and_a_read_again(status: int) -> None:
+    error, run = against(refused(status, "InternalServerError"), answer(200, {}), act=put)
+    assert isinstance(error, ArmUnavailable)
+    assert len(run.server.heard) == 1
+
+    result, run = against(refused(status, "InternalServerError"), answer(200, {}), act=get)
+    assert result == {}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 400\r\nconnection: close\r\n\r\n{",
+        b"nonsense\r\n\r\n",
+        answer(200, b"<html>sign in</html>"),
+        answer(200, b"not gzip", content_encoding="gzip"),
+    ],
+    ids=["dropped", "cut short", "no HTTP", "no JSON", "wrong encoding"],
+)
+def test_without_a_usable_answer_a_write_goes_out_once(broken: bytes) -> None:
+    """aiohttp would send a PUT again by itself when the connection drops; nobody may."""
+    error, run = against(broken, answer(200, {}), act=put)
+
+    assert isinstance(error, ArmTransportError)
+    assert error.sent
+    assert len(run.server.heard) == 1
+
+
+@pytest.mark.parametrize(
+    "broken", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 400\r\nconnection: close\r\n\r\n{", answer(200, b"<html>")]
+)
+def test_without_a_usable_answer_a_read_is_tried_again(broken: bytes) -> None:
+    result, run = against(broken, answer(200, {"name": "flux"}), act=get)
+
+    assert result == {"name": "flux"}
+    assert run.waits == ["no answer"]
+
+
+def test_a_connection_that_was_never_made_was_not_sent() -> None:
+    async def main() -> ArmTransportError:
+        async with ArmClient("http://127.0.0.1:9", StaticToken("t"), timer=ImpatientTimer(), jitter=lambda: 0.5) as arm:
+            with pytest.raises(ArmTransportError) as refused:
+                await arm.send("PUT", FLUX, VERSION, {})
+            return refused.value
+
+    error = asyncio.run(main())
+    assert not error.sent
+    assert "check that `http://127.0.0.1:9` is the right endpoint" in (error.help or "")
+
+
+def test_a_proxy_of_this_machine_is_used_and_its_refusal_is_no_sending(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And no password from ~/.netrc comes in between."""
+    (tmp_path / ".netrc").write_text("default login someone password something\n")
+    (tmp_path / ".netrc").chmod(0o600)
+
+    async def through(run: Run) -> Any:
+        monkeypatch.setenv("HTTPS_PROXY", run.server.url)
+        monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        async with ArmClient("https://arm.example", StaticToken("t"), timer=run.timer, jitter=lambda: 0.5) as arm:
+            return await arm.send("PUT", FLUX, VERSION, {})
+
+    error, run = against(answer(407), act=through)
+
+    assert isinstance(error, ArmTransportError)
+    assert not error.sent
+    assert run.server.heard[0].method == "CONNECT"
+    assert "authorization" not in run.server.heard[0].headers
+
+
+def test_no_error_shows_the_token_or_the_query() -> None:
+    for script in (refused(403, "AuthorizationFailed"), b"", answer(200, b"<html>"), refused(500, "E")):
+        error, _ = against(script, act=put)
+
+        assert isinstance(error, Exception)
+        assert "s3cret" not in f"{error!r} {error} {vars(error)}"
+        assert "api-version" not in str(error)
+
+
+def test_a_refused_token_is_renewed_once() -> None:
+    class Renewing:
+        count = 0
+
+        async def token(self) -> str:
+            self.count += 1
+            return f"t{self.count}"
+
+    result, run = against(refused(401, "ExpiredAuthenticationToken"), answer(200, {}), act=get, credential=Renewing())
+    assert result == {}
+
+    error, run = against(refused(401, "InvalidAuthenticationToken"), act=get, credential=Renewing())
+    assert isinstance(error, ArmNotAuthorized)
+    assert len(run.server.heard) == 2
+
+    error, run = against(refused(401, "InvalidAuthenticationToken"), act=get)
+    assert isinstance(error, ArmNotAuthorized)
+    assert len(run.server.heard) == 1
+
+
+def test_an_operation_is_followed_by_its_retry_after() -> None:
+    async def follow(run: Run) -> Any:
+        return await run.arm.wait(run.server.url + "/operations/1", first_wait_s=3)
+
+    result, run = against(
+        answer(200, {"status": "Creating"}, retry_after="11"),
+        answer(200, {"status": "InProgress"}),
+        answer(200, {"status": "Succeeded"}),
+        act=follow,
+    )
+
+    assert result == {"status": "Succeeded"}
+    assert run.timer.slept == [3, 11.0, 5.0]
+    assert run.waits == ["operation is accepted", "operation is Creating", "operation is InProgress"]
+
+
+def test_a_failed_operation_tells_the_innermost_cause() -> None:
+    async def follow(run: Run) -> Any:
+        return await run.arm.wait("/operations/1")
+
+    wrapped = json.dumps({"error": {"code": "InstallationFailed", "message": "no room"}})
+    body = {"status": "Failed", "error": {"code": "ExtensionOperationFailed", "message": wrapped}}
+    error, _ = against(answer(200, body), act=follow)
+
+    assert isinstance(error, OperationFailed)
+    assert (error.code, error.message) == ("InstallationFailed", "InstallationFailed: no room")
+
+
+def test_a_forgotten_operation_is_not_found_and_a_foreign_one_not_asked_for() -> None:
+    async def follow(run: Run) -> Any:
+        return await run.arm.wait("/operations/1")
+
+    async def follow_foreign(run: Run) -> Any:
+        return await run.arm.wait("https://evil.example/operations/1")
+
+    assert isinstance(against(refused(404, "NotFound"), act=follow)[0], ArmNotFound)
+    error, run = against(answer(200, {}), act=follow_foreign)
+    assert isinstance(error, ArmRejected)
+    assert not run.server.heard
+
+
+def test_a_foreign_operation_url_does_not_undo_an_accepted_write() -> None:
+    accepted, _ = against(answer(201, {}, azure_asyncoperation="https://evil.example/o"), act=put)
+
+    assert not isinstance(accepted, Exception)
+    assert accepted.operation_url is None
+
+
+def test_a_resource_is_followed_by_its_own_state() -> None:
+    async def follow(run: Run) -> Any:
+        return await run.arm.wait_for_resource(FLUX, VERSION)
+
+    creating = {"properties": {"provisioningState": "Creating"}}
+    done = {"properties": {"provisioningState": "Succeeded"}}
+
+    assert against(answer(200, creating), answer(200, done), act=follow)[0] == done
+
+
+def test_waiting_can_be_cancelled() -> None:
+    async def main() -> None:
+        async with serving([answer(200, {"status": "InProgress"})], StaticToken("t")) as run:
+            waiting = asyncio.create_task(run.arm.wait("/operations/1"))
+            await run.server.third.wait()
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+
+    asyncio.run(main())
+
+
+def test_a_body_that_is_no_json_is_never_sent() -> None:
+    async def send(run: Run) -> Any:
+        return await run.arm.send("PUT", FLUX, VERSION, {"properties": {"x": float("nan")}})
+
+    error, run = against(answer(200, {}), act=send)
+    assert isinstance(error, ArmRejected)
+    assert not run.server.heard
+
+
+def test_what_is_left_at_the_service_slows_the_budget_down() -> None:
+    async def many(run: Run) -> None:
+        for _ in range(60):
+            await run.arm.get(FLUX, VERSION)
+
+    _, plenty = against(answer(200, {}, x_ms_ratelimit_remaining_subscription_reads="240"), act=many)
+    _, little = against(answer(200, {}, x_ms_ratelimit_remaining_subscription_reads="2"), act=many)
+
+    assert sum(little.timer.slept) > 5 * sum(plenty.timer.slept)
+
+
+@pytest.mark.parametrize("budget", [{"writes_per_second": 0.0}, {"reads_per_second": -1.0}])
+def test_a_budget_of_nothing_is_refused(budget: dict[str, float]) -> None:
+    with pytest.raises(ConfigError):
+        ArmClient("https://arm.example", StaticToken("t"), **budget)  # type: ignore[arg-type]

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+
+from policyengine.arm.answer import Answer
+from policyengine.arm.refusal import refusal
+from policyengine.errors import (
+    ArmConflict,
+    ArmError,
+    ArmNotAuthorized,
+    ArmNotFound,
+    ArmRejected,
+    ArmThrottled,
+    ArmUnavailable,
+)
+
+PATH = "/subscriptions/s-1/resourceGroups/g/providers/Microsoft.Kubernetes/connectedClusters/c"
+
+
+def error_of(status: int, code: str = "Code", message: str = "Message.", **more: object) -> ArmError:
+    answer = Answer(status, {"retry-after": "9"}, {"error": {"code": code, "message": message, **more}})
+    return refusal(answer, method="PUT", path=PATH, correlation_id="c-1")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, ArmRejected),
+        (401, ArmNotAuthorized),
+        (403, ArmNotAuthorized),
+        (404, ArmNotFound),
+        (408, ArmUnavailable),
+        (409, ArmConflict),
+        (412, ArmConflict),
+        (429, ArmThrottled),
+        (500, ArmUnavailable),
+        (503, ArmUnavailable),
+        (302, ArmRejected),
+    ],
+)
+def test_every_status_has_its_branch_of_the_tree(status: int, kind: type[ArmError]) -> None:
+    assert type(error_of(status)) is kind
+
+
+def test_it_says_what_where_and_under_which_id() -> None:
+    error = error_of(400, "ValidationFailed", "Invalid source kind match.")
+
+    assert error.message == f"PUT {PATH} was answered 400: ValidationFailed: Invalid source kind match."
+    assert (error.method, error.url, error.status, error.code, error.correlation_id) == (
+        "PUT",
+        PATH,
+        400,
+        "ValidationFailed",
+        "c-1",
+    )
+
+
+def test_a_throttled_error_knows_the_wait() -> None:
+    error = error_of(429)
+
+    assert isinstance(error, ArmThrottled)
+    assert error.retry_after_s == 9.0
+
+
+def test_a_missing_permission_names_action_and_scope() -> None:
+    message = (
+        "The client 'X' with object id 'Y' does not have authorization to perform action 'A/write' over scope '/s' "
+        "or the scope is invalid."
+    )
+
+    assert error_of(403, "AuthorizationFailed", message).help == "it needs a role that allows `A/write` on `/s`"
+
+
+def test_a_missing_registration_gives_the_command() -> None:
+    message = "The subscription is not registered to use namespace 'Microsoft.KubernetesConfiguration'. See https://aka.ms/rps-not-found"
+    help = error_of(409, "MissingSubscriptionRegistration", message).help or ""
+
+    assert "`az provider register --namespace Microsoft.KubernetesConfiguration --subscription s-1`" in help
+
+
+def test_a_denial_by_azure_policy_names_the_assignment() -> None:
+    info = [{"type": "PolicyViolation", "info": {"policyAssignmentDisplayName": "No Flux here"}}]
+
+    assert "`No Flux here`" in (error_of(403, "RequestDisallowedByPolicy", additionalInfo=info).help or "")
+
+
+def test_a_body_that_is_a_page_is_quoted_briefly() -> None:
+    error = refusal(Answer(502, {}, "<html>\n" + "x" * 5000), method="GET", path="/p", correlation_id=None)
+
+    assert len(error.message) < 300
+    assert "\n" not in error.message

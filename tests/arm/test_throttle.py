@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policyengine.arm.throttle import LOW, Bucket, Kind, Throttle
+
+
+class ManualTimer:
+    """Time passes only by sleeping, in the order of the instants to wake up at."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._sleepers: list[tuple[float, int, asyncio.Event]] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        event = asyncio.Event()
+        self._sleepers.append((self.now + seconds, len(self._sleepers), event))
+        await event.wait()
+
+    async def run(self, *work: asyncio.Task[None]) -> None:
+        """Let time pass until all the work is done."""
+        while not all(task.done() for task in work):
+            for _ in range(5):
+                await asyncio.sleep(0)
+            if self._sleepers:
+                sleeper = min(self._sleepers)
+                self._sleepers.remove(sleeper)
+                self.now = max(self.now, sleeper[0])
+                sleeper[2].set()
+        await asyncio.gather(*work)
+
+
+def departures(count: int, *, kind: Kind, pause_at: float | None = None, remaining: int | None = None) -> list[float]:
+    """When ``count`` requests of one kind, all asked for at once, may go."""
+    times: list[float] = []
+
+    async def main() -> None:
+        timer = ManualTimer()
+        throttle = Throttle(timer, reads_per_second=20, writes_per_second=8)
+        if remaining is not None:
+            throttle.observe("s", kind, {"x-ms-ratelimit-remaining-subscription-writes": str(remaining), "x-ms-y": "0"})
+
+        async def one() -> None:
+            await throttle.acquire("s", kind)
+            times.append(timer.now)
+            if pause_at is not None and len(times) == 3:
+                throttle.pause("S", kind, pause_at)
+
+        await timer.run(*[asyncio.create_task(one()) for _ in range(count)])
+
+    asyncio.run(main())
+    return times
+
+
+def test_writes_keep_to_the_budget_and_hardly_burst() -> None:
+    times = departures(20, kind=Kind.WRITES)
+
+    assert all(len([t for t in times if start <= t < start + 1.0]) <= 10 for start in times)
+    assert times[-1] >= 18 / 8
+
+
+def test_reads_may_spend_a_second_at_once() -> None:
+    assert departures(20, kind=Kind.READS) == [0.0] * 20
+    assert departures(21, kind=Kind.READS)[-1] > 0
+
+
+def test_a_pause_holds_everyone_and_ends_without_a_burst() -> None:
+    times = departures(10, kind=Kind.WRITES, pause_at=30.0)
+
+    assert len([t for t in times if t < 30.0]) == 3
+    after = times[3:]
+    assert min(after) >= 30.0
+    assert all(b - a >= 1 / 8 - 1e-9 for a, b in itertools.pairwise(after))
+
+
+def test_little_left_at_the_service_slows_us_down() -> None:
+    normal, careful = departures(10, kind=Kind.WRITES), departures(10, kind=Kind.WRITES, remaining=LOW // 4)
+
+    assert careful[-1] >= 3.9 * normal[-1]
+    assert departures(10, kind=Kind.WRITES, remaining=199) == normal
+
+
+def test_subscriptions_and_kinds_do_not_wait_for_each_other() -> None:
+    async def main() -> float:
+        timer = ManualTimer()
+        throttle = Throttle(timer, reads_per_second=1, writes_per_second=1)
+        throttle.pause("a", Kind.WRITES, 1000)
+        await throttle.acquire("a", Kind.READS)
+        await throttle.acquire("b", Kind.WRITES)
+        await throttle.acquire(None, Kind.WRITES)
+        return timer.now
+
+    assert asyncio.run(main()) == 0.0
+
+
+def test_a_wait_is_told_with_its_reason() -> None:
+    heard: list[tuple[str, float]] = []
+
+    async def main() -> None:
+        timer = ManualTimer()
+        throttle = Throttle(timer, reads_per_second=1, writes_per_second=1)
+        throttle.pause("a", Kind.WRITES, 12)
+        await timer.run(asyncio.create_task(throttle.acquire("a", Kind.WRITES, lambda *told: heard.append(told))))
+
+    asyncio.run(main())
+    assert heard == [("write budget of subscription a", 12.0)]
+
+
+@given(st.floats(0.5, 100), st.floats(1, 50), st.lists(st.floats(0, 0.5), min_size=1, max_size=60))
+def test_no_window_ever_holds_more_than_burst_and_rate(per_second: float, burst: float, gaps: list[float]) -> None:
+    bucket, now, booked = Bucket(per_second, burst), 0.0, []
+    for gap in gaps:
+        now += gap
+        booked.append(bucket.book(now))
+
+    assert booked == sorted(booked)
+    for first, start in enumerate(booked):
+        within = [t for t in booked[first:] if t - start < 1.0]
+        assert len(within) <= burst + per_second + 1 + 1e-6
