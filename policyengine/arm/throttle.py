@@ -20,6 +20,9 @@ WaitListener = Callable[[str, float], None]
 LOW: Final = 20
 """With fewer requests than this left in the service's own bucket, we slow down in proportion."""
 
+READ_BURST_S: Final = 4.0
+"""How many seconds' worth of reads may go at once: a fraction of the service's bucket of 250, whose rest it tells."""
+
 _SLOWEST: Final = 0.1
 _INSTANT_S: Final = 1e-6
 _WORTH_TELLING_S: Final = 0.5
@@ -48,7 +51,8 @@ class Bucket:
         interval = 1.0 / (self.per_second * self.slowdown)
         full_at = max(self._full_at, now)
         self._full_at = full_at + interval
-        return max(now, full_at - (self.burst - 1.0) * interval, self._closed_until)
+        at_once = max(1.0, self.burst * self.slowdown) - 1.0
+        return max(now, full_at - at_once * interval, self._closed_until)
 
     def is_open(self, now: float) -> bool:
         return now >= self._closed_until
@@ -101,7 +105,7 @@ class Throttle:
         if key not in self._buckets:
             rate = self._rates[kind]
             # Writes hardly burst: the budget is a promise per second, and the service's refill is just above it.
-            burst = rate if kind is Kind.READS else 2.0
+            burst = rate * READ_BURST_S if kind is Kind.READS else 2.0
             self._buckets[key] = Bucket(rate, max(1.0, burst))
         return self._buckets[key]
 

@@ -5,7 +5,9 @@ Values only; the command line and the report put them on a page. Secrets are mas
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from policyengine.compliance.bound import BoundPolicy
 from policyengine.compliance.judge import (
@@ -23,6 +25,9 @@ from policyengine.evaluation import Context, Subject, Trace, trace
 from policyengine.language.documents import Exemption
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.states import ComplianceState
+from policyengine.model.values import walk
+
+_REPORTED: Final = frozenset({"complianceState"})
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,23 @@ def flux_report(resource: Resource) -> str | None:
     return f"Flux reports {state} at {commit}" if commit else f"Flux reports {state}"
 
 
+def healthy_but(resource: Resource) -> str:
+    """For an object that is as declared: what the cluster reports about it, down to the first failing condition."""
+    state = resource.property("complianceState")
+    if state is None:
+        return f"`{resource.name}` is as declared"
+    cause = next(_failing(resource), "")
+    return f"`{resource.name}` is as declared; Flux reports {state}" + (f": {cause}" if cause else "")
+
+
+def _failing(resource: Resource) -> Iterator[str]:
+    """``name: message`` of each object on the cluster that is not ready. Source: configuration API §3, statuses."""
+    for status in resource.property("statuses") or ():
+        for condition in walk(status, "statusConditions") or ():
+            if walk(condition, "type") == "Ready" and walk(condition, "status") == "False":
+                yield f"{walk(status, 'name')}: {walk(condition, 'message')}"
+
+
 def _look(
     policy: BoundPolicy, cluster: Cluster, world: World
 ) -> tuple[Trace | None, str | None, tuple[Candidate, ...]]:
@@ -128,8 +150,15 @@ def _fix(
     if nearest is None or nearest.is_other:
         return f"create {sought(effect.details, cluster, context)}"
     unmet = [clause for clause in nearest.clauses if not clause.result]
+    if unmet and all(_is_reported(clause) for clause in unmet):
+        return f"no request mends it: {healthy_but(nearest.resource)}"
     count = "one field" if len(unmet) == 1 else f"{len(unmet)} fields"
     return f"{count} of `{nearest.resource.name}`: " + "; ".join(words.of_unmet(clause) for clause in unmet)
+
+
+def _is_reported(clause: Trace) -> bool:
+    """True for a clause about what the cluster itself reports, which no request can set."""
+    return clause.label in _REPORTED or any(_is_reported(child) for child in clause.children)
 
 
 def _message(policy: BoundPolicy, cluster: Cluster) -> str | None:

@@ -38,6 +38,9 @@ EXTENSION_TYPES: Final = frozenset(
 )
 """Types that hang on any resource: like children, they are looked for underneath it."""
 
+COLLECTED: Final = frozenset({EXTENSIONS.casefold(), FLUX_CONFIGURATIONS.casefold()})
+"""Types that every inventory reads with a cluster: when there is none, there is none."""
+
 _IDENTIFYING: Final = frozenset({"extensiontype", "name"})
 """Labels of conditions that say which object is meant, rather than how it should be."""
 
@@ -117,6 +120,8 @@ def related(details: ExistenceDetails, cluster: Cluster, context: Context) -> tu
     found: Sequence[Resource]
     if is_underneath(type, cluster.resource.type):
         found = cluster.related(type)
+        if not found and type.casefold() not in COLLECTED:
+            found = context.resources(type, cluster.id)
     elif type.casefold() == cluster.resource.type.casefold() and _is_itself(cluster, wanted):
         found = (cluster.resource,)
     else:

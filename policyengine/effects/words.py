@@ -77,6 +77,8 @@ def value(shown: JSON | Nothing) -> str:
         return "missing"
     if shown is NO_RESULT:
         return "without result"
+    if isinstance(shown, float):
+        shown = float(f"{shown:.4g}")
     text = json.dumps(shown, ensure_ascii=False)
     return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
 

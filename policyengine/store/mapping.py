@@ -164,6 +164,7 @@ def scan_value(row: ScanRow, counts: Mapping[ComplianceState, int]) -> ScanRecor
         started=row.started,
         finished=row.finished,
         complete=row.complete,
+        trigger=row.trigger,
         changed=row.changed,
         clusters=row.clusters,
         policies=row.policies,

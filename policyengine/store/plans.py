@@ -113,7 +113,9 @@ def finish(plan: PlanRow, *, at: datetime) -> None:
     plan.finished = at
 
 
-def unfinished(session: Session) -> list[str]:
+def unfinished(session: Session, started_by: str | None) -> list[str]:
     open_steps = exists().where(col(StepRow.plan) == col(PlanRow.number), col(StepRow.state).not_in(_FINAL))
     query = select(col(PlanRow.id)).where(col(PlanRow.started).is_not(None), open_steps).order_by(col(PlanRow.number))
+    if started_by is not None:
+        query = query.where(col(PlanRow.started_by) == started_by)
     return list(session.scalars(query))

@@ -54,6 +54,7 @@ class ScanRecord:
 
     ``changed`` counts the pairs whose state became another, retired policies included. ``complete`` is False
     when some pairs could not be judged. ``inventory_seq`` is the reading of the inventory that was judged.
+    ``trigger`` is what asked for it: ``scan``, ``schedule`` or ``remediation``.
     """
 
     id: str
@@ -65,6 +66,7 @@ class ScanRecord:
     policies: int
     counts: Mapping[ComplianceState, int] = field(default_factory=dict)
     inventory_seq: int = 0
+    trigger: str = "scan"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class ScanFacts:
     complete: bool
     inventory_seq: int
     engine_digest: str
+    trigger: str
 
 
 @dataclass(slots=True)
@@ -166,6 +167,7 @@ def _scan_row(facts: ScanFacts, *, changed: int, clusters: int, policies: int) -
         complete=facts.complete,
         inventory_seq=facts.inventory_seq,
         engine_digest=facts.engine_digest,
+        trigger=facts.trigger,
         changed=changed,
         clusters=clusters,
         policies=policies,

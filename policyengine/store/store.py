@@ -123,12 +123,14 @@ class Store:
         at: datetime,
         inventory_seq: int | None = None,
         engine_digest: str = "",
+        trigger: str = "scan",
     ) -> ScanRecord:
         """Makes the verdicts the present states, in one transaction: a scan killed at any moment changes nothing.
 
         ``policies`` are all that are bound, judged this time or not: what is not among them is retired. A pair
         without a verdict keeps its state. ``at`` is the instant of judgement; a pair that entered its state now is
         in it since then. ``inventory_seq`` is the reading that was judged, by default the last one.
+        ``trigger`` is what asked for it: ``scan``, ``schedule``, or ``remediation`` for what was written to.
         """
         with self._database.read() as session:
             places = bulk.places(session)
@@ -136,7 +138,7 @@ class Store:
         sheet = scans.Sheet()
         sheet.fill(verdicts, places)
         seq = inventory_seq if inventory_seq is not None else (sync.seq if sync else 0)
-        facts = scans.ScanFacts(started, finished, at, complete, seq, engine_digest)
+        facts = scans.ScanFacts(started, finished, at, complete, seq, engine_digest, trigger)
         with self._database.write() as session:
             return scans.record(session, sheet, policies, facts)
 
@@ -225,10 +227,13 @@ class Store:
         with self._database.write(durable=True) as session:
             plans.finish(plans.named(session, plan_id), at=at)
 
-    def unfinished_plans(self) -> list[str]:
-        """Ids of plans whose remediation was started and that have steps which are not final, oldest first."""
+    def unfinished_plans(self, *, started_by: str | None = None) -> list[str]:
+        """Ids of plans whose remediation was started and that have steps which are not final, oldest first.
+
+        ``started_by`` narrows them to those that it started first.
+        """
         with self._database.read() as session:
-            return plans.unfinished(session)
+            return plans.unfinished(session, started_by)
 
     # Schedules
 

@@ -160,6 +160,7 @@ class ScanRow(SQLModel, table=True):
     started: datetime = Field(sa_type=UtcDateTime)
     finished: datetime = Field(sa_type=UtcDateTime)
     complete: bool
+    trigger: str
     inventory_seq: int
     engine_digest: str
     changed: int

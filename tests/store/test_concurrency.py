@@ -37,7 +37,7 @@ database = Database(sys.argv[1])
 with database.write() as session:
     sheet = scans.Sheet()
     sheet.fill([(policy.key, cluster.id, ComplianceState.COMPLIANT, None)], bulk.places(session))
-    scans.record(session, sheet, [policy], scans.ScanFacts(now, now, now, True, 1, ""))
+    scans.record(session, sheet, [policy], scans.ScanFacts(now, now, now, True, 1, "", "scan"))
     session.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 """

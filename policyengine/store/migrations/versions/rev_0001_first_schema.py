@@ -156,6 +156,7 @@ def _compliance() -> None:
         sa.Column("finished", INSTANT, nullable=False),
         sa.Column("complete", sa.Boolean(), nullable=False),
         sa.Column("inventory_seq", sa.Integer(), nullable=False),
+        sa.Column("trigger", sa.String(), nullable=False),
         sa.Column("engine_digest", sa.String(), nullable=False),
         sa.Column("changed", sa.Integer(), nullable=False),
         sa.Column("clusters", sa.Integer(), nullable=False),

@@ -1,0 +1,57 @@
+"""Settings → an open store, a client for Resource Manager.
+
+The client is imported only when one is wanted: most commands read the store and should answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import TYPE_CHECKING
+
+from policyengine.errors import ConfigError
+from policyengine.store.store import Store
+from policyengine.workflows.settings import Settings
+
+if TYPE_CHECKING:
+    from policyengine.arm.client import ArmClient
+    from policyengine.arm.credentials import Credential
+
+TOKEN_VARIABLE = "POLICYENGINE_TOKEN"
+
+
+def open_store(settings: Settings) -> Store:
+    return Store.open(settings.database)
+
+
+def arm_client(settings: Settings) -> ArmClient:
+    from policyengine.arm.client import ArmClient
+
+    budget = settings.arm.budget
+    return ArmClient(
+        settings.arm.endpoint,
+        _credential(settings.arm.credential),
+        writes_per_second=budget.writes_per_second,
+        reads_per_second=budget.reads_per_second,
+        jitter=random.random,
+    )
+
+
+def _credential(kind: str) -> Credential:
+    from policyengine.arm.credentials import EmulatorCredential, StaticToken
+
+    if kind == "emulator":
+        return EmulatorCredential()
+    if kind != "token":
+        raise ConfigError(
+            f"`arm.credential` is `{kind}`, which this release does not know",
+            help=f"use `token` (with a bearer token in {TOKEN_VARIABLE}) or `emulator`",
+        )
+    token = os.environ.get(TOKEN_VARIABLE)
+    if not token:
+        raise ConfigError(
+            f"there is no token for {TOKEN_VARIABLE}",
+            help="sign in, for example: export "
+            f"{TOKEN_VARIABLE}=$(az account get-access-token --query accessToken -o tsv)",
+        )
+    return StaticToken(token)

@@ -1,0 +1,119 @@
+"""What would be changed, exactly: live objects are read again, judged again, and the plan is stored. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from policyengine.clock import Clock
+from policyengine.compliance.bind import BoundPolicy
+from policyengine.compliance.judge import judge
+from policyengine.effects.base import World
+from policyengine.errors import UsageError
+from policyengine.inventory.live import LiveClusters, read_clusters
+from policyengine.model.fleet import ScopeFailure
+from policyengine.model.ids import ResourceId
+from policyengine.model.resource import Cluster
+from policyengine.model.states import ComplianceState
+from policyengine.remediation.budget import Estimate, estimate
+from policyengine.remediation.plan import build_plan
+from policyengine.remediation.steps import Plan
+from policyengine.store.store import Store
+from policyengine.workflows.connect import arm_client
+from policyengine.workflows.inventory import one_cluster
+from policyengine.workflows.load import load, select
+from policyengine.workflows.scan import world_of
+from policyengine.workflows.settings import Settings
+from policyengine.workflows.sync import OnProgress
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What to plan for; None means all. ``max`` bounds the number of clusters."""
+
+    assignment: str | None = None
+    policy: str | None = None
+    scope: str | None = None
+    cluster: str | None = None
+    max: int | None = None
+
+    @property
+    def words(self) -> str:
+        parts = [
+            f"{noun} {value}"
+            for noun, value in (
+                ("assignment", self.assignment),
+                ("policy", self.policy),
+                ("scope", self.scope),
+                ("cluster", self.cluster),
+            )
+            if value
+        ]
+        return ", ".join(parts) or "all assignments"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A stored plan and what it will cost. ``failures`` are clusters that could not be read: they are not in it."""
+
+    plan: Plan
+    estimate: Estimate
+    clusters_in_fleet: int
+    failures: tuple[ScopeFailure, ...] = ()
+
+
+async def make_plan(
+    settings: Settings, store: Store, clock: Clock, request: PlanRequest, on_progress: OnProgress
+) -> Planned:
+    """Raises UsageError for unknown names, PolicyError for policy files, ArmError when the live objects stay unread."""
+    loaded = load(settings.policies)
+    chosen = select(loaded.policies, assignment=request.assignment, policy=request.policy)
+    known = list(store.clusters())
+    if not known:
+        raise UsageError("the inventory is empty", help="run `policyengine scan` first")
+    world = world_of(store.tree(), loaded.aliases, clock)
+    candidates = _candidates(store, request, known, chosen, world)
+    live = await _read_again(settings, candidates, on_progress)
+    plan = build_plan(
+        loaded.policies,
+        live.clusters,
+        world,
+        created_at=clock.now(),
+        scope=request.words,
+        selected=frozenset(p.key for p in chosen),
+        unenforced=request.assignment is not None,
+    )
+    store.save_plan(plan)
+    return Planned(plan, estimate(plan, settings.arm.budget.writes_per_second), len(known), live.failures)
+
+
+def _candidates(
+    store: Store, request: PlanRequest, known: Sequence[Cluster], chosen: Sequence[BoundPolicy], world: World
+) -> list[Cluster]:
+    """Clusters that were last seen to break one of the chosen policies; reading them again decides."""
+    if request.cluster is not None:
+        known = [one_cluster(store, request.cluster)]
+    if request.scope is not None:
+        scope = _scope(request.scope)
+        known = [cluster for cluster in known if world.tree.contains(scope, cluster.id)]
+    breaking = [
+        cluster
+        for cluster in known
+        if any(judge(policy, cluster, world).state is ComplianceState.NON_COMPLIANT for policy in chosen)
+    ]
+    return breaking[: request.max]
+
+
+def _scope(text: str) -> ResourceId:
+    try:
+        return ResourceId(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+async def _read_again(settings: Settings, clusters: Sequence[Cluster], on_progress: OnProgress) -> LiveClusters:
+    """The clusters as they are this moment; from a file inventory there is nothing fresher than the file."""
+    if not settings.inventory.startswith("arm:"):
+        return LiveClusters(tuple(clusters))
+    async with arm_client(settings) as client:
+        return await read_clusters(client, [cluster.id for cluster in clusters], on_progress=on_progress)

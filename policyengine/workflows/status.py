@@ -1,0 +1,75 @@
+"""Where the fleet stands, read from the roll-ups and findings of the last scan. Evaluates nothing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from policyengine.errors import UsageError
+from policyengine.model.ids import ResourceId
+from policyengine.model.scope import ScopeTree
+from policyengine.model.states import ComplianceState, Finding
+from policyengine.store.records import ScanRecord
+from policyengine.store.store import Store
+from policyengine.workflows.scan import PolicyLine, policy_lines
+
+Counts = Mapping[ComplianceState, int]
+
+
+@dataclass(frozen=True)
+class ScopeLine:
+    """One container's states, its members' included. ``depth`` counts from the top of the tree."""
+
+    id: ResourceId
+    name: str
+    depth: int
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Status:
+    scan: ScanRecord
+    policies: tuple[PolicyLine, ...]
+    scopes: tuple[ScopeLine, ...]
+    findings: tuple[Finding, ...]
+
+
+def read_status(store: Store, *, states: Sequence[ComplianceState] | None = None) -> Status:
+    """Raises UsageError when nothing was ever scanned."""
+    last = store.last_scan()
+    if last is None:
+        raise UsageError("nothing has been scanned yet", help="run `policyengine scan`")
+    rollups = store.rollups()
+    by_group: dict[ResourceId, Counter[ComplianceState]] = defaultdict(Counter)
+    for row in rollups:
+        by_group[ResourceId(f"/subscriptions/{row.subscription}/resourceGroups/{row.resource_group}")][row.state] += (
+            row.count
+        )
+    return Status(
+        scan=last,
+        policies=policy_lines(store, last, store.policies()),
+        scopes=tuple(scope_lines(store.tree(), by_group)),
+        findings=tuple(store.findings(states=states)),
+    )
+
+
+def scope_lines(tree: ScopeTree, by_group: Mapping[ResourceId, Counts]) -> list[ScopeLine]:
+    """The containers that hold anything, parents before children, in the order of their names."""
+    names = {g.id: g.display_name for g in tree.management_groups}
+    names |= {s.id: s.display_name for s in tree.subscriptions}
+    names |= {g.id: g.name for g in tree.resource_groups}
+    totals: dict[ResourceId, Counter[ComplianceState]] = defaultdict(Counter)
+    paths: dict[ResourceId, tuple[ResourceId, ...]] = {}
+    for group, counts in by_group.items():
+        above = tuple(g.id for g in reversed(tree.management_groups_above(group)))
+        path = (*above, *((group.parent,) if group.parent else ()), group)
+        for depth, id in enumerate(path):
+            totals[id].update(counts)
+            paths[id] = path[: depth + 1]
+
+    def place(id: ResourceId) -> tuple[str, ...]:
+        return tuple(names.get(step, step.name).casefold() for step in paths[id])
+
+    ordered = sorted(paths, key=place)
+    return [ScopeLine(id, names.get(id, id.name), len(paths[id]) - 1, totals[id]) for id in ordered]
