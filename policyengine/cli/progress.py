@@ -1,0 +1,58 @@
+"""How far a long step is: on stderr, beside the results."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Final, Protocol
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from policyengine.cli.context import Cli
+from policyengine.cli.output import notes
+
+LINE_EVERY_S: Final = 10
+
+
+class Report(Protocol):
+    """Tells how far a long step is."""
+
+    def __call__(self, done: int, total: int | None) -> None: ...
+
+
+@contextmanager
+def progress(cli: Cli, title: str) -> Iterator[Report]:
+    """A bar on a terminal; elsewhere a line every ten seconds; nothing with --quiet or --no-progress."""
+    if cli.quiet or not cli.progress:
+        yield _silent
+    elif sys.stderr.isatty():
+        with _bar(cli, title) as report:
+            yield report
+    else:
+        yield _lines(title)
+
+
+def _silent(done: int, total: int | None) -> None:
+    """Nobody watches."""
+
+
+@contextmanager
+def _bar(cli: Cli, title: str) -> Iterator[Report]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=notes(cli), transient=True) as bars:
+        task = bars.add_task(title, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def _lines(title: str) -> Report:
+    last = monotonic()
+
+    def report(done: int, total: int | None) -> None:
+        nonlocal last
+        if monotonic() - last >= LINE_EVERY_S:
+            last = monotonic()
+            sys.stderr.write(f"{title}: {done}{f' of {total}' if total else ''}\n")
+
+    return report

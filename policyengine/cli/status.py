@@ -1,0 +1,101 @@
+"""`policyengine status`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from policyengine.cli.context import Output, cli_of
+
+if TYPE_CHECKING:
+    from policyengine.cli.output import Result
+    from policyengine.workflows.status import Status
+
+
+class By(StrEnum):
+    POLICY = "policy"
+    SCOPE = "scope"
+    CLUSTER = "cluster"
+
+
+class State(StrEnum):
+    """The states that `--state` picks from findings."""
+
+    NON_COMPLIANT = "NonCompliant"
+    EXEMPT = "Exempt"
+    UNKNOWN = "Unknown"
+    ERROR = "Error"
+    CONFLICT = "Conflict"
+
+
+def command(
+    context: typer.Context,
+    by: Annotated[By, typer.Option(help="What a row is.")] = By.POLICY,
+    state: Annotated[list[State] | None, typer.Option(help="With --by cluster: only these states.")] = None,
+) -> None:
+    """Show where the fleet stood at the last scan.
+
+    By policy, by scope, or finding by finding.
+    """
+    from policyengine.cli.compliance_table import compliance_result, fleet_line
+    from policyengine.cli.output import console, emit
+    from policyengine.model.states import ComplianceState
+    from policyengine.workflows.connect import open_store
+    from policyengine.workflows.scan import total_counts
+    from policyengine.workflows.status import read_status
+
+    cli = cli_of(context)
+    with open_store(cli.settings) as store:
+        status = read_status(store, states=[ComplianceState(s.value) for s in state] if state else None)
+    if by is By.POLICY:
+        emit(cli, compliance_result(status.policies))
+    else:
+        emit(cli, _scopes(status) if by is By.SCOPE else _findings(status))
+    if cli.output is Output.TABLE and cli.query is None:
+        fleet = fleet_line(total_counts(status.policies))
+        console(cli).print(f"\n{fleet}   scan {status.scan.id} of {status.scan.finished:%Y-%m-%d %H:%M} UTC")
+
+
+def _scopes(status: Status) -> Result:
+    from rich.text import Text
+
+    from policyengine.cli.compliance_table import COUNT_COLUMNS, count_cells, count_members, shown
+    from policyengine.cli.output import Column, Result
+
+    rows = [
+        {"scope": line.name, "depth": line.depth, "id": line.id.text, **count_members(line.counts)}
+        for line in status.scopes
+    ]
+    names = {(n, "scope"): Text("  " * line.depth + line.name) for n, line in enumerate(status.scopes)}
+    cells = count_cells([line.counts for line in status.scopes])
+    return Result(shown([Column("scope", "scope"), *COUNT_COLUMNS], rows), rows, name="id", cells={**cells, **names})
+
+
+def _findings(status: Status) -> Result:
+    from rich.text import Text
+
+    from policyengine.cli.output import Column, Result, state_text
+
+    rows = [
+        {
+            "cluster": finding.cluster.name,
+            "policy": finding.policy,
+            "state": finding.state.value,
+            "since": finding.since.isoformat(),
+            "reason": finding.reason.message,
+            "id": finding.cluster.text,
+        }
+        for finding in status.findings
+    ]
+    columns = [
+        Column("cluster", "cluster"),
+        Column("policy", "policy"),
+        Column("state", "state"),
+        Column("since", "since (UTC)"),
+        Column("reason", "reason", wide=True),
+    ]
+    states = {(n, "state"): state_text(f.state) for n, f in enumerate(status.findings)}
+    since = {(n, "since"): Text(f"{f.since:%Y-%m-%d %H:%M}") for n, f in enumerate(status.findings)}
+    return Result(columns, rows, name="cluster", cells={**states, **since})
