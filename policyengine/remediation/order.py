@@ -21,7 +21,7 @@ _UNMET = {ComplianceState.NON_COMPLIANT, ComplianceState.ERROR}
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """``needs``: policy key → keys of those that go before it. ``flux``: ids of the cluster's Flux extensions."""
+    """``needs``: policy key → keys of those that go before it. ``flux``: what the Flux extension is called here."""
 
     needs: Mapping[str, Sequence[str]]
     flux: frozenset[ResourceId]

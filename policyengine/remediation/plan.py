@@ -88,7 +88,8 @@ class _Planner:
             wishes += found
             if why and self.is_asked(policy):
                 unmended.append(Unmended(cluster.id, policy.key, why))
-        order = Order({policy.key: policy.depends_on for policy in self.policies}, _flux_of(cluster, wishes))
+        flux = frozenset(wish.want.id for wish in wishes if _extension_type(wish.want) == FLUX)
+        order = Order({policy.key: policy.depends_on for policy in self.policies}, flux)
         steps, held = order.hold_back(order.arrange(_steps(cluster, wishes)), verdicts)
         return order.number(steps, first=first), unmended + held
 
@@ -169,12 +170,6 @@ def _extension_type(write: ResourceWrite) -> str | None:
     if write.id.type.casefold() != EXTENSIONS.casefold():
         return None
     return str(Resource(write.id, write.body).property("extensionType") or "").casefold() or None
-
-
-def _flux_of(cluster: Cluster, wishes: Sequence[_Wish]) -> frozenset[ResourceId]:
-    """The Flux extension, there or wanted, by whatever name."""
-    there = {e.id for e in cluster.extensions if str(e.property("extensionType") or "").casefold() == FLUX}
-    return frozenset(there | {wish.want.id for wish in wishes if _extension_type(wish.want) == FLUX})
 
 
 def _step(cluster: Cluster, acting: Sequence[_Wish], group: Sequence[_Wish], refusal: str = "") -> Step:

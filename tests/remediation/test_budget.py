@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from policyengine.model.ids import ResourceId
+from policyengine.model.resource import ARC, EXTENSIONS, ResourceWrite
+from policyengine.remediation.budget import Estimate, estimate
+from policyengine.remediation.steps import Plan, Preflight, Step
+
+
+def step(subscription: str, preflight: Preflight = Preflight.READY) -> Step:
+    cluster = ResourceId(f"/subscriptions/{subscription}/resourceGroups/g/providers/{ARC}/c")
+    write = ResourceWrite(cluster.extension(EXTENSIONS, "flux"), "2025-03-01", {})
+    return Step("s001", cluster, ("flux",), write, None, (), preflight)
+
+
+def plan(*steps: Step) -> Plan:
+    return Plan(datetime(2026, 11, 22, tzinfo=UTC), steps)
+
+
+def test_the_busiest_subscription_sets_the_pace() -> None:
+    """Each has a budget of its own."""
+    assert estimate(plan(*[step("a")] * 12, *[step("b")] * 4), writes_per_second=8) == Estimate(
+        writes=16, reads=80, seconds=1.5, binding_subscription="a"
+    )
+
+
+def test_one_subscription_is_one_however_it_is_spelt() -> None:
+    found = estimate(plan(step("5B0C"), step("b"), step("5b0c")), writes_per_second=1)
+
+    assert (found.binding_subscription, found.seconds) == ("5B0C", 2.0)
+
+
+@pytest.mark.parametrize("preflight", [Preflight.PARKED, Preflight.REFUSED])
+def test_steps_that_do_not_run_cost_nothing(preflight: Preflight) -> None:
+    assert estimate(plan(step("a", preflight), step("a", Preflight.WAITS)), writes_per_second=8).writes == 1
+
+
+def test_an_empty_plan_costs_nothing() -> None:
+    assert estimate(plan(), writes_per_second=8) == Estimate(0, 0, 0.0, None)
