@@ -6,6 +6,7 @@ Source: configuration API §10; Azure Resource Graph, table `resourcecontainers`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 from typing import Final, TypeVar
 
 from policyengine.model.ids import ResourceId
@@ -91,7 +92,7 @@ def _chain(document: Document) -> Iterator[ManagementGroup]:
     chain = walk(document, "properties", "managementGroupAncestorsChain")
     entries = [entry for entry in chain if get_folded(entry, "name")] if is_array(chain) else []
     names = [str(get_folded(entry, "name")) for entry in entries]
-    for entry, name, parent in zip(entries, names, [*names[1:], None], strict=True):
+    for entry, name, parent in zip_longest(entries, names, names[1:]):
         yield ManagementGroup(name, str(get_folded(entry, "displayName") or name), parent)
 
 

@@ -87,7 +87,11 @@ def _is_in_place(want: ResourceWrite, live: Resource) -> bool:
 def _change(desired: Desired, want: ResourceWrite, live: Resource) -> Writes | NothingToWrite:
     if not _is_settled(live):
         return _still_moving(live)
-    declared = {k: v for k, v in get_folded(want.body, "properties").items() if not is_secret(k, v)}
+    declared = {
+        key: value
+        for key, value in get_folded(want.body, "properties").items()
+        if not is_secret(key, value) and not (value is None and is_kept_up_to_date(key, live.document))
+    }
     patch = difference(get_folded(live.document, "properties"), declared)
     if not patch:
         return Writes((_again(want, live),)) if _has_failed(live) else NothingToWrite(healthy_but(live))

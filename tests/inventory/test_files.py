@@ -174,3 +174,12 @@ def test_progress_is_told_once_for_a_file(tmp_path: Path) -> None:
     asyncio.run(read(f"file:{tmp_path / 'fleet.yaml'}", on_progress=lambda *told: heard.append(told)))
 
     assert heard == [(1, 1)]
+
+
+def test_a_subscription_without_management_groups_is_read(tmp_path: Path) -> None:
+    """Not every listing tells what is above a subscription."""
+    lines = [{"id": SUBSCRIPTION, "subscriptionId": SUBSCRIPTION.rpartition("/")[2]}, {"id": AKS_CLUSTER}]
+    fleet = reading(tmp_path / "rows.ndjson", "\n".join(json.dumps(line) for line in lines))
+
+    assert [s.subscription_id for s in fleet.tree.subscriptions] == [SUBSCRIPTION.rpartition("/")[2]]
+    assert fleet.tree.management_groups == ()
