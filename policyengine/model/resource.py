@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 
 from policyengine.model.ids import ResourceId
@@ -102,7 +103,7 @@ class Cluster:
             if status.casefold() in {"", "connected"}:
                 return None
             last = self.resource.property("lastConnectivityTime")
-            since = f", last seen {last}" if last else ""
+            since = f", last seen {_to_the_minute(str(last))}" if last else ""
             return f"agent {status.lower()}{since}"
         power = str(self.resource.property("powerState", "code") or "")
         return "cluster is stopped" if power.casefold() == "stopped" else None
@@ -111,6 +112,15 @@ class Cluster:
     def content_hash(self) -> str:
         """Changes when the cluster or anything on it changes."""
         return fingerprint([self.resource.content_hash, *sorted(c.content_hash for c in self.children)])
+
+
+def _to_the_minute(instant: str) -> str:
+    """``2026-11-20 06:27 UTC`` for an ISO 8601 instant with its zone; any other text as it is."""
+    try:
+        at = datetime.fromisoformat(instant)
+    except ValueError:
+        return instant
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at.tzinfo is not None else instant
 
 
 @dataclass(frozen=True)

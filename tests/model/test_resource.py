@@ -64,7 +64,7 @@ def test_the_kind_is_told_for_people() -> None:
         (
             ARC,
             {"connectivityStatus": "Expired", "lastConnectivityTime": "2026-11-20T01:08:00Z"},
-            "agent expired, last seen 2026-11-20T01:08:00Z",
+            "agent expired, last seen 2026-11-20 01:08 UTC",
         ),
         (AKS, {"powerState": {"code": "Running"}}, None),
         (AKS, {}, None),

@@ -218,7 +218,7 @@ class TestParked:
         plan = planned(bound(required("flux", NEEDS_FLUX), required("config", needs_config())), offline)
 
         assert told(plan) == [("PUT", "flux", Preflight.PARKED), ("PUT", "cluster-config", Preflight.PARKED)]
-        assert {step.reason for step in plan.steps} == {"agent offline, last seen 2026-11-19T08:00:00Z"}
+        assert {step.reason for step in plan.steps} == {"agent offline, last seen 2026-11-19 08:00 UTC"}
         assert plan.runnable == ()
 
     def test_a_stopped_cluster_parks_every_step(
