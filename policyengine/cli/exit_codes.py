@@ -24,6 +24,7 @@ BY_ERROR: tuple[tuple[type[errors.PolicyEngineError], ExitCode], ...] = (
     (errors.PolicyError, ExitCode.INVALID),
     (errors.ConfigError, ExitCode.INVALID),
     (errors.InventoryError, ExitCode.INVALID),
+    (errors.TemplateError, ExitCode.INVALID),
     (errors.ExpressionError, ExitCode.USAGE),  # only a --query reaches the command line as one
     (errors.UsageError, ExitCode.USAGE),
     (errors.ArmNotAuthorized, ExitCode.NOT_PERMITTED),

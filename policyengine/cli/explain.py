@@ -37,7 +37,14 @@ def command(
     out.print(head(found))
     for line in explanation_lines(found, full=full):
         out.print(line)
-    if not found.explanations:
+    if not found.applicable:
+        out.print(
+            "\nNo policy that was looked at applies to it:" if found.not_applicable else "\nNo policy is assigned."
+        )
+    elif not found.explanations:
         out.print("\nNothing to explain: it satisfies every policy that applies (--full shows them).")
-    if any(explanation.fix for explanation in found.explanations):
+    if full or not found.applicable:
+        for key, why in found.not_applicable.items():
+            out.print(f"· NotApplicable  {key}  {why}")
+    if any(explanation.is_mendable for explanation in found.explanations):
         notes(cli).print(f"\nNext: policyengine plan --cluster {found.cluster.name}")

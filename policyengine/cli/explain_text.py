@@ -39,8 +39,8 @@ def explanation_lines(found: ExplainedCluster, *, full: bool) -> Iterator[Text |
         yield Text(f"through {explanation.through}", style="dim")
         if explanation.verdict.reason is not None:
             yield Text(explanation.verdict.reason.message)
-        if explanation.message:
-            yield Text(f"author: {explanation.message}", style="italic")
+        if explanation.message and explanation.underlying.state is not ComplianceState.COMPLIANT:
+            yield Text(f"message: {explanation.message}", style="italic")
         if explanation.condition is not None:
             yield _condition(explanation.condition)
         if explanation.related_type is not None:
@@ -144,6 +144,7 @@ def explanation_document(found: ExplainedCluster) -> dict[str, JSON]:
         "reachable": found.cluster.unreachable_reason is None,
         "unreachableReason": found.cluster.unreachable_reason,
         "policies": [_explanation(explanation, found) for explanation in found.explanations],
+        "notApplicable": dict(found.not_applicable),
     }
 
 

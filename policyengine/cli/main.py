@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -32,6 +30,7 @@ from policyengine.cli import (
 )
 from policyengine.cli.context import Cli, Color, LogFormat, Output
 from policyengine.cli.exit_codes import ExitCode, for_error
+from policyengine.cli.running import STOPS, leave
 from policyengine.errors import PolicyEngineError
 
 app = typer.Typer(
@@ -129,7 +128,10 @@ def hoist(arguments: Sequence[str]) -> list[str]:
         elif argument in GLOBAL_FLAGS or (given and name in GLOBAL_OPTIONS):
             front.append(argument)
         elif argument in GLOBAL_OPTIONS:
-            front += [argument, *islice(remaining, 1)]
+            value = next(remaining, None)
+            if value is None:
+                return [*front, argument]  # alone, so that it is the one complained about
+            front += [argument, value]
         else:
             rest.append(argument)
     return front + rest
@@ -137,23 +139,14 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line (by default the process's own) and end the process with its exit code."""
-    signal.signal(signal.SIGTERM, _stop(ExitCode.TERMINATED))
-    signal.signal(signal.SIGINT, _stop(ExitCode.INTERRUPTED))
+    for number in STOPS:
+        signal.signal(number, leave)
     try:
         app(args=hoist(sys.argv[1:] if arguments is None else arguments), prog_name="policyengine")
     except PolicyEngineError as error:
         _print_error(error)
         sys.exit(for_error(error))
     sys.exit(ExitCode.OK)
-
-
-def _stop(code: ExitCode) -> Callable[[int, FrameType | None], NoReturn]:
-    """A handler that leaves by the usual way out: what runs is cancelled, what is open is closed."""
-
-    def handle(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  the signature signals demand
-        sys.exit(code)
-
-    return handle
 
 
 def _print_error(error: PolicyEngineError) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Group
@@ -84,14 +84,20 @@ class _Board:
         counts = ", ".join(f"{n} {_word(state)}" for state, n in self._ended.items())
         head = Table.grid(padding=(0, 1))
         head.add_row(ProgressBar(total=self._total, completed=done, width=24), f"{done}/{self._total}", counts)
-        body = Table.grid(padding=(0, 2))
-        for overflow in ("fold", "fold", "ellipsis"):
-            body.add_column(no_wrap=True, overflow=overflow)
-        for step, words in list(self._running.values())[:SHOWN]:
-            body.add_row(f"  {step.cluster.name}", step.action, Text(words, style="dim"))
+        shown = list(self._running.values())[:SHOWN]
+        body = [*_lines(shown)]
         if len(self._running) > SHOWN:
-            body.add_row(f"  … {len(self._running) - SHOWN} more", "", "")
-        return Group(head, body)
+            body.append(Text(f"  … {len(self._running) - SHOWN} more"))
+        return Group(head, *body)
+
+
+def _lines(running: Sequence[tuple[Step, str]]) -> Iterator[Text]:
+    """In columns; a line too long for the terminal loses its end."""
+    name_width = max((len(step.cluster.name) for step, _ in running), default=0)
+    action_width = max((len(step.action) for step, _ in running), default=0)
+    for step, words in running:
+        names = f"  {step.cluster.name:{name_width}}  {step.action:{action_width}}  "
+        yield Text(names, no_wrap=True, overflow="ellipsis").append(words, "dim")
 
 
 def _words(event: StepStarted | StepWaiting | StepAccepted) -> str:

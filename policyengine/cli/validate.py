@@ -22,6 +22,7 @@ def command(
     """
     from policyengine.cli.output import Column, Result, console, emit
     from policyengine.model.diagnostic import render
+    from policyengine.reports.words import plural
     from policyengine.workflows.load import check_files
 
     cli = cli_of(context)
@@ -31,10 +32,8 @@ def command(
     if cli.output is Output.TABLE and cli.query is None:
         for diagnostic in checked.diagnostics:
             console(cli).print(render(diagnostic), soft_wrap=True)
-        console(cli).print(
-            f"{len(checked.files)} files, {checked.errors} errors, {warnings} warnings, "
-            f"{perf_counter() - started:.2f} s"
-        )
+        told = (plural(len(checked.files), "file"), plural(checked.errors, "error"), plural(warnings, "warning"))
+        console(cli).print(f"{', '.join(told)}, {perf_counter() - started:.2f} s")
     else:
         rows = [
             {

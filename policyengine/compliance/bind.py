@@ -25,6 +25,7 @@ from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.details import EFFECTS as LANGUAGE_EFFECTS
 from policyengine.language.documents import Assignment, Exemption, Initiative, InitiativeMember, PolicyDefinition
 from policyengine.language.library import PolicyLibrary
+from policyengine.language.names import label
 from policyengine.model.diagnostic import Diagnostic, Span, did_you_mean
 from policyengine.model.values import JSON, Nothing
 
@@ -44,7 +45,7 @@ def bind(library: PolicyLibrary, aliases: AliasCatalogue) -> tuple[BoundPolicy, 
     bound = [policy for assignment in library.assignments for policy in binder.bind_assignment(assignment)]
     if binder.problems:
         raise PolicyError(binder.problems)
-    return tuple(replace(policy, depends_on=depends_on(policy, bound)) for policy in bound)
+    return tuple(replace(policy, depends_on=depends_on(policy, bound, library)) for policy in bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class _Binder:
         if assignment.policy is not None:
             definition = self.library.definition(assignment.policy)
             if definition is not None:
-                given = _given_by_assignment(assignment, f"policy `{definition.name}`")
+                given = _given_by_assignment(assignment, f"policy {label(definition)}")
                 return self.bind_definition(_Slot(assignment), definition, given)
             names = [d.name for d in self.library.definitions]
             self.missing_reference(
@@ -87,7 +88,7 @@ class _Binder:
         return []
 
     def bind_initiative(self, assignment: Assignment, initiative: Initiative) -> list[BoundPolicy]:
-        given = _given_by_assignment(assignment, f"initiative `{initiative.name}`")
+        given = _given_by_assignment(assignment, f"initiative {label(initiative)}")
         values, problems = resolve(initiative.parameters, given)
         self.problems += problems
         bound: list[BoundPolicy] = []
@@ -112,7 +113,7 @@ class _Binder:
         }
         if any(isinstance(value, Nothing) for value in passed.values()):
             return []
-        given = Given(values=passed, giver=giver, taker=f"policy `{definition.name}`", span=member.span)
+        given = Given(values=passed, giver=giver, taker=f"policy {label(definition)}", span=member.span)
         return self.bind_definition(slot, definition, given)
 
     def bind_definition(self, slot: _Slot, definition: PolicyDefinition, given: Given) -> list[BoundPolicy]:

@@ -58,6 +58,14 @@ class Explanation:
         return next((c.resource for c in self.candidates if c.resource.id == wanted), None)
 
     @property
+    def is_mendable(self) -> bool:
+        """True when a request may help: the effect writes, and not only what the cluster reports is wrong."""
+        if self.policy.effect_name != "deployIfNotExists" or self.verdict.state is not ComplianceState.NON_COMPLIANT:
+            return False
+        nearest = self.candidates[0] if self.candidates else None
+        return nearest is None or nearest.is_other or not _is_only_reported(nearest)
+
+    @property
     def reconciled(self) -> str | None:
         """What Flux itself reports about the nearest configuration; says nothing about our policy."""
         return flux_report(self.candidates[0].resource) if self.candidates else None
@@ -150,10 +158,16 @@ def _fix(
     if nearest is None or nearest.is_other:
         return f"create {sought(effect.details, cluster, context)}"
     unmet = [clause for clause in nearest.clauses if not clause.result]
-    if unmet and all(_is_reported(clause) for clause in unmet):
+    if _is_only_reported(nearest):
         return f"no request mends it: {healthy_but(nearest.resource)}"
     count = "one field" if len(unmet) == 1 else f"{len(unmet)} fields"
     return f"{count} of `{nearest.resource.name}`: " + "; ".join(words.of_unmet(clause) for clause in unmet)
+
+
+def _is_only_reported(candidate: Candidate) -> bool:
+    """True when the object is as declared, and all that fails is what the cluster reports about it."""
+    unmet = [clause for clause in candidate.clauses if not clause.result]
+    return bool(unmet) and all(_is_reported(clause) for clause in unmet)
 
 
 def _is_reported(clause: Trace) -> bool:

@@ -7,10 +7,11 @@ and two processes on one database fire each instant once.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import Lock
+from threading import Condition
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -59,8 +60,10 @@ class SchedulerService:
         self._clock = clock
         self._run = run
         self._jitter = jitter
-        self._lock = Lock()
+        self._changed = Condition()
         self._next: dict[str, datetime] = {}
+        self._at_work = 0
+        self._stopping = False
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(max(1, len(jobs)))}, timezone="UTC"
         )
@@ -79,8 +82,13 @@ class SchedulerService:
 
     def stop(self) -> None:
         """No new run starts; returns when the running ones have ended."""
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+        if not self._scheduler.running:
+            return
+        with self._changed:
+            self._stopping = True
+        self._scheduler.shutdown(wait=False)  # waiting there would hold the locks that a run needs to end
+        with self._changed:
+            self._changed.wait_for(lambda: self._at_work == 0)
 
     @property
     def is_running(self) -> bool:
@@ -88,7 +96,7 @@ class SchedulerService:
 
     def upcoming(self) -> dict[str, datetime]:
         """The next instant of each job."""
-        with self._lock:
+        with self._changed:
             return dict(self._next)
 
     def _first(self, job: Job, now: datetime) -> datetime:
@@ -97,20 +105,28 @@ class SchedulerService:
         return first_fire(self._fires.last_fire(job.name) or now - step, now, self._next_fire[job])
 
     def _begin(self, before: Callable[[], None] | None, due: Mapping[Job, datetime]) -> None:
-        try:
-            if before is not None:
-                before()
-        finally:
-            for job, at in due.items():
-                self._arm(job, at)
+        with self._work() as begins:
+            try:
+                if begins and before is not None:
+                    before()
+            finally:
+                for job, at in due.items():
+                    self._arm(job, at)
 
     def _arm(self, job: Job, at: datetime) -> None:
-        with self._lock:
+        with self._changed:
             self._next[job.name] = at
         late = timedelta(seconds=self._jitter() * job.schedule.jitter_s)
         self._scheduler.add_job(self._fire, DateTrigger(at + late), args=[job, at], misfire_grace_time=None)
 
     def _fire(self, job: Job, at: datetime) -> None:
+        with self._work() as begins:
+            if begins:
+                self._try(job, at)
+                # instants that passed while this one ran are skipped: they would only do the same again
+                self._arm(job, self._next_fire[job](max(at, self._clock.now())))
+
+    def _try(self, job: Job, at: datetime) -> None:
         try:
             if claim(self._fires, job.name, at):
                 self._run(job.name)
@@ -118,7 +134,16 @@ class SchedulerService:
             log.error("run failed", assignment=job.name, reason=error.message, help=error.help)
         except Exception:
             log.exception("run failed", assignment=job.name)
+
+    @contextmanager
+    def _work(self) -> Iterator[bool]:
+        """True for work that may begin; `stop` then waits for its end."""
+        with self._changed:
+            begins = not self._stopping
+            self._at_work += begins
+        try:
+            yield begins
         finally:
-            # instants that passed while this one ran are skipped: they would only do the same again
-            if self._scheduler.running:
-                self._arm(job, self._next_fire[job](max(at, self._clock.now())))
+            with self._changed:
+                self._at_work -= begins
+                self._changed.notify_all()

@@ -9,7 +9,7 @@ import os
 import random
 from typing import TYPE_CHECKING
 
-from policyengine.errors import ConfigError
+from policyengine.errors import ArmNotAuthorized, ConfigError
 from policyengine.store.store import Store
 from policyengine.workflows.settings import Settings
 
@@ -30,14 +30,14 @@ def arm_client(settings: Settings) -> ArmClient:
     budget = settings.arm.budget
     return ArmClient(
         settings.arm.endpoint,
-        _credential(settings.arm.credential),
+        _credential(settings.arm.credential, settings.arm.endpoint),
         writes_per_second=budget.writes_per_second,
         reads_per_second=budget.reads_per_second,
         jitter=random.random,
     )
 
 
-def _credential(kind: str) -> Credential:
+def _credential(kind: str, endpoint: str) -> Credential:
     from policyengine.arm.credentials import EmulatorCredential, StaticToken
 
     if kind == "emulator":
@@ -49,9 +49,10 @@ def _credential(kind: str) -> Credential:
         )
     token = os.environ.get(TOKEN_VARIABLE)
     if not token:
-        raise ConfigError(
-            f"there is no token for {TOKEN_VARIABLE}",
-            help="sign in, for example: export "
-            f"{TOKEN_VARIABLE}=$(az account get-access-token --query accessToken -o tsv)",
+        raise ArmNotAuthorized(
+            f"there is no token to sign in with: {TOKEN_VARIABLE} is not set",
+            method="GET",
+            url=endpoint,
+            help=f"for example: export {TOKEN_VARIABLE}=$(az account get-access-token --query accessToken -o tsv)",
         )
     return StaticToken(token)

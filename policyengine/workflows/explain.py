@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policyengine.clock import Clock
 from policyengine.compliance.explain import Explanation, explain
+from policyengine.compliance.judge import Verdict
 from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState, Finding
 from policyengine.store.store import Store
 from policyengine.workflows.inventory import one_cluster
 from policyengine.workflows.load import load, select
-from policyengine.workflows.scan import world_of
+from policyengine.workflows.scan import NOT_READ, world_of
 from policyengine.workflows.settings import Settings
 
 
 @dataclass(frozen=True)
 class ExplainedCluster:
-    """One cluster and the explanations that were asked for; ``since`` is keyed by policy."""
+    """One cluster and the explanations that were asked for.
+
+    ``since`` is keyed by policy, ``not_applicable`` too: why each policy that was looked at does not apply.
+    ``applicable`` counts those that do.
+    """
 
     cluster: Cluster
     tree: ScopeTree
     explanations: tuple[Explanation, ...]
     since: Mapping[str, Finding]
+    not_applicable: Mapping[str, str]
+    applicable: int
 
 
 def explain_cluster(
@@ -35,10 +42,35 @@ def explain_cluster(
     chosen = select(loaded.policies, policy=policy)
     cluster = one_cluster(store, name)
     world = world_of(store.tree(), loaded.aliases, clock)
-    found = [explain(bound, cluster, world) for bound in chosen]
-    hidden = (
-        {ComplianceState.NOT_APPLICABLE} if everything else {ComplianceState.NOT_APPLICABLE, ComplianceState.COMPLIANT}
+    findings = {finding.policy: finding for finding in store.findings(cluster=cluster.id)}
+    found = [_as_known(explain(bound, cluster, world), findings.get(bound.key)) for bound in chosen]
+    applicable = [e for e in found if e.verdict.state is not ComplianceState.NOT_APPLICABLE]
+    shown = [e for e in applicable if everything or policy or e.verdict.state is not ComplianceState.COMPLIANT]
+    return ExplainedCluster(
+        cluster=cluster,
+        tree=world.tree,
+        explanations=tuple(shown),
+        since=findings,
+        not_applicable={e.policy.key: _why_not(e, world.tree) for e in found if e not in applicable},
+        applicable=len(applicable),
     )
-    shown = tuple(e for e in found if policy is not None or e.verdict.state not in hidden)
-    since = {finding.policy: finding for finding in store.findings(cluster=cluster.id)}
-    return ExplainedCluster(cluster, world.tree, shown, since)
+
+
+def _as_known(explanation: Explanation, finding: Finding | None) -> Explanation:
+    """What is in the store of a cluster that could not be read is old: the answer is Unknown, as the scan said."""
+    applies = explanation.verdict.state is not ComplianceState.NOT_APPLICABLE
+    if finding is None or finding.reason.code != NOT_READ or not applies:
+        return explanation
+    return replace(explanation, verdict=Verdict(ComplianceState.UNKNOWN, finding.reason), fix="")
+
+
+def _why_not(explanation: Explanation, tree: ScopeTree) -> str:
+    policy, id = explanation.policy, explanation.cluster.id
+    if policy.effect is None:
+        return "its effect is disabled"
+    if not tree.contains(policy.assignment.scope, id):
+        return f"the cluster is not in the scope of `{policy.assignment.name}`"
+    excluded = next((s for s in policy.assignment.not_scopes if s.covers(id, tree)), None)
+    if excluded is not None:
+        return f"excluded by `notScopes` of `{policy.assignment.name}`: {excluded.text}"
+    return "its `if` does not hold"

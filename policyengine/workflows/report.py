@@ -11,7 +11,7 @@ from typing import Final
 from policyengine import __version__
 from policyengine.clock import Clock
 from policyengine.compliance.bind import BoundPolicy
-from policyengine.compliance.explain import explain
+from policyengine.compliance.explain import Explanation, explain
 from policyengine.compliance.judge import judge_without_exemptions
 from policyengine.effects.base import World
 from policyengine.errors import UsageError
@@ -42,7 +42,7 @@ from policyengine.reports import (
 from policyengine.store.records import Change, PolicyRecord, ScanRecord
 from policyengine.store.store import Store
 from policyengine.workflows.load import Loaded, load
-from policyengine.workflows.scan import world_of
+from policyengine.workflows.scan import NOT_READ, world_of
 from policyengine.workflows.settings import Settings
 
 LOOK_BACK: Final = timedelta(days=7)
@@ -112,7 +112,7 @@ class _Desk:
             owner=str(cluster.resource.tags.get("owner") or ""),
             unreachable_reason=cluster.unreachable_reason,
             lamps=lamps(cluster, states),
-            states={key: state for key, state in states.items() if state is not ComplianceState.NOT_APPLICABLE},
+            states=states,
         )
 
     def _policy(self, record: PolicyRecord, clusters: Iterable[ClusterEntry]) -> PolicyEntry:
@@ -141,6 +141,7 @@ class _Desk:
             if record is None or cluster is None:
                 continue
             open_ = finding.state is ComplianceState.NON_COMPLIANT
+            explained = self._explained(finding, cluster)
             yield FindingEntry(
                 cluster=cluster.id,
                 cluster_name=cluster.name,
@@ -148,16 +149,17 @@ class _Desk:
                 state=finding.state,
                 since=finding.since,
                 reason=finding.reason.message,
-                fix=self._fix(finding, cluster),
-                command=_command(finding, cluster) if open_ else "",
+                fix=explained.fix if explained is not None else "",
+                command=_command(explained) if open_ and explained is not None else "",
                 next_try=parked.get((cluster.id, finding.policy), "") if open_ else "",
                 owner=record.owner,
                 severity=record.severity,
             )
 
-    def _fix(self, finding: Finding, cluster: Cluster) -> str:
+    def _explained(self, finding: Finding, cluster: Cluster) -> Explanation | None:
+        """None when the policy files no longer hold the policy that was scanned."""
         policy = self._bound.get(finding.policy)
-        return explain(policy, cluster, self.world).fix if policy is not None else ""
+        return explain(policy, cluster, self.world) if policy is not None else None
 
     def _next_tries(self) -> dict[tuple[ResourceId, str], str]:
         """What the latest plan says of each pair it did not mend."""
@@ -205,7 +207,10 @@ class _Desk:
         sync = self.store.last_sync()
         if sync is None:
             return InventoryEntry()
-        incomplete = () if sync.complete else (IncompleteScope("a part of the source", "see the last sync"),)
+        unread = {f.reason.message for f in self.store.findings() if f.reason.code == NOT_READ}
+        incomplete = tuple(IncompleteScope(sync.source, message) for message in sorted(unread))
+        if not sync.complete and not incomplete:
+            incomplete = (IncompleteScope(sync.source, "no cluster is known there; the sync said what was missing"),)
         return InventoryEntry(sync.source, sync.at, incomplete)
 
     def _remediations(self) -> Iterable[RemediationEntry]:
@@ -265,8 +270,10 @@ def _baseline(scans: Sequence[ScanRecord], now: datetime) -> ScanRecord | None:
     return None if candidate is None or candidate.id == scans[-1].id else candidate
 
 
-def _command(finding: Finding, cluster: Cluster) -> str:
-    return f"policyengine plan --cluster {cluster.name} --policy {finding.policy}"
+def _command(explanation: Explanation) -> str:
+    """What to run about a finding: a plan where a request may help, else a closer look."""
+    verb = "plan --cluster" if explanation.is_mendable else "explain"
+    return f"policyengine {verb} {explanation.cluster.name} --policy {explanation.policy.key}"
 
 
 def _remediation(plan: Plan, progress: Mapping[str, StepOutcome]) -> RemediationEntry:

@@ -1,0 +1,310 @@
+"""Reading commands on the sample fleet, served: what they print, for whom, and how they end."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+
+import pytest
+
+from policyengine.cli.exit_codes import ExitCode
+from tests.cli.conftest import Place, Ran, Shell
+
+FORMATS = ("table", "json", "ndjson", "yaml", "csv", "name")
+ASSIGNMENT = """
+apiVersion: policyengine/v1
+kind: Assignment
+metadata: {name: shops}
+spec: {policy: flux-extension-required, scope: /subscriptions/9e27f0d8-61ac-4b39-8d57-04be1c93a605}
+"""
+
+
+@pytest.fixture(scope="module")
+def scanned(place: Place) -> Ran:
+    return place.run("scan")
+
+
+def test_a_scan_tells_each_policy_and_the_fleet(scanned: Ran) -> None:
+    assert scanned.code == 0
+    assert scanned.lines[0].split() == [
+        *("POLICY", "SEVERITY", "COMPLIANT", "✔", "YES", "✘", "NO", "–", "EXEMPT", "SINCE", "LAST")
+    ]
+    (shown,) = [line for line in scanned.lines if line.startswith("edge-baseline/config ")]
+    told = ["edge-baseline/config", "high", "48", "%", "of", "21", "████░░░░░░", "10", "11", "0", "first", "scan"]
+    assert shown.split() == told
+    assert scanned.lines[-1].startswith("fleet  77 % compliant (188 of 243)   scan s-000001, took ")
+    assert scanned.err.startswith("48 clusters (26 AKS, 22 Arc), 16 policies\n")
+    assert "Next: policyengine status" in scanned.err
+
+
+def test_a_scan_writes_to_no_cluster(place: Place, scanned: Ran) -> None:
+    assert place.accepted_writes() == []
+
+
+def test_a_second_scan_tells_what_changed_since(place: Place, scanned: Ran) -> None:
+    rows = place.run("scan", "--policy", "aks-local-accounts", "-o", "json").json()
+
+    assert [(row["policy"], row["nonCompliant"], row["fixed"], row["new"]) for row in rows] == [
+        ("aks-local-accounts", 3, 0, 0)
+    ]
+    assert rows[0]["ratio"] == pytest.approx(20 / 23)
+
+
+@pytest.mark.parametrize(
+    ("level", "code"),
+    [("never", 0), ("critical", 0), ("high", 1), ("medium", 1), ("low", 1), ("any", 1)],
+)
+def test_fail_on_answers_no_from_a_severity_on(place: Place, scanned: Ran, level: str, code: int) -> None:
+    assert place.run("scan", "--no-sync", "--fail-on", level).code == code
+
+
+@pytest.mark.parametrize("output", FORMATS)
+def test_the_exit_code_does_not_depend_on_the_format(place: Place, scanned: Ran, output: str) -> None:
+    one = ("--no-sync", "--assignment", "aks-local-accounts", "-o", output)
+
+    assert place.run("scan", *one, "--fail-on", "medium").code == ExitCode.NO
+    assert place.run("explain", "nope", "-o", output).code == ExitCode.USAGE
+
+
+def test_a_process_of_its_own_says_the_same(place: Place, scanned: Ran) -> None:
+    alone, here = place.process("status"), place.run("status")
+
+    assert (alone.code, alone.out, alone.err) == (0, here.out, here.err)
+
+
+def test_status_is_what_the_scan_said(place: Place, scanned: Ran) -> None:
+    ran = place.run("status")
+
+    def counts(ran: Ran) -> list[list[str]]:
+        return [line.split()[:10] for line in ran.lines if line.startswith("edge-")]
+
+    assert ran.code == 0
+    assert len(counts(ran)) == 5
+    assert counts(ran) == counts(scanned)
+
+
+def test_status_by_scope_adds_up(place: Place, scanned: Ran) -> None:
+    ran = place.run("status", "--by", "scope")
+    rows = place.run("status", "--by", "scope", "-o", "json").json()
+
+    assert ran.lines[1].startswith("Contoso Outfitters  ")
+    assert [line for line in ran.lines if line.startswith("      stores-no ")]
+    top, *below = rows
+    assert (top["scope"], top["depth"], top["applicable"]) == ("Contoso Outfitters", 0, 243)
+    assert sum(row["applicable"] for row in below if row["depth"] == 1) == 243
+    assert {row["scope"] for row in rows if row["id"].endswith("stores-no")} == {"stores-no"}
+
+
+def test_status_by_cluster_lists_findings_with_their_reasons(place: Place, scanned: Ran) -> None:
+    ran = place.run("status", "--by", "cluster")
+    rows = list(csv.DictReader(io.StringIO(place.run("status", "--by", "cluster", "-o", "csv").out)))
+
+    assert ran.lines[0].split() == ["CLUSTER", "POLICY", "STATE", "SINCE", "(UTC)", "REASON"]
+    assert Counter(row["state"] for row in rows) == {"NonCompliant": 55, "Exempt": 1}
+    (found,) = [row for row in rows if row["cluster"] == "edge-osl-03"]
+    assert found["reason"].endswith('gitRepository.repositoryRef.branch is "release/1.8", wanted "main"')
+    assert found["since"].endswith("+00:00")
+    assert found["id"].endswith("/connectedClusters/edge-osl-03")
+
+
+def test_status_by_state(place: Place, scanned: Ran) -> None:
+    asked = ("status", "--by", "cluster", "--state", "Exempt")
+
+    assert place.run(*asked, "-o", "name").out == "pay-prod-01\n"
+    assert "– Exempt" in place.run(*asked).out
+    assert place.run(*asked, "--state", "NonCompliant", "--query", "length(@)").out == "56\n"
+
+
+def test_a_piped_table_has_a_line_for_each_row_and_nothing_behind_it(place: Place, scanned: Ran) -> None:
+    ran = place.run("status", "--by", "cluster")
+
+    assert len(ran.lines) == 1 + 56 + 2
+    assert [line for line in ran.lines if line != line.rstrip() or "\x1b" in line] == []
+
+
+@pytest.mark.parametrize("columns", [60, 100, 140])
+def test_a_terminal_gets_lines_that_fit(place: Place, scanned: Ran, columns: int) -> None:
+    here = Place(place.folder, {"COLUMNS": str(columns), "NO_COLOR": "1"})
+    ran = here.run("status", "--by", "cluster", terminal=True)
+
+    assert max(map(len, ran.lines)) <= columns
+    words = place.run("status", "--by", "cluster").out.split()
+    assert Counter("".join(ran.out.split())) == Counter("".join(words))
+
+
+def test_a_cluster_is_explained_down_to_the_line_of_the_policy(place: Place, scanned: Ran) -> None:
+    ran = place.run("explain", "edge-osl-03")
+
+    assert ran.code == 0
+    assert ran.lines[0] == "edge-osl-03  Arc · sub edge-nordics · rg stores-no · reachable"
+    assert "✘ NonCompliant since " in ran.out
+    assert "through assignment edge-baseline (mg-edge) → initiative gitops-baseline@1.2.0" in ran.out
+    assert "if ✔ true" in ran.out
+    assert 'type is "Microsoft.Kubernetes/connectedClusters" (one of 2)   flux-configuration-git.yaml:' in ran.out
+    assert "cluster-config   matches 12 of 13   nearest" in ran.out
+    assert (
+        '✘ gitRepository.repositoryRef.branch is "release/1.8", wanted "main"   flux-configuration-git.yaml:' in ran.out
+    )
+    assert (
+        'Fix: one field of `cluster-config`: gitRepository.repositoryRef.branch is "release/1.8", wanted "main"'
+        in ran.out
+    )
+    assert ran.err == "\nNext: policyengine plan --cluster edge-osl-03\n"
+
+
+def test_a_cluster_that_is_as_it_should_be_has_nothing_to_explain(place: Place, scanned: Ran) -> None:
+    ran = place.run("explain", "web-weu-01")
+
+    assert ran.out.endswith("Nothing to explain: it satisfies every policy that applies (--full shows them).\n")
+    assert ran.err == ""
+    assert "✔ Compliant" in place.run("explain", "web-weu-01", "--full").out
+
+
+def test_a_policy_that_is_named_is_explained_also_when_it_is_satisfied(place: Place, scanned: Ran) -> None:
+    ran = place.run("explain", "web-weu-01", "--policy", "extension")
+
+    assert "✔ Compliant" in ran.out
+    assert "flux matches" in ran.out
+
+
+def test_an_exemption_is_explained(place: Place, scanned: Ran) -> None:
+    assert "exempt until 2027-01-05 by `payments-freeze`" in place.run("explain", "pay-prod-01").out
+
+
+def test_an_explanation_for_programs_is_one_document(place: Place, scanned: Ran) -> None:
+    found = place.run("explain", "edge-osl-03", "-o", "json").json()
+    (policy,) = found["policies"]
+
+    assert (found["cluster"], found["kind"], found["reachable"]) == ("edge-osl-03", "Arc", True)
+    assert (policy["policy"], policy["state"]) == ("edge-baseline/config", "NonCompliant")
+    assert policy["condition"]["result"] is True
+    assert [c["met"] for c in policy["candidates"]] == [12]
+    assert place.run("explain", "edge-osl-03", "--query", "policies[].state").out == "NonCompliant\n"
+
+
+def test_names_are_found_without_regard_to_case_and_by_id(place: Place, scanned: Ran) -> None:
+    id = place.run("inventory", "list", "--query", "[?name=='edge-osl-03'].id").out.strip()
+
+    assert place.run("explain", id.upper()).out == place.run("explain", "EDGE-OSL-03").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("scan", "--assignment", "edge-basline"), "did you mean `edge-baseline`?"),
+        (("scan", "--policy", "konfig"), "did you mean `config`?"),
+        (("explain", "edge-osl-3"), "did you mean `edge-osl-03`?"),
+        (("explain", "edge-osl-03", "--policy", "zzz"), "there are: "),
+        (("plan", "--cluster", "edge-osl-3"), "did you mean `edge-osl-03`?"),
+        (("plan", "--assignment", "edge-basline"), "did you mean `edge-baseline`?"),
+        (("plan", "--scope", "stores-no"), "stores-no"),
+    ],
+)
+def test_a_name_nobody_knows_is_wrong_usage(place: Place, scanned: Ran, arguments: tuple[str, ...], told: str) -> None:
+    ran = place.run(*arguments)
+
+    assert ran.code == ExitCode.USAGE
+    assert told in ran.err
+    assert ran.out == ""
+
+
+def test_before_anything_was_scanned_the_next_step_is_told(shell: Shell) -> None:
+    shell.variables["POLICYENGINE_POLICIES"] = "library:,samples:"
+    status, explained = shell.run("status"), shell.run("explain", "edge-osl-03")
+    unsynced, planned, reported = shell.run("scan", "--no-sync"), shell.run("plan"), shell.run("report")
+
+    assert {ran.code for ran in (status, explained, unsynced, planned, reported)} == {ExitCode.USAGE}
+    assert "run `policyengine scan`" in status.err
+    assert "run `policyengine inventory sync`" in unsynced.err
+    assert "run `policyengine scan`" in planned.err
+
+
+def test_policies_that_nobody_assigned_are_told(shell: Shell) -> None:
+    shell.variables["POLICYENGINE_POLICIES"] = "library:"
+    ran = shell.run("scan")
+
+    assert ran.code == ExitCode.USAGE
+    assert "no policy is assigned" in ran.err
+
+
+@pytest.mark.parametrize("command", [("scan",), ("plan",), ("explain", "x"), ("serve",)])
+def test_broken_policy_files_stop_it_with_all_their_errors(shell: Shell, command: tuple[str, ...]) -> None:
+    shell.variables["POLICYENGINE_POLICIES"] = "library:,policies"
+    shell.write("policies/a.yaml", ASSIGNMENT.replace("scope:", "scoop:"))
+    shell.write("policies/b.yaml", ASSIGNMENT.replace("kind: Assignment", "kind: Assinment"))
+    ran = shell.run(*command)
+
+    assert ran.code == ExitCode.INVALID
+    assert "policies/a.yaml:5:" in ran.err
+    assert "policies/b.yaml:3:" in ran.err
+    assert "did you mean `Assignment`?" in ran.err
+    assert ran.out == ""
+
+
+@pytest.fixture
+def reachless(shell: Shell) -> Shell:
+    """Right in everything but that nobody answers."""
+    shell.write("policies/a.yaml", ASSIGNMENT)
+    shell.variables |= {
+        "POLICYENGINE_POLICIES": "library:,policies",
+        "POLICYENGINE_ARM__ENDPOINT": "http://127.0.0.1:9",
+        "POLICYENGINE_ARM__CREDENTIAL": "emulator",
+    }
+    return shell
+
+
+def test_an_emulator_that_does_not_run_is_told(reachless: Shell) -> None:
+    ran = reachless.run("scan")
+
+    assert ran.code == ExitCode.UNAVAILABLE
+    assert "got no answer from http://127.0.0.1:9" in ran.err
+
+
+def test_no_token_is_told_with_how_to_get_one(reachless: Shell) -> None:
+    reachless.variables["POLICYENGINE_ARM__CREDENTIAL"] = "token"
+    ran = reachless.run("scan")
+
+    assert ran.code == ExitCode.NOT_PERMITTED
+    assert "POLICYENGINE_TOKEN is not set" in ran.err
+    assert "az account get-access-token" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("sqlite:////nowhere/at/all/x.db", "there is no folder"),
+        ("postgresql://anna:secret@127.0.0.1:9/policies", "cannot be reached"),
+        ("mysql://127.0.0.1/x", "there is no kind of database called `mysql`"),
+    ],
+)
+@pytest.mark.parametrize("command", ["scan", "status"])
+def test_a_database_that_cannot_be_used_is_told(reachless: Shell, command: str, url: str, told: str) -> None:
+    ran = reachless.run(command, "--db", url)
+
+    assert ran.code == ExitCode.UNAVAILABLE
+    assert told in ran.err
+    assert "secret" not in ran.err
+
+
+def test_being_refused_is_not_the_same_as_not_being_reached(place: Place, scanned: Ran) -> None:
+    place.emulator.add_fault({"method": "GET", "path": "/subscriptions", "status": 403, "times": 1})
+    ran = place.run("scan")
+
+    assert ran.code == ExitCode.NOT_PERMITTED
+
+
+def test_a_subscription_that_cannot_be_read_makes_it_incomplete(place: Place, scanned: Ran) -> None:
+    """Its clusters are unknown, not fine and not gone."""
+    payments = (
+        "/subscriptions/77aa31c2-5e0f-4a68-8b1d-2f9c40d7e302/providers/Microsoft.ContainerService/managedClusters"
+    )
+    place.emulator.add_fault({"method": "GET", "path": payments, "status": 403, "times": 1})
+    ran = place.run("scan", "--fail-on", "any")
+    unknown = place.run("status", "--by", "cluster", "--state", "Unknown", "-o", "json").json()
+    again = place.run("scan")
+
+    assert ran.code == ExitCode.INCOMPLETE
+    assert "not read: /subscriptions/77aa31c2" in ran.err
+    assert {row["cluster"] for row in unknown} == {"pay-prod-01", "pay-prod-02", "pay-test-01", "pay-test-02"}
+    assert again.code == ExitCode.OK
