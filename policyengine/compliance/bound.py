@@ -69,6 +69,16 @@ class BoundPolicy:
                     return message.message
         return self.definition.non_compliance_message
 
+    def unknown_group(self, tree: ScopeTree) -> str | None:
+        """A management group that the assignment or an exemption of it names and the tree does not know.
+
+        Who is in, who is left out and who is exempt cannot be told then.
+        """
+        named = [self.assignment.scope.text, *(scope.text for scope in self.assignment.not_scopes)]
+        named += [scope.text for exemption in self.exemptions for scope in exemption.scopes]
+        groups = (ResourceId(text).management_group for text in named if "*" not in text)
+        return next((g for g in groups if g is not None and tree.management_group(g) is None), None)
+
     def in_scope(self, id: ResourceId, tree: ScopeTree) -> bool:
         """Under the assignment's scope and under none of its exclusions. Source: policy language §1.10."""
         return tree.contains(self.assignment.scope, id) and not covers_any(self.assignment.not_scopes, id, tree)

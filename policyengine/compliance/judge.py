@@ -28,6 +28,9 @@ class Verdict:
 
 def judge(policy: BoundPolicy, cluster: Cluster, world: World) -> Verdict:
     """The state of the pair at ``world.at``; exemptions are a mask over what would otherwise be said."""
+    group = policy.unknown_group(world.tree)
+    if group is not None:
+        return _out_of_view(policy, cluster, world, group)
     verdict = judge_without_exemptions(policy, cluster, world)
     if verdict.state is ComplianceState.NOT_APPLICABLE:
         return verdict
@@ -35,9 +38,24 @@ def judge(policy: BoundPolicy, cluster: Cluster, world: World) -> Verdict:
     return verdict if exemption is None else _exempt(verdict, exemption)
 
 
+def _out_of_view(policy: BoundPolicy, cluster: Cluster, world: World, group: str) -> Verdict:
+    """Unknown where the policy would speak if the cluster is in its scope: a guess could write where nobody asked."""
+    verdict = _judge_here(policy, cluster, world)
+    if policy.effect is None or verdict.state is ComplianceState.NOT_APPLICABLE:
+        return Verdict(ComplianceState.NOT_APPLICABLE)
+    message = f"management group `{group}` is not known, so nobody can tell whether the assignment covers the cluster"
+    return Verdict(ComplianceState.UNKNOWN, Reason("unknown-scope", message))
+
+
 def judge_without_exemptions(policy: BoundPolicy, cluster: Cluster, world: World) -> Verdict:
     """What would be said if nobody were exempt."""
-    if policy.effect is None or not policy.in_scope(cluster.id, world.tree):
+    if not policy.in_scope(cluster.id, world.tree):
+        return Verdict(ComplianceState.NOT_APPLICABLE)
+    return _judge_here(policy, cluster, world)
+
+
+def _judge_here(policy: BoundPolicy, cluster: Cluster, world: World) -> Verdict:
+    if policy.effect is None:
         return Verdict(ComplianceState.NOT_APPLICABLE)
     try:
         judgement = _judge(policy, cluster, context_for(policy, cluster, world))

@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from policyengine.errors import InventoryError, PolicyError
+from policyengine.errors import InventoryError
 from policyengine.inventory.containers import is_container, read_tree
-from policyengine.model.fleet import Fleet, ScopeFailure, assemble, parse_fleet
+from policyengine.inventory.fleet_text import fleet_of, read_one
+from policyengine.model.fleet import Fleet, ScopeFailure, assemble
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, Resource
 from policyengine.model.values import JSON, get_folded
-from policyengine.text.reader import read, to_value
+from policyengine.text.nodes import to_value
+from policyengine.text.paths import place_of
 
 Document = Mapping[str, JSON]
 
 _CLUSTER_PATHS: Final = tuple(f"/providers/{type}/".casefold() for type in (AKS, ARC))
+_HELP: Final = "give it its full Azure resource id"
 _ON_CLUSTERS: Final = frozenset({EXTENSIONS.casefold(), FLUX_CONFIGURATIONS.casefold()})
 
 
@@ -44,8 +47,13 @@ def _read(path: Path) -> Fleet:
     except UnicodeDecodeError as error:
         raise InventoryError(f"inventory file `{path}` is not UTF-8: byte {error.start + 1}") from error
     if path.suffix.casefold() in {".ndjson", ".jsonl"} or _looks_like_lines(text):
-        return _from_documents(_lines(text, path))
-    return _from_value(_value(text, path), path)
+        fleet = _from_documents(_lines(text, path))
+    else:
+        fleet = _from_one(text, path)
+    if fleet.complete and not fleet.clusters:
+        help = "give it a `kind: Fleet`, or documents of AKS and Arc clusters as Resource Manager lists them"
+        raise InventoryError(f"inventory file `{path}` holds no cluster", help=help)
+    return fleet
 
 
 def _looks_like_lines(text: str) -> bool:
@@ -70,54 +78,53 @@ def _lines(text: str, path: Path) -> Iterator[Document]:
             raise InventoryError(
                 f"{path}:{number}: this line is not JSON: {why.lower()}", help="write one whole document on each line"
             ) from error
-        yield _checked(document, f"{path}:{number}")
+        if (problem := _problem(document)) is not None:
+            raise InventoryError(f"{path}:{number}: {problem}", help=_HELP)
+        yield document
 
 
-def _checked(document: JSON, where: str) -> Document:
-    """``document`` when it is an object with a usable id; the error names ``where``."""
+def _problem(document: JSON) -> str | None:
+    """Why this is no object with a usable id; None when it is."""
     if not isinstance(document, dict):
-        raise InventoryError(f"{where}: not an ARM document but {_noun(document)}")
+        return f"not an ARM document but {_noun(document)}"
     try:
         Resource.from_document(document)
     except ValueError as error:
-        raise InventoryError(f"{where}: {error}", help="give it its full Azure resource id") from error
-    return document
+        return str(error)
+    return None
 
 
 def _noun(value: JSON) -> str:
     return "a list" if isinstance(value, list) else "null" if value is None else f"`{value}`"
 
 
-def _value(text: str, path: Path) -> JSON:
-    """The file's one document. JSON goes through the fast reader; only what it refuses is read again with places."""
+def _from_one(text: str, path: Path) -> Fleet:
+    """The file's one document. JSON goes through the fast reader; what is wrong is read again, with places."""
+    value = _fast(text)
+    node = read_one(text, str(path)) if value is None else None
+    value = to_value(node) if node is not None else value
+    listed = value.get("value") if isinstance(value, dict) else value
+    if not isinstance(listed, list):
+        return fleet_of(node or read_one(text, str(path))).fleet
+    steps = ("value",) if isinstance(value, dict) else ()
+    for at, document in enumerate(listed):
+        if (problem := _problem(document)) is not None:
+            place = place_of(node or read_one(text, str(path)), (*steps, at))
+            raise InventoryError(f"{place}: document {at + 1}: {problem}", help=_HELP)
+    return _from_documents(listed)
+
+
+def _fast(text: str) -> JSON:
+    """The value of JSON text; None when there is another, slower, way to read it."""
     if text.lstrip()[:1] in {"{", "["}:
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
             pass
-    try:
-        nodes = read(text, str(path))
-    except PolicyError as error:
-        first = error.diagnostics[0]
-        raise InventoryError(f"{first.span or path}: {first.message}", help=first.help) from error
-    if len(nodes) != 1:
-        raise InventoryError(f"inventory file `{path}` holds {len(nodes) or 'no'} documents instead of one")
-    return to_value(nodes[0])
+    return None
 
 
-def _from_value(value: JSON, path: Path) -> Fleet:
-    listed = value.get("value") if isinstance(value, dict) else value
-    if isinstance(listed, list):
-        return _from_documents(
-            _checked(document, f"{path}: document {number}") for number, document in enumerate(listed, start=1)
-        )
-    try:
-        return parse_fleet(value).fleet
-    except InventoryError as error:
-        raise InventoryError(f"{path}: {error.message}", help=error.help) from error
-
-
-def _from_documents(documents: Iterator[Document]) -> Fleet:
+def _from_documents(documents: Iterable[Document]) -> Fleet:
     containers: list[Document] = []
     resources: list[Document] = []
     for document in documents:

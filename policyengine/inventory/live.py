@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from policyengine.arm.client import ArmClient
-from policyengine.errors import ArmError, ArmNotFound
+from policyengine.errors import ArmNotFound, PolicyEngineError
 from policyengine.inventory.resource_manager import API_VERSIONS
 from policyengine.model.fleet import ScopeFailure, assemble
 from policyengine.model.ids import ResourceId
@@ -31,19 +31,19 @@ async def read_clusters(
 ) -> LiveClusters:
     """Each cluster with its extensions and Flux configurations; one that cannot be read does not stop the others.
 
-    Raises ArmError when none could be read.
+    Raises ArmError or InventoryError when none could be read.
     """
     at_once = asyncio.Semaphore(_AT_ONCE)
     done = 0
 
-    async def one(id: ResourceId) -> Cluster | ArmError | None:
+    async def one(id: ResourceId) -> Cluster | PolicyEngineError | None:
         nonlocal done
         async with at_once:
             try:
                 return await read_cluster(arm, id)
             except ArmNotFound:
                 return None
-            except ArmError as error:
+            except PolicyEngineError as error:
                 return error
             finally:
                 done += 1
@@ -53,7 +53,7 @@ async def read_clusters(
         reading = [tasks.create_task(one(id)) for id in ids]
     found = [task.result() for task in reading]
     clusters = tuple(item for item in found if isinstance(item, Cluster))
-    errors = [(id, item) for id, item in zip(ids, found, strict=True) if isinstance(item, ArmError)]
+    errors = [(id, item) for id, item in zip(ids, found, strict=True) if isinstance(item, PolicyEngineError)]
     if errors and not clusters:
         raise errors[0][1]
     return LiveClusters(clusters, tuple(ScopeFailure(id, error.message) for id, error in errors))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from policyengine.arm.client import ArmClient
@@ -47,8 +47,8 @@ _GONE: Final = frozenset({"deleted"})
 # A provider that was never registered has no resources: that is an empty list, not a failure.
 _NO_PROVIDER: Final = frozenset(
     {
-        *("missingsubscriptionregistration", "subscriptionnotregistered", "noregisteredproviderfound"),
-        *("invalidresourcetype", "invalidresourcenamespace"),
+        "missingsubscriptionregistration",
+        "subscriptionnotregistered",
     }
 )
 
@@ -90,13 +90,21 @@ async def read_resource_manager(arm: ArmClient, *, on_progress: ProgressListener
     Raises ArmError when not even the subscriptions can be listed, InventoryError for answers that make no sense.
     """
     documents = await _list(arm, "/subscriptions", API_VERSIONS["subscriptions"])
-    live = [d for d in documents if str(get_folded(d, "state") or "").casefold() not in _GONE]
-    groups, above = await _management_groups(arm)
-    subscriptions = sorted((_subscription(document, above) for document in live), key=lambda s: s.id)
+    # A deleted subscription stays listed for a while: that is how its clusters are known to be gone.
+    gone = {get_folded(d, "subscriptionId") for d in documents if _state(d) in _GONE}
+    told = await _management_groups(arm)
+    groups, above = told if told is not None else ([], {})
+    subscriptions = sorted((_subscription(document, above) for document in documents), key=lambda s: s.id)
+    live = [s for s in subscriptions if s.subscription_id not in gone]
     progress = _Progress(on_progress)
     async with asyncio.TaskGroup() as tasks:
-        reading = [tasks.create_task(_read_subscription(arm, s.id, progress)) for s in subscriptions]
-    return _fleet(groups, subscriptions, [task.result() for task in reading])
+        reading = [tasks.create_task(_read_subscription(arm, s.id, progress)) for s in live]
+    fleet = _fleet(groups, subscriptions, [task.result() for task in reading])
+    return replace(fleet, groups_known=told is not None)
+
+
+def _state(document: Document) -> str:
+    return str(get_folded(document, "state") or "").casefold()
 
 
 def _fleet(groups: Iterable[ManagementGroup], subscriptions: Iterable[Subscription], found: list[_Found]) -> Fleet:
@@ -114,17 +122,18 @@ def _subscription(document: Document, above: Mapping[str, str]) -> Subscription:
     return read_subscription(document, above.get(read.subscription_id.casefold()))
 
 
-async def _management_groups(arm: ArmClient) -> tuple[list[ManagementGroup], dict[str, str]]:
+async def _management_groups(arm: ArmClient) -> tuple[list[ManagementGroup], dict[str, str]] | None:
     """The groups in id order, and for each subscription (folded) the group right above it.
 
-    The tree above subscriptions is a privilege of its own: without it there are no groups, and no failure.
+    None when they may not be read: the tree above subscriptions is a privilege of its own, and what is not told
+    must not look like a tenant without groups.
     """
     version = API_VERSIONS["managementGroups"]
     try:
         groups = [read_management_group(d) for d in await _list(arm, _GROUPS, version)]
         below = [await _list(arm, f"{_GROUPS}/{g.name}/descendants", version) for g in groups]
     except (ArmNotAuthorized, ArmNotFound):
-        return [], {}
+        return None
     return _tree_of_groups({group.name: documents for group, documents in zip(groups, below, strict=True)}, groups)
 
 
@@ -180,11 +189,24 @@ async def _read_cluster(
                 for child in await _list(arm, f"{id}/providers/{type}", API_VERSIONS[type])
             ]
             found.clusters += assemble([head, *children])[0]
-        except ArmNotFound:
-            pass  # deleted since it was listed
+        except ArmNotFound as error:
+            if not await _is_gone(arm, id):
+                found.fail(id, error)
         except PolicyEngineError as error:
             found.fail(id, error)
         progress.read()
+
+
+async def _is_gone(arm: ArmClient, id: ResourceId) -> bool:
+    """True when the cluster itself was deleted since it was listed; a 404 below it alone says no such thing."""
+    version = next(v for type, v in API_VERSIONS.items() if type.casefold() == id.type.casefold())
+    try:
+        await arm.get(id.text, version)
+    except ArmNotFound:
+        return True
+    except PolicyEngineError:
+        return False
+    return False
 
 
 async def _list(arm: ArmClient, path: str, api_version: str) -> list[Document]:

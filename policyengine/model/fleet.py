@@ -49,11 +49,15 @@ class ScopeFailure:
 
 @dataclass(frozen=True)
 class Fleet:
-    """What a source knows: clusters in id order, the tree above them, and where it could not look."""
+    """What a source knows: clusters in id order, the tree above them, and where it could not look.
+
+    ``groups_known`` is False when it was not told of management groups, which is not the same as having none.
+    """
 
     tree: ScopeTree
     clusters: tuple[Cluster, ...]
     failures: tuple[ScopeFailure, ...] = ()
+    groups_known: bool = True
 
     @property
     def complete(self) -> bool:
@@ -148,7 +152,9 @@ def _read_tree(root: Part) -> ScopeTree:
         name, parent = part.text("name"), part.optional_text("parent")
         _refuse_repeat(part, name, groups)
         if parent is not None and parent.casefold() not in groups:
-            raise part.error(f"has the unknown parent `{parent}`", help="write parents before their children")
+            raise part.error(
+                f"has the unknown parent `{parent}`", help="write parents before their children", key="parent"
+            )
         groups[name.casefold()] = ManagementGroup(name, part.text("displayName", name), parent)
     subscriptions: dict[str, Subscription] = {}
     for part in root.items("subscriptions"):
@@ -175,7 +181,7 @@ def _read_subscription(part: Part, tenant_id: str, groups: Mapping[str, Manageme
     subscription_id, above = part.text("subscriptionId"), part.optional_text("managementGroup")
     if above is not None and above.casefold() not in groups:
         near = did_you_mean(above, [group.name for group in groups.values()])
-        raise part.error(f"names the unknown management group `{above}`", help=near)
+        raise part.error(f"names the unknown management group `{above}`", help=near, key="managementGroup")
     name = part.text("displayName", subscription_id)
     return Subscription(subscription_id, name, above, tenant_id, part.part("tags").value)
 
@@ -186,7 +192,7 @@ def _find_subscription(part: Part, tree: ScopeTree) -> Subscription:
         if wanted.casefold() in {subscription.subscription_id.casefold(), subscription.display_name.casefold()}:
             return subscription
     near = did_you_mean(wanted, [s.display_name for s in tree.subscriptions]) or "add it to `subscriptions`"
-    raise part.error(f"names the unknown subscription `{wanted}`", help=near)
+    raise part.error(f"names the unknown subscription `{wanted}`", help=near, key="subscription")
 
 
 def _find_resource_group(part: Part, tree: ScopeTree) -> ResourceGroup:
@@ -194,7 +200,8 @@ def _find_resource_group(part: Part, tree: ScopeTree) -> ResourceGroup:
     group = tree.resource_group(ResourceId(f"{subscription.id}/resourceGroups/{wanted}"))
     if group is None:
         where = f"subscription `{subscription.display_name}`"
-        raise part.error(f"names resource group `{wanted}`, unknown in {where}", help="add it to `resourceGroups`")
+        message = f"names resource group `{wanted}`, unknown in {where}"
+        raise part.error(message, help="add it to `resourceGroups`", key="resourceGroup")
     return group
 
 
@@ -224,14 +231,14 @@ class _ClusterReader:
             return part
         if name not in self.templates.value:
             near = did_you_mean(name, self.templates.value)
-            raise part.error(f"uses the unknown template `{name}`", help=near or "add it to `templates`")
+            raise part.error(f"uses the unknown template `{name}`", help=near or "add it to `templates`", key="use")
         own = {key: value for key, value in part.value.items() if key != "use"}
-        return Part(overlay(self.templates.part(name).value, own), part.path)
+        return Part(overlay(self.templates.part(name).value, own), part.steps)
 
     def _head(self, part: Part) -> Resource:
         kind = part.text("kind")
         if kind not in CLUSTER_TYPES:
-            raise part.error(f"has the unknown kind `{kind}`", help="write `aks` or `arc`")
+            raise part.error(f"has the unknown kind `{kind}`", help="write `aks` or `arc`", key="kind")
         group = _find_resource_group(part, self.tree)
         head_id = group.id.extension(CLUSTER_TYPES[kind], part.text("name"))
         location = part.text("location", group.location)
@@ -294,7 +301,9 @@ def _refuse_bad_durations(part: Part, keys: Iterable[str]) -> None:
     for key in keys:
         value = part.value.get(key)
         if value is not None and not _DURATION.fullmatch(str(value)):
-            raise part.error(f"has `{key}: {value}`, no duration", help="write a number and its unit: `30s`, `3d`")
+            raise part.error(
+                f"has `{key}: {value}`, no duration", help="write a number and its unit: `30s`, `3d`", key=key
+            )
 
 
 def _read_fault(part: Part) -> Mapping[str, JSON]:

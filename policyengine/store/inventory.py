@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel, col
 
+from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
@@ -31,13 +32,16 @@ def apply_changes(
     source: str,
     complete: bool,
     at: datetime,
+    failures: Sequence[ScopeFailure],
+    partial: bool,
 ) -> None:
-    sync = SyncRow(at=at, source=source, complete=complete, clusters=0)
+    told = mapping.to_text([[failure.scope.text, failure.reason] for failure in failures])
+    sync = SyncRow(at=at, source=source, complete=complete, clusters=0, partial=partial, failures=told)
     session.add(sync)
     session.flush()
     _remove(session, removed, seq=sync.seq, at=at)
     _upsert(session, upserts, seq=sync.seq)
-    _keep_tree(session, tree, replace=complete)
+    _keep_tree(session, tree, replace=complete and not partial)
     sync.clusters = count_clusters(session)
 
 
@@ -135,7 +139,9 @@ def find(session: Session, name_or_id: str) -> list[Cluster]:
 
 
 def last_sync(session: Session) -> SyncRecord | None:
-    row = session.scalar(select(SyncRow).order_by(col(SyncRow.seq).desc()).limit(1))
+    row = session.scalar(
+        select(SyncRow).where(col(SyncRow.partial).is_(False)).order_by(col(SyncRow.seq).desc()).limit(1)
+    )
     return mapping.sync_value(row) if row else None
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster, Resource, ResourceWrite
 from policyengine.model.scope import ManagementGroup, ResourceGroup, Subscription
@@ -129,7 +130,8 @@ def resource_group_value(row: ResourceGroupRow) -> ResourceGroup:
 
 
 def sync_value(row: SyncRow) -> SyncRecord:
-    return SyncRecord(row.at, row.source, row.complete, row.clusters, row.seq)
+    failures = tuple(ScopeFailure(ResourceId(scope), reason) for scope, reason in json.loads(row.failures))
+    return SyncRecord(row.at, row.source, row.complete, row.clusters, row.seq, failures)
 
 
 def assignment_columns(policy: PolicyRecord, position: int) -> dict[str, Any]:

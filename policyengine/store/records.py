@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
+from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
 from policyengine.model.states import ComplianceState, Reason
 
@@ -38,7 +39,8 @@ class PolicyRecord:
 class SyncRecord:
     """One reading of an inventory. ``clusters`` counts all that were known afterwards.
 
-    ``complete`` is False when a part of the source could not be read. ``seq`` numbers the readings.
+    ``complete`` is False when a part of the source could not be read, and ``failures`` say which and why.
+    ``seq`` numbers the readings.
     """
 
     at: datetime
@@ -46,6 +48,7 @@ class SyncRecord:
     complete: bool
     clusters: int
     seq: int
+    failures: tuple[ScopeFailure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
+from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
@@ -67,15 +68,26 @@ class Store:
         source: str,
         complete: bool,
         at: datetime,
+        failures: Sequence[ScopeFailure] = (),
+        partial: bool = False,
     ) -> None:
         """Records one reading of the inventory: what is new or changed, what is gone, and the tree above.
 
         A removed cluster leaves findings, roll-ups and matrix at once; its history stays, and comes back with it.
-        An incomplete reading adds to the tree, a complete one replaces it.
+        An incomplete reading adds to the tree, a complete one replaces it. A ``partial`` one looked at some
+        clusters only: it does not count as the last reading.
         """
         with self._database.write() as session:
             inventory.apply_changes(
-                session, upserts=upserts, removed=removed, tree=tree, source=source, complete=complete, at=at
+                session,
+                upserts=upserts,
+                removed=removed,
+                tree=tree,
+                source=source,
+                complete=complete,
+                at=at,
+                failures=failures,
+                partial=partial,
             )
 
     def content_hashes(self) -> dict[ResourceId, str]:

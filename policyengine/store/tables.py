@@ -74,7 +74,10 @@ class ResourceGroupRow(SQLModel, table=True):
 
 
 class SyncRow(SQLModel, table=True):
-    """One reading of the inventory; its number is stamped on the clusters it changed."""
+    """One reading of the inventory; its number is stamped on the clusters it changed.
+
+    A ``partial`` one looked at some clusters only. ``failures`` is a JSON list of [scope, reason].
+    """
 
     __tablename__ = "sync"
 
@@ -82,6 +85,8 @@ class SyncRow(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
     source: str
     complete: bool
+    partial: bool
+    failures: str
     clusters: int
 
 

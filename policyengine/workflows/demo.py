@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 from policyengine.emulator import Emulator, RunningEmulator
 from policyengine.errors import InventoryError
-from policyengine.model.fleet import FleetFile, parse_fleet
-from policyengine.text.reader import read, to_value
+from policyengine.inventory.fleet_text import parse_fleet_text
+from policyengine.model.fleet import FleetFile
 from policyengine.workflows.data import data_root
 from policyengine.workflows.settings import ArmSettings, Settings
 
@@ -44,12 +44,11 @@ def sample_fleet() -> Path:
 
 
 def load_fleet(path: Path) -> FleetFile:
-    """The fleet file with its simulations and faults. Raises InventoryError or PolicyError."""
+    """The fleet file with its simulations and faults. Raises InventoryError, with line and column."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InventoryError(f"`{path}` cannot be read: {error.strerror}") from error
-    documents = read(text, str(path))
-    if len(documents) != 1:
-        raise InventoryError(f"`{path}` must hold one document, `kind: Fleet`")
-    return parse_fleet(to_value(documents[0]))
+    except UnicodeDecodeError as error:
+        raise InventoryError(f"`{path}` is not UTF-8: byte {error.start + 1}") from error
+    return parse_fleet_text(text, str(path))

@@ -42,7 +42,7 @@ from policyengine.reports import (
 from policyengine.store.records import Change, PolicyRecord, ScanRecord
 from policyengine.store.store import Store
 from policyengine.workflows.load import Loaded, load
-from policyengine.workflows.scan import NOT_READ, world_of
+from policyengine.workflows.scan import REMEDIATION, world_of
 from policyengine.workflows.settings import Settings
 
 LOOK_BACK: Final = timedelta(days=7)
@@ -57,7 +57,7 @@ FAILING: Final = frozenset({ComplianceState.NON_COMPLIANT, ComplianceState.ERROR
 
 def make_report(settings: Settings, store: Store, clock: Clock) -> Report:
     """Raises UsageError before the first scan, PolicyError for policy files that cannot be used."""
-    last = store.last_scan()
+    last = next((scan for scan in store.scans(SCANS) if scan.trigger != REMEDIATION), None)
     if last is None:
         raise UsageError("nothing has been scanned yet", help="run `policyengine scan`")
     loaded = load(settings.policies)
@@ -207,10 +207,7 @@ class _Desk:
         sync = self.store.last_sync()
         if sync is None:
             return InventoryEntry()
-        unread = {f.reason.message for f in self.store.findings() if f.reason.code == NOT_READ}
-        incomplete = tuple(IncompleteScope(sync.source, message) for message in sorted(unread))
-        if not sync.complete and not incomplete:
-            incomplete = (IncompleteScope(sync.source, "no cluster is known there; the sync said what was missing"),)
+        incomplete = tuple(IncompleteScope(failure.scope.text, failure.reason) for failure in sync.failures)
         return InventoryEntry(sync.source, sync.at, incomplete)
 
     def _remediations(self) -> Iterable[RemediationEntry]:

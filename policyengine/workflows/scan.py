@@ -84,7 +84,7 @@ async def scan(
             "no policy is assigned", help="add a document of `kind: Assignment` to the folders under `policies:`"
         )
     synced = await sync(settings, store, clock, on_sync) if request.sync else None
-    failures = synced.failures if synced else ()
+    failures = _unread(synced, store)
     clusters = list(store.clusters())
     if not clusters and synced is None:
         raise UsageError("the inventory is empty", help="run `policyengine inventory sync` first")
@@ -104,6 +104,14 @@ async def scan(
     kinds = Counter(cluster.kind for cluster in clusters)
     lines = policy_lines(store, record, [record_of(policy) for policy in chosen])
     return ScanResult(record, synced, lines, kinds, failures)
+
+
+def _unread(synced: SyncResult | None, store: Store) -> tuple[ScopeFailure, ...]:
+    """The scopes that could not be read: by this sync, else by the last one."""
+    if synced is not None:
+        return synced.failures
+    last = store.last_sync()
+    return last.failures if last is not None else ()
 
 
 def world_of(tree: ScopeTree, aliases: AliasCatalogue, clock: Clock) -> World:
@@ -127,7 +135,7 @@ def _verdicts(
     total = len(policies) * len(clusters)
     done = 0
     for cluster in clusters:
-        unread = next((f for f in failures if f.scope.contains(cluster.id)), None)
+        unread = next((f for f in failures if world.tree.contains(f.scope, cluster.id)), None)
         for policy in policies:
             verdict = judge(policy, cluster, world)
             done += 1

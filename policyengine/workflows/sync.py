@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from policyengine.clock import Clock
 from policyengine.inventory import read
 from policyengine.inventory.reconcile import reconcile
 from policyengine.model.fleet import Fleet, ScopeFailure
+from policyengine.model.ids import ResourceId
+from policyengine.model.scope import ScopeTree
 from policyengine.store.store import Store
 from policyengine.workflows.connect import arm_client
 from policyengine.workflows.settings import Settings
@@ -41,12 +43,18 @@ async def sync(settings: Settings, store: Store, clock: Clock, on_progress: OnPr
     """Raises InventoryError or ArmError when nothing can be read at all."""
     fleet = await read_fleet(settings, on_progress)
     changes = reconcile(fleet, store.content_hashes())
+    removed, failures = changes.removed, fleet.failures
+    if settings.inventory.startswith("arm:"):
+        failures += _out_of_sight(changes.unseen, fleet)
+    else:
+        removed += tuple(id for id in changes.unseen if not _is_touched(id, fleet))  # a file is the whole truth
     store.apply_changes(
-        upserts=(*changes.added, *changes.changed),
-        removed=changes.removed,
-        tree=fleet.tree,
+        upserts=changes.upserts,
+        removed=removed,
+        tree=fleet.tree if fleet.groups_known else with_groups_of(store.tree(), fleet.tree),
         source=settings.inventory,
-        complete=fleet.complete,
+        complete=not failures,
+        failures=failures,
         at=clock.now(),
     )
     return SyncResult(
@@ -55,9 +63,33 @@ async def sync(settings: Settings, store: Store, clock: Clock, on_progress: OnPr
         added=len(changes.added),
         changed=len(changes.changed),
         unchanged=changes.unchanged,
-        removed=len(changes.removed),
-        failures=fleet.failures,
+        removed=len(removed),
+        failures=failures,
     )
+
+
+def _is_touched(id: ResourceId, fleet: Fleet) -> bool:
+    return any(fleet.tree.contains(failure.scope, id) for failure in fleet.failures)
+
+
+def _out_of_sight(unseen: Sequence[ResourceId], fleet: Fleet) -> tuple[ScopeFailure, ...]:
+    """A failure for each subscription that is known and no longer shown: a lost permission looks just like that."""
+    lost = {ResourceId.for_subscription(id.subscription) for id in unseen if id.subscription is not None}
+    reason = "the subscription is no longer visible to this identity"
+    return tuple(
+        ScopeFailure(scope, reason) for scope in sorted(lost) if fleet.tree.subscription(scope.subscription) is None
+    )
+
+
+def with_groups_of(known: ScopeTree, read: ScopeTree) -> ScopeTree:
+    """``read`` with the management groups of ``known``, for a reading that was not told of any."""
+    subscriptions = tuple(
+        replace(s, management_group=before.management_group)
+        if (before := known.subscription(s.subscription_id)) is not None
+        else s
+        for s in read.subscriptions
+    )
+    return replace(read, management_groups=known.management_groups, subscriptions=subscriptions)
 
 
 async def read_fleet(settings: Settings, on_progress: OnProgress) -> Fleet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from policyengine.compliance.bind import BoundPolicy
 from policyengine.compliance.explain import explain
 from policyengine.effects.base import World
+from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
 from policyengine.model.states import ComplianceState
 
@@ -195,11 +197,25 @@ def test_an_error_is_shown_and_ends_the_look(
 def test_a_policy_out_of_scope_is_not_looked_into(
     bound: Callable[..., tuple[BoundPolicy, ...]], cluster: MakeCluster, world: MakeWorld
 ) -> None:
-    (policy,) = bound(BASELINE.replace("mg-edge}", "mg-none}"))
-    found = explain(policy, cluster(), world())
+    (policy,) = bound(BASELINE)
+    elsewhere = replace(policy, assignment=replace(policy.assignment, scope=ResourceId("/subscriptions/elsewhere")))
+    found = explain(elsewhere, cluster(), world())
 
     assert found.verdict.state is ComplianceState.NOT_APPLICABLE
     assert found.condition is None
+
+
+def test_a_scope_that_is_not_known_leaves_the_state_unknown(
+    bound: Callable[..., tuple[BoundPolicy, ...]], cluster: MakeCluster, world: MakeWorld
+) -> None:
+    """Who is excluded or exempt cannot be told either, so nobody may act on it."""
+    (policy,) = bound(BASELINE.replace("mg-edge}", "mg-none}"))
+    found = explain(policy, cluster(), world())
+
+    assert found.verdict.state is ComplianceState.UNKNOWN
+    assert found.verdict.reason is not None
+    assert "`mg-none` is not known" in found.verdict.reason.message
+    assert not found.is_mendable
 
 
 def test_secrets_of_a_live_object_are_not_shown(

@@ -128,23 +128,41 @@ def test_bad_json_and_yaml_are_named_with_their_place(tmp_path: Path) -> None:
 def test_a_bad_document_in_a_list_is_counted(tmp_path: Path) -> None:
     error = refusal(tmp_path / "f.json", json.dumps([DOCUMENTS[1], {"name": "x"}]))
 
-    assert "f.json: document 2: a resource needs an `id`" in error.message
+    assert "f.json:1:" in error.message
+    assert ": document 2: a resource needs an `id`" in error.message
     assert error.help
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_bad_document_of_an_indented_list_is_named_with_its_line(tmp_path: Path, wrapped: bool) -> None:
+    documents = [{"id": SUBSCRIPTION}, {"name": "x"}]
+    error = refusal(tmp_path / "f.json", json.dumps({"value": documents} if wrapped else documents, indent=1))
+
+    assert f"f.json:{7 if wrapped else 6}:" in error.message
 
 
 def test_a_bad_fleet_names_the_file(tmp_path: Path) -> None:
     error = refusal(tmp_path / "fleet.yaml", FLEET.replace("resourceGroup: shops", "resourceGroup: shop"))
 
-    assert "fleet.yaml" in error.message
-    assert "`shop`" in error.message
+    line = FLEET[: FLEET.index("resourceGroup: shops")].count("\n") + 1
+    assert f"fleet.yaml:{line}:" in error.message
+    assert "`clusters[0]` names resource group `shop`" in error.message
 
 
-@pytest.mark.parametrize("text", ["", "a: 1\n---\nb: 2\n", "[]", '{"value": []}'])
-def test_a_file_without_a_fleet_is_refused_or_empty(tmp_path: Path, text: str) -> None:
-    if text.startswith(("[", "{")):
-        assert reading(tmp_path / "f.json", text).clusters == ()
-    else:
-        assert "documents instead of one" in refusal(tmp_path / "f.yaml", text).message
+@pytest.mark.parametrize("text", ["", "a: 1\n---\nb: 2\n"])
+def test_a_file_without_one_document_is_refused(tmp_path: Path, text: str) -> None:
+    assert "documents instead of one" in refusal(tmp_path / "f.yaml", text).message
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", '{"value": []}', json.dumps([{"id": SUBSCRIPTION}]), FLEET[: FLEET.index("clusters:")]]
+)
+def test_a_file_in_which_nothing_is_a_cluster_is_refused(tmp_path: Path, text: str) -> None:
+    """An empty fleet would be believed, and everything known be forgotten."""
+    error = refusal(tmp_path / "f.yaml", text)
+
+    assert "holds no cluster" in error.message
+    assert "kind: Fleet" in (error.help or "")
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:

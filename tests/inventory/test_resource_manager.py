@@ -163,10 +163,33 @@ def test_a_cluster_whose_children_cannot_be_read_is_not_shown_without_them(emula
 
 def test_a_cluster_that_is_deleted_meanwhile_is_left_out(emulator: RunningEmulator) -> None:
     add_fault(emulator, method="GET", path="*/osl-02/*extensions", status=404, code="ResourceNotFound")
+    add_fault(emulator, method="GET", path="*/connectedClusters/osl-02", status=404, code="ResourceNotFound")
     fleet = listing(emulator)
 
     assert fleet.complete
     assert "osl-02" not in [c.name for c in fleet.clusters]
+
+
+def test_a_404_below_a_cluster_does_not_delete_it(emulator: RunningEmulator) -> None:
+    add_fault(emulator, method="GET", path="*/osl-02/*extensions", status=404, code="ResourceNotFound")
+    fleet = listing(emulator)
+
+    assert [failure.scope.name for failure in fleet.failures] == ["osl-02"]
+
+
+def test_management_groups_that_may_not_be_read_are_not_known(emulator: RunningEmulator) -> None:
+    add_fault(emulator, method="GET", path="*/managementGroups", status=403, code="AuthorizationFailed")
+
+    assert not listing(emulator).groups_known
+    assert listing(emulator).groups_known
+
+
+@pytest.mark.parametrize("code", ["NoRegisteredProviderFound", "InvalidResourceType"])
+def test_a_version_the_service_does_not_know_is_a_failure(emulator: RunningEmulator, code: str) -> None:
+    """It must not look like a subscription without clusters."""
+    add_fault(emulator, method="GET", path="*/providers/*connectedClusters", status=400, times=9, code=code)
+
+    assert not listing(emulator).complete
 
 
 def test_a_provider_that_was_never_registered_has_no_resources(emulator: RunningEmulator) -> None:

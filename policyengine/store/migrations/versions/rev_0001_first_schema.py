@@ -94,6 +94,8 @@ def _inventory() -> None:
         sa.Column("at", INSTANT, nullable=False),
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("complete", sa.Boolean(), nullable=False),
+        sa.Column("partial", sa.Boolean(), nullable=False),
+        sa.Column("failures", sa.String(), nullable=False),
         sa.Column("clusters", sa.Integer(), nullable=False),
     )
 
