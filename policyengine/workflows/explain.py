@@ -14,7 +14,7 @@ from policyengine.model.states import ComplianceState, Finding
 from policyengine.store.store import Store
 from policyengine.workflows.inventory import one_cluster
 from policyengine.workflows.load import load, select
-from policyengine.workflows.scan import NOT_READ, world_of
+from policyengine.workflows.scan import world_of
 from policyengine.workflows.settings import Settings
 
 
@@ -59,7 +59,7 @@ def explain_cluster(
 def _as_known(explanation: Explanation, finding: Finding | None) -> Explanation:
     """What is in the store of a cluster that could not be read is old: the answer is Unknown, as the scan said."""
     applies = explanation.verdict.state is not ComplianceState.NOT_APPLICABLE
-    if finding is None or finding.reason.code != NOT_READ or not applies:
+    if finding is None or finding.reason.code != "not-read" or not applies:
         return explanation
     return replace(explanation, verdict=Verdict(ComplianceState.UNKNOWN, finding.reason), fix="")
 

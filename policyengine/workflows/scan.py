@@ -30,8 +30,6 @@ RECENT: Final = 100
 """How far back the scan before is looked for: remediations in between leave scans of their own."""
 SCHEDULE: Final = "schedule"
 REMEDIATION: Final = "remediation"
-NOT_READ: Final = "not-read"
-"""The reason code of a pair whose cluster could not be read: what is in the store about it is old."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ def _verdicts(
             verdict = judge(policy, cluster, world)
             done += 1
             if unread is not None and verdict.state is not ComplianceState.NOT_APPLICABLE:
-                reason = Reason(NOT_READ, f"the inventory of {unread.scope} could not be read: {unread.reason}")
+                reason = Reason("not-read", f"the inventory of {unread.scope} could not be read: {unread.reason}")
                 yield policy.key, cluster.id, ComplianceState.UNKNOWN, reason
             else:
                 yield policy.key, cluster.id, verdict.state, verdict.reason
