@@ -132,13 +132,41 @@ def _secret_paths(value: JSON, path: str) -> Iterator[str]:
 
 
 def _resets(live: Mapping[str, JSON], body: Mapping[str, JSON], habits: Habits) -> Iterator[FieldChange]:
-    declared = walk(body, "properties")
+    """What a PUT takes away by leaving it out: each goes back to its default, or is gone."""
+    declared = get_folded(body, "properties") or {}
     for name, default in (habits.defaults or {}).items():
         now = walk(live, "properties", name)
-        if walk(declared, name) is None and now is not None and not is_same(now, default, name.casefold()):
+        if not _names(declared, name) and now is not None and not is_same(now, default, name.casefold()):
             yield FieldChange(f"properties.{name}", now, default)
-    for key, entries in (walk(live, "properties") or {}).items():
-        if key.casefold() in habits.maps and isinstance(entries, Mapping):
-            for name, entry in entries.items():
-                if walk(declared, key, name) is None:
-                    yield FieldChange(f"properties.{key}.{name}", _shown(entry), None)
+    told = {name.casefold() for name in habits.defaults or {}} | habits.read_only | habits.create_only
+    kept = {
+        key: value
+        for key, value in (get_folded(live, "properties") or {}).items()
+        if key.casefold() not in told and not is_kept_up_to_date(key, live)
+    }
+    yield from _lost(kept, declared, "properties", habits)
+
+
+def _lost(have: Mapping[str, JSON], declared: Mapping[str, JSON], path: str, habits: Habits) -> Iterator[FieldChange]:
+    for key, now in have.items():
+        if is_secret(key, now) or is_empty(now):
+            continue
+        wanted = get_folded(declared, key)
+        if isinstance(now, Mapping) and isinstance(wanted, Mapping):
+            yield from _lost(now, wanted, f"{path}.{key}", habits)
+        elif not _names(declared, key):
+            yield from _gone(now, f"{path}.{key}", key, habits)
+
+
+def _gone(now: JSON, path: str, name: str, habits: Habits) -> Iterator[FieldChange]:
+    """An entry of a map goes as one, any other object member by member, as far as it is not at its default."""
+    if isinstance(now, Mapping) and path.rpartition(".")[0].rpartition(".")[2].casefold() not in habits.maps:
+        yield from _lost(now, {}, path, habits)
+        return
+    default = habits.leaf_defaults.get(name.casefold())
+    if not is_same(now, default, name.casefold()):
+        yield FieldChange(path, _shown(now), default)
+
+
+def _names(declared: Mapping[str, JSON], name: str) -> bool:
+    return any(key.casefold() == name.casefold() for key in declared)

@@ -8,7 +8,7 @@ Source: configuration API §2 and §3.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from policyengine.model.resource import EXTENSIONS, FLUX_CONFIGURATIONS
@@ -41,7 +41,9 @@ class Habits:
     read_only: frozenset[str]  # under `properties`
     ignored: frozenset[str] = frozenset()  # beside `properties`: accepted and dropped
     defaults: Mapping[str, JSON] | None = None  # under `properties`: what a PUT that leaves it out brings back
+    leaf_defaults: Mapping[str, JSON] = field(default_factory=dict)  # the same anywhere below, by folded name
     maps: frozenset[str] = frozenset()  # under `properties`: keys are the user's own, a PUT replaces them all
+    create_only: frozenset[str] = frozenset()  # under `properties`: never changed afterwards
 
 
 HABITS: Final[Mapping[str, Habits]] = {
@@ -55,6 +57,7 @@ HABITS: Final[Mapping[str, Habits]] = {
         ignored=frozenset({"location", "tags"}),
         defaults={"autoUpgradeMinorVersion": True, "autoUpgradeMode": "compatible", "releaseTrain": "Stable"},
         maps=frozenset({"configurationsettings"}),
+        create_only=frozenset({"extensiontype", "scope"}),
     ),
     FLUX_CONFIGURATIONS.casefold(): Habits(
         read_only=frozenset(
@@ -65,7 +68,12 @@ HABITS: Final[Mapping[str, Habits]] = {
         ),
         ignored=frozenset({"location", "tags"}),
         defaults={"suspend": False},
+        leaf_defaults={
+            **{"timeoutinseconds": 600, "syncintervalinseconds": 600, "prune": False, "force": False, "wait": True},
+            "sourcekind": "GitRepository",
+        },
         maps=frozenset({"kustomizations"}),
+        create_only=frozenset({"scope", "namespace"}),
     ),
 }
 _OTHER: Final = Habits(read_only=frozenset({"provisioningstate"}))

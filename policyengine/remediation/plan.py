@@ -194,8 +194,10 @@ def _request(acting: Sequence[_Wish], group: Sequence[_Wish]) -> ResourceWrite:
     requests = [wish.request for wish in acting if wish.request is not None]
     puts = [request for request in requests if request.method == "PUT"]
     bodies = [request.body for request in puts or requests]
-    if puts:
-        bodies += [without_nulls(wish.want.body) for wish in group if wish in acting or wish.satisfied]
+    wants = [wish.want.body for wish in group if wish in acting or wish.satisfied] if puts else []
+    if len(wants) > 1:
+        # What is wanted goes before what a PUT only keeps of the live object: it may be what another wants changed.
+        bodies = [without_nulls(reduce(merge, [*wants, *bodies]))]
     depends_on = tuple(dict.fromkeys(id for request in requests for id in request.depends_on))
     return replace((puts or requests)[0], body=reduce(merge, bodies), depends_on=depends_on)
 

@@ -14,10 +14,11 @@ from policyengine.compliance.explain import healthy_but
 from policyengine.effects.base import Remedy, World
 from policyengine.evaluation.places import resource_group_value, subscription_value
 from policyengine.language.syntax import Desired
+from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster, Resource, ResourceWrite
 from policyengine.model.values import JSON, get_folded
 from policyengine.remediation.diff import holds
-from policyengine.remediation.habits import habits_of, is_kept_up_to_date, is_same, is_secret
+from policyengine.remediation.habits import habits_of, is_empty, is_kept_up_to_date, is_same, is_secret
 from policyengine.remediation.merge import merge, without_nulls
 from policyengine.templates import DeploymentScope, expand
 
@@ -65,19 +66,38 @@ def writes_for(remedy: Remedy, wants: Sequence[ResourceWrite], cluster: Cluster)
         return _replace(wants, cluster)
     (want,) = wants
     if remedy.live is None:
-        return Writes((replace(want, body=without_nulls(want.body)),))
+        created = replace(want, body=without_nulls(want.body))
+        return Writes((created,), _frozen(created, _live(cluster).get(want.id)))
     return _change(remedy.desired, want, remedy.live)
 
 
 def _replace(wants: Sequence[ResourceWrite], cluster: Cluster) -> Writes | NothingToWrite:
-    live = {child.id: child for child in cluster.children}
+    live = _live(cluster)
     for want in wants:
         if want.id in live and not _is_settled(live[want.id]):
             return _still_moving(live[want.id])
     missing = tuple(want for want in wants if want.id not in live or not _is_in_place(want, live[want.id]))
     if not missing:
         return NothingToWrite("what it deploys is already in place and does not satisfy its own existence condition")
-    return Writes(missing)
+    return Writes(missing, next((why for want in missing if (why := _frozen(want, live.get(want.id)))), ""))
+
+
+def _live(cluster: Cluster) -> dict[ResourceId, Resource]:
+    return {child.id: child for child in cluster.children}
+
+
+def _frozen(want: ResourceWrite, live: Resource | None) -> str:
+    """Why ``want`` may not be put over ``live``: it would make another thing of it. Empty when it may."""
+    for key, value in (get_folded(want.body, "properties") or {}).items() if live is not None else ():
+        if key.casefold() in habits_of(want.id.type).create_only:
+            now = live.property(key) if live is not None else None
+            if not is_empty(value) and not is_empty(now) and not is_same(now, value, key.casefold()):
+                return _frozen_in_words(key, want.id.name)
+    return ""
+
+
+def _frozen_in_words(key: str, name: str) -> str:
+    return f"`{key}` can only be set at creation; delete `{name}` to change it"
 
 
 def _is_in_place(want: ResourceWrite, live: Resource) -> bool:
@@ -98,7 +118,7 @@ def _change(desired: Desired, want: ResourceWrite, live: Resource) -> Writes | N
     write = replace(want, method="PATCH", body={"properties": patch})
     frozen = sorted(key for key in patch if key.casefold() in {c.casefold() for c in desired.create_only})
     if frozen:
-        return Writes((write,), f"`{frozen[0]}` can only be set at creation; delete `{live.name}` to change it")
+        return Writes((write,), _frozen_in_words(frozen[0], live.name))
     return Writes((write,))
 
 

@@ -223,14 +223,22 @@ class TestChanges:
         )
 
     def test_a_put_tells_what_it_resets(self) -> None:
-        live = configuration(suspend=True, kustomizations={"infra": {"path": "./i"}, "old": {"path": "./o"}})
-        made = changes(live, write(CONFIG, kustomizations={"infra": {"path": "./i"}}))
-
-        assert made == (
-            FieldChange("properties.suspend", True, False),
-            FieldChange("properties.kustomizations.old", {"path": "./o"}, None),
+        infra = {"path": "./i", "prune": True, "wait": True, "dependsOn": ["base"]}
+        live = configuration(
+            suspend=True,
+            gitRepository={"url": "https://git.example/x", "httpsUser": "reader", "timeoutInSeconds": 600},
+            kustomizations={"infra": infra, "old": {"path": "./o"}},
         )
-        assert changes(live, write(CONFIG, "PATCH", kustomizations={"infra": {"path": "./i"}})) == ()
+        body = {"kustomizations": {"infra": {"path": "./i"}}, "gitRepository": {"url": "https://git.example/x"}}
+
+        assert set(map(told, changes(live, write(CONFIG, **body)))) == {
+            ("properties.suspend", "True", "False"),
+            ("properties.gitRepository.httpsUser", "reader", "None"),
+            ("properties.kustomizations.infra.prune", "True", "False"),
+            ("properties.kustomizations.infra.dependsOn", "['base']", "None"),
+            ("properties.kustomizations.old", "{'path': './o'}", "None"),
+        }
+        assert changes(live, write(CONFIG, "PATCH", **body)) == ()
 
     def test_a_put_of_settings_tells_which_ones_go(self) -> None:
         made = changes(extension(releaseTrain="Preview"), write(FLUX, configurationSettings={"x": "1"}))
@@ -245,6 +253,10 @@ class TestChanges:
         live = configuration(kustomizations={"old": {"postBuild": {"privateKey": "value"}}})
 
         assert "value" not in str(changes(live, write(CONFIG)))
+
+
+def told(change: FieldChange) -> tuple[str, str, str]:
+    return change.path, str(change.old), str(change.new)
 
 
 def test_a_body_with_something_that_cannot_be_read_back_is_known() -> None:

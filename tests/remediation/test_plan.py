@@ -569,6 +569,18 @@ def baseline(bound: Bound, required: Text) -> tuple[BoundPolicy, ...]:
     )
 
 
+def test_putting_again_what_failed_keeps_nothing_that_another_policy_wants_changed(
+    baseline: tuple[BoundPolicy, ...], cluster: MakeCluster, planned: Planned
+) -> None:
+    """`apps` is content with its part of a failed configuration, `config` wants it resumed: one request does both."""
+    live = {**CONFIG, "provisioningState": "Failed", "suspend": True, "kustomizations": {"apps": {"path": "./apps"}}}
+    plan = planned(baseline, cluster(extensions={"flux": FLUX}, flux={"cluster-config": live}))
+    (step,) = (step for step in plan.steps if step.write.id.name == "cluster-config")
+
+    assert step.write.method == "PUT"
+    assert step.write.body["properties"]["suspend"] is False
+
+
 @given(live=FLEETS)
 def test_planning_after_remediation_is_empty(
     baseline: tuple[BoundPolicy, ...],
@@ -598,3 +610,17 @@ def test_remediation_leaves_what_nobody_declared(
     (configuration,) = applied(before, planned(baseline, before)).flux_configurations
 
     assert configuration.property("kustomizations", "mine") == {"path": "./mine"}
+
+
+class TestAnotherThing:
+    """What a name stands for is never changed into something else."""
+
+    def test_a_required_extension_does_not_take_the_name_of_another(
+        self, bound: Bound, required: Text, cluster: MakeCluster, planned: Planned
+    ) -> None:
+        body = "{extension: {name: monitor, extensionType: microsoft.flux}}"
+        other = {"extensionType": "contoso.monitoring", "provisioningState": "Succeeded", "version": "1.0.0"}
+        (step,) = planned(bound(required("flux", body)), cluster(extensions={"monitor": other})).steps
+
+        assert not step.will_run
+        assert "`extensionType` can only be set at creation" in step.reason
