@@ -63,7 +63,14 @@ class TemplateError(PolicyEngineError):
 
 
 class InventoryError(PolicyEngineError):
-    """A snapshot or a listing that cannot be read."""
+    """A snapshot or a listing that cannot be read.
+
+    ``path`` leads to what is wrong in the document: keys and, in lists, numbers from 0; None when unknown.
+    """
+
+    def __init__(self, message: str, *, help: str | None = None, path: tuple[str | int, ...] | None = None) -> None:
+        super().__init__(message, help=help)
+        self.path = path
 
 
 class ArmError(PolicyEngineError):

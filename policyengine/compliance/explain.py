@@ -153,7 +153,7 @@ def _fix(
     if effect is None or verdict.state is not ComplianceState.NON_COMPLIANT:
         return ""
     if effect.details is None:
-        return f"change the cluster: {verdict.reason.message}" if verdict.reason is not None else ""
+        return _change(verdict)
     nearest = found[0] if found else None
     if nearest is None or nearest.is_other:
         return f"create {sought(effect.details, cluster, context)}"
@@ -162,6 +162,13 @@ def _fix(
         return f"no request mends it: {healthy_but(nearest.resource)}"
     count = "one field" if len(unmet) == 1 else f"{len(unmet)} fields"
     return f"{count} of `{nearest.resource.name}`: " + "; ".join(words.of_unmet(clause) for clause in unmet)
+
+
+def _change(verdict: Verdict) -> str:
+    """For an audit: what its rule complains of."""
+    if verdict.reason is None or verdict.reason.message == words.HOLDS_ALWAYS:
+        return ""
+    return f"change the cluster: {verdict.reason.message}"
 
 
 def _is_only_reported(candidate: Candidate) -> bool:

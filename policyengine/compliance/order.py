@@ -34,9 +34,7 @@ def _named_members(policy: BoundPolicy) -> frozenset[str]:
     return frozenset(id.casefold() for id in own.depends_on) if own is not None else frozenset()
 
 
-def _is_one_of(
-    document: PolicyDefinition | Initiative, named: Iterable[PolicyDefinition | Initiative | None]
-) -> bool:
+def _is_one_of(document: PolicyDefinition | Initiative, named: Iterable[PolicyDefinition | Initiative | None]) -> bool:
     """Whatever their versions."""
     return any(found is not None and found.name.casefold() == document.name.casefold() for found in named)
 

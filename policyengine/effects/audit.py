@@ -16,13 +16,15 @@ from policyengine.model.states import ComplianceState, Reason
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    condition: Logic
+    """``rule`` is what a finding is about: conditions that only say which clusters are meant are left out."""
+
+    rule: Logic
     name: ClassVar[str] = "audit"
     otherwise: ClassVar[ComplianceState] = ComplianceState.COMPLIANT
     details: ClassVar[ExistenceDetails | None] = None
 
     def judge(self, cluster: Cluster, context: Context) -> Judgement:
-        why = trace(self.condition, Subject.of(cluster.resource, context))
+        why = trace(self.rule, Subject.of(cluster.resource, context))
         return Judgement(ComplianceState.NON_COMPLIANT, Reason("matched", words.of_match(why)))
 
     def remedy(self, _cluster: Cluster, _context: Context) -> Remedy | None:
@@ -30,4 +32,4 @@ class Audit:
 
 
 def bind(definition: PolicyDefinition) -> Audit:
-    return Audit(definition.condition)
+    return Audit(definition.rule or definition.condition)

@@ -6,6 +6,7 @@ Source: policy language §8.4, "Reason texts map from the operator"; the directi
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 from policyengine.evaluation import Trace
@@ -47,8 +48,18 @@ NEGATED: Final = {
     "notContainsKey": "containsKey",
 }
 
-_SELECTING: Final = frozenset({"type", "kind", "name", "location", "id"})
-"""Fields that choose what a rule speaks about; they are seldom what is wrong."""
+_SELECTING: Final = (
+    frozenset({"type", "kind", "name", "location", "id"}),
+    frozenset({"type", "kind", "name"}),
+    frozenset({"type", "kind"}),
+)
+"""Fields that choose what a rule speaks about, those first that are never what is wrong; the last are never blamed."""
+
+HOLDS_ALWAYS: Final = "the rule holds for every resource of its type"
+
+_AGE: Final = re.compile(r"age_days\(\s*([\w.]+)\s*\)")
+_AGES: Final = {"systemData.lastModifiedAt": "last changed", "systemData.createdAt": "created"}
+_UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
 def of_unmet(clause: Trace) -> str:
@@ -59,11 +70,12 @@ def of_unmet(clause: Trace) -> str:
 def of_match(rule: Trace) -> str:
     """What should be different for a rule that holds no longer to hold."""
     blamed = _blamed(rule, held=True)
-    telling = [(leaf, held) for leaf, held in blamed if leaf.label.casefold() not in _SELECTING] or blamed
+    tiers = ([(leaf, held) for leaf, held in blamed if leaf.label.casefold() not in names] for names in _SELECTING)
+    telling = next(filter(None, tiers), [])
     telling = list({leaf.label.casefold(): (leaf, held) for leaf, held in reversed(telling)}.values())[::-1]
     parts = [_toward(leaf, wanted=not held) for leaf, held in telling[:MAX_PARTS]]
     more = f" (and {len(telling) - MAX_PARTS} more)" if len(telling) > MAX_PARTS else ""
-    return "; ".join(parts) + more if parts else "the rule holds for every resource"
+    return "; ".join(parts) + more if parts else HOLDS_ALWAYS
 
 
 def noun(type: str) -> str:
@@ -130,9 +142,36 @@ def _leaf(trace: Trace, *, wanted: bool) -> str:
         return f"{label} is {actual}, wanted {value(trace.expected)}"
     if positive == "equals" and isinstance(trace.actual, bool):
         return f"{label} is {actual}, wanted {value(not trace.actual)}"
+    if positive in _LIMITS and (age := _age(trace, _LIMITS[positive] is should_be)) is not None:
+        return age
     verb = SHOULD[positive][0 if should_be else 1]
     text = f"{label} {verb} {value(trace.expected)}"
     return text if positive == "equals" and not trace.each else f"{text}, is {actual}"
+
+
+_LIMITS: Final = {"less": True, "lessOrEquals": True, "greater": False, "greaterOrEquals": False}
+"""Comparisons of an age: whether what they ask for is youth."""
+
+
+def _age(trace: Trace, young: bool) -> str | None:
+    """``last changed 160 d ago, allowed 15 m``; None for what is no age, or cannot be told as one."""
+    found, limit = _AGE.fullmatch(trace.label), trace.expected
+    if found is None or isinstance(limit, bool) or not isinstance(limit, int | float):
+        return None
+    what = _AGES.get(found[1], f"{found[1]} was")
+    if not isinstance(trace.actual, int | float):
+        return f"{found[1]} is missing"
+    return f"{what} {_length(trace.actual, parts=1)} ago, {'allowed' if young else 'wanted at least'} {_length(limit)}"
+
+
+def _length(days: float, *, parts: int = len(_UNITS)) -> str:
+    """``160 d``, ``1 h 30 m``; no more than so many parts, the rest left off."""
+    left, told = max(0, round(days * 86_400)), []
+    for unit, seconds in _UNITS:
+        count, left = divmod(left, seconds)
+        if count:
+            told.append(f"{count} {unit}")
+    return " ".join(told[:parts]) or "0 s"
 
 
 def _label(trace: Trace) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -11,10 +11,11 @@ from policyengine.language.aliases import BUILT_IN_FIELDS, ENVELOPE, AliasCatalo
 from policyengine.language.documents import PolicyDefinition
 from policyengine.language.library import PolicyLibrary
 from policyengine.language.problems import Problems
-from policyengine.language.syntax import JMESPath
+from policyengine.language.syntax import Count, Field, JMESPath, Value
 from policyengine.language.walk import conditions_in, conditions_of, field_names
 from policyengine.model.diagnostic import Diagnostic, Span, did_you_mean
 from policyengine.model.resource import FLUX_CONFIGURATIONS
+from policyengine.model.values import JSON, is_array
 
 _ROOTS: Final = ENVELOPE | {"properties"}
 
@@ -95,9 +96,59 @@ def bare_literal(definition: PolicyDefinition, _aliases: AliasCatalogue) -> Iter
                 yield _Warning(message, condition.span, "put it between backticks")
 
 
+def exists_operand(definition: PolicyDefinition, _aliases: AliasCatalogue) -> Iterator[_Warning]:
+    """`exists` takes whatever is not true for false. Source: policy language §3.2."""
+    for condition in conditions_of(definition):
+        if condition.operator == "exists" and condition.expected.is_constant:
+            wanted = condition.expected.constant
+            if str(wanted).casefold() not in {"true", "false"}:
+                message = f"`exists` is neither true nor false here, and reads `{wanted}` as false"
+                yield _Warning(message, condition.span, "write `exists: true` or `exists: false`")
+
+
+def list_operand(definition: PolicyDefinition, _aliases: AliasCatalogue) -> Iterator[_Warning]:
+    """`in` finds nothing in what is no list, so that it never holds and `notIn` always does."""
+    for condition in conditions_of(definition):
+        if condition.operator in {"in", "notIn"} and condition.expected.is_constant:
+            wanted = condition.expected.constant
+            if not is_array(wanted):
+                outcome = "never" if condition.operator == "in" else "always"
+                help = f"write `{condition.operator}: [{wanted}]`" if not isinstance(wanted, Mapping) else None
+                yield _Warning(f"`{condition.operator}` without a list {outcome} holds", condition.span, help)
+
+
+_UNCLOSED: Final = re.compile(r"\[\s*[A-Za-z]\w*\(.*[^\]\s]\s*", re.DOTALL)
+
+
+def unclosed_expression(definition: PolicyDefinition, _aliases: AliasCatalogue) -> Iterator[_Warning]:
+    """Text that begins like an expression and does not end like one is taken as it stands."""
+    for condition in conditions_of(definition):
+        operand = condition.operand
+        over = operand.over if isinstance(operand, Count) else operand
+        left = [over.name] if isinstance(over, Field) else [over.value] if isinstance(over, Value) else []
+        for value in (*left, condition.expected):
+            for text in filter(_UNCLOSED.fullmatch, _texts(value.source)):
+                help = "end it with `]`; begin it with `[[` if it is meant as text"
+                yield _Warning(f"`{text}` is plain text, for no `]` closes it", condition.span, help)
+
+
+def _texts(value: JSON) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif is_array(value):
+        for item in value:
+            yield from _texts(item)
+
+
 RULES: Final[dict[str, Check]] = {
     "bare-literal": bare_literal,
+    "exists-operand": exists_operand,
+    "list-operand": list_operand,
     "loose-existence": loose_existence,
+    "unclosed-expression": unclosed_expression,
     "unknown-alias": unknown_alias,
     "unknown-field": unknown_field,
 }

@@ -33,12 +33,13 @@ def parse_definition(document: Fields, aliases: AliasCatalogue) -> PolicyDefinit
         document.missing("spec")
         spec = Fields(MappingNode((), document.node.span), "an empty spec", Problems())
     parameters = parse_parameters(spec.mapping("parameters"), spec.problems)
-    condition, then = _parse_spec(spec, aliases, parameters)
+    condition, then, own = _parse_spec(spec, aliases, parameters)
     check_effect_parameter(then, parameters, spec.problems)
     definition = PolicyDefinition(
         name=metadata.name,
         condition=condition,
         then=then,
+        rule=own,
         parameters=parameters,
         display_name=metadata.display_name,
         description=metadata.description,
@@ -62,8 +63,11 @@ def parse_definition(document: Fields, aliases: AliasCatalogue) -> PolicyDefinit
     return definition
 
 
-def _parse_spec(spec: Fields, aliases: AliasCatalogue, parameters: Mapping[str, Parameter]) -> tuple[Logic, Then]:
-    """`appliesTo` and `when`, and-ed to the `if` of a `policyRule` when there is one."""
+def _parse_spec(
+    spec: Fields, aliases: AliasCatalogue, parameters: Mapping[str, Parameter]
+) -> tuple[Logic, Then, Logic | None]:
+    """`appliesTo` and `when`, and-ed to the `if` of a `policyRule` when there is one; last, that `if` alone."""
+    own: Logic | None = None
     scope, when = parse_applies_to(spec), spec.take("when")
     conditions = [scope] if scope else []
     if when is not None:
@@ -72,15 +76,15 @@ def _parse_spec(spec: Fields, aliases: AliasCatalogue, parameters: Mapping[str, 
     if require is not None:
         then = _parse_require(require, spec, aliases, parameters)
     elif rule is not None:
-        condition, then = parse_rule(Fields(rule, "`policyRule`", spec.problems))
-        conditions.append(condition)
+        own, then = parse_rule(Fields(rule, "`policyRule`", spec.problems))
+        conditions.append(own)
     else:
         spec.missing("policyRule", "or write the short form, with `appliesTo` and `require`")
         then = Then(constant("disabled"))
     if require is None and (reconciled := spec.entry("reconciled")):
         message = "`reconciled` goes with `require.fluxConfiguration`"
         spec.problems.error("unknown-key", message, reconciled.key.span)
-    return _all_of(conditions), then
+    return _all_of(conditions), then, own
 
 
 def _parse_require(

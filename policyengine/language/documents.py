@@ -45,11 +45,16 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PolicyDefinition:
-    """One policy. ``parameters`` is keyed by the folded name. ``azure_id`` is set for Azure's own documents."""
+    """One policy. ``parameters`` is keyed by the folded name. ``azure_id`` is set for Azure's own documents.
+
+    ``condition`` is the whole `if`; ``rule`` is the part of it that stands under `policyRule` when `appliesTo` or
+    `when` were and-ed to it: what a finding is about, rather than what is judged at all.
+    """
 
     name: str
     condition: Logic
     then: Then
+    rule: Logic | None = None
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     display_name: str = ""
     description: str = ""

@@ -108,6 +108,8 @@ def _reference_id(fields: Fields, reference: Reference) -> str:
     if id is not None and node is not None and not is_name(id):
         help = "use letters, digits, `-`, `_` and `.`"
         fields.problems.error("invalid-name", f"`{id}` cannot be the id of a member", node.span, help)
+    if id is None and " " in reference.name:
+        fields.missing("id", "a display name is too long to be one")
     return id or reference.name.rpartition("/")[2]
 
 

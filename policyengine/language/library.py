@@ -12,10 +12,10 @@ from typing import Protocol, TypeVar
 
 from policyengine.language.cycles import find_cycle
 from policyengine.language.documents import Assignment, Exemption, Initiative, PolicyDefinition, Reference
+from policyengine.language.names import Names, Versioned, is_ambiguous, label
 from policyengine.language.parser import Document
 from policyengine.language.problems import Problems
-from policyengine.language.versions import matches_version, version_key
-from policyengine.model.diagnostic import Diagnostic, Span, did_you_mean
+from policyengine.model.diagnostic import MOST_NAMES, Diagnostic, Span, did_you_mean
 
 
 class _Named(Protocol):
@@ -25,16 +25,8 @@ class _Named(Protocol):
     def span(self) -> Span | None: ...
 
 
-class _Versioned(_Named, Protocol):
-    @property
-    def version(self) -> str | None: ...
-    @property
-    def azure_id(self) -> str | None: ...
-
-
-N = TypeVar("N", bound=_Named)
-V = TypeVar("V", bound=_Versioned)
 T = TypeVar("T")
+V = TypeVar("V", bound=Versioned)
 
 
 @dataclass(frozen=True)
@@ -45,12 +37,12 @@ class PolicyLibrary:
     initiatives: tuple[Initiative, ...] = ()
     assignments: tuple[Assignment, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
-    _definitions: Mapping[str, tuple[PolicyDefinition, ...]] = field(init=False, repr=False, compare=False)
-    _initiatives: Mapping[str, tuple[Initiative, ...]] = field(init=False, repr=False, compare=False)
+    definition_names: Names[PolicyDefinition] = field(init=False, repr=False, compare=False)
+    initiative_names: Names[Initiative] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_definitions", _index(self.definitions))
-        object.__setattr__(self, "_initiatives", _index(self.initiatives))
+        object.__setattr__(self, "definition_names", Names(self.definitions))
+        object.__setattr__(self, "initiative_names", Names(self.initiatives))
 
     @classmethod
     def build(cls, documents: Iterable[Document]) -> tuple[PolicyLibrary, tuple[Diagnostic, ...]]:
@@ -69,49 +61,19 @@ class PolicyLibrary:
         return library, tuple(sorted(problems.found, key=lambda d: d.sort_key))
 
     def definition(self, reference: Reference) -> PolicyDefinition | None:
-        """By name or by Azure id; the highest version the reference allows, None when there is none."""
-        return _highest(_named(self._definitions, reference), reference)
+        """The highest version the reference allows; None when there is none, or when several documents are meant."""
+        return self.definition_names.find(reference)
 
     def initiative(self, reference: Reference) -> Initiative | None:
-        """By name or by Azure id; the highest version the reference allows, None when there is none."""
-        return _highest(_named(self._initiatives, reference), reference)
+        """The highest version the reference allows; None when there is none, or when several documents are meant."""
+        return self.initiative_names.find(reference)
 
     def assignment(self, name: str) -> Assignment | None:
         return next((a for a in self.assignments if a.name.casefold() == name.casefold()), None)
 
-    def definitions_named(self, reference: Reference) -> tuple[PolicyDefinition, ...]:
-        """Every version, whatever the reference allows."""
-        return _named(self._definitions, reference)
-
-    def initiatives_named(self, reference: Reference) -> tuple[Initiative, ...]:
-        """Every version, whatever the reference allows."""
-        return _named(self._initiatives, reference)
-
 
 def _of(kind: type[T], documents: Sequence[Document]) -> tuple[T, ...]:
     return tuple(document for document in documents if isinstance(document, kind))
-
-
-def _index(documents: Sequence[V]) -> dict[str, tuple[V, ...]]:
-    """By folded name and by folded Azure id."""
-    index: dict[str, list[V]] = {}
-    for document in documents:
-        for key in {document.name.casefold(), (document.azure_id or document.name).casefold()}:
-            index.setdefault(key, []).append(document)
-    return {key: tuple(found) for key, found in index.items()}
-
-
-def _named(index: Mapping[str, tuple[V, ...]], reference: Reference) -> tuple[V, ...]:
-    """An Azure id also finds a document that has no id of its own and is called as the id ends."""
-    key = reference.name.casefold()
-    if key in index or "/" not in key:
-        return index.get(key, ())
-    return tuple(document for document in index.get(key.rpartition("/")[2], ()) if document.azure_id is None)
-
-
-def _highest(found: Sequence[V], reference: Reference) -> V | None:
-    fitting = [document for document in found if matches_version(document.version, reference.version)]
-    return max(fitting, key=lambda document: version_key(document.version), default=None)
 
 
 def _check_duplicates(library: PolicyLibrary, problems: Problems) -> None:
@@ -157,34 +119,29 @@ class _References:
         self.problems = problems
 
     def definition(self, reference: Reference) -> None:
-        found = self.library.definition(reference)
-        if found is None:
-            named = self.library.definitions_named(reference)
-            self.missing("policy definition", reference, named, self.library.definitions, self.library.initiatives)
+        if self.library.definition(reference) is None:
+            self.missing("policy definition", reference, self.library.definition_names, self.library.initiatives)
 
     def initiative(self, reference: Reference) -> None:
-        found = self.library.initiative(reference)
-        if found is None:
-            named = self.library.initiatives_named(reference)
-            self.missing("initiative", reference, named, self.library.initiatives, self.library.definitions)
+        if self.library.initiative(reference) is None:
+            self.missing("initiative", reference, self.library.initiative_names, self.library.definitions)
 
-    def missing(
-        self,
-        noun: str,
-        reference: Reference,
-        named: Sequence[_Versioned],
-        all: Sequence[_Versioned],
-        others: Sequence[_Versioned],
-    ) -> None:
+    def missing(self, noun: str, reference: Reference, names: Names[V], others: Sequence[Versioned]) -> None:
         if not reference.name:
             return
-        help = did_you_mean(reference.name, [document.name for document in all])
-        if named:
-            versions = ", ".join(f"`{document.version or 'none'}`" for document in named)
-            help = f"versions at hand: {versions}"
+        found = names.all(reference)
+        if is_ambiguous(found):
+            message = f"`{reference}` may mean several documents"
+            self.problems.error("ambiguous-reference", message, reference.span, _candidates(found))
+            return
+        help: str | None
+        if found:
+            help = "versions at hand: " + ", ".join(f"`{document.version or 'none'}`" for document in found)
         elif any(other.name.casefold() == reference.name.casefold() for other in others):
             other_noun = "an initiative" if noun == "policy definition" else "a policy definition"
             help = f"`{reference.name}` is {other_noun}"
+        else:
+            help = names.near(reference.name)
         self.problems.error("missing-reference", f"there is no {noun} `{reference}`", reference.span, help)
 
     def initiative_members(self, initiative: Initiative) -> None:
@@ -234,6 +191,13 @@ class _References:
         known = [member.reference_id for member in initiative.members] if initiative else []
         for id in ids:
             self.reference_id(id, known, f"assignment `{assignment.name}`", span)
+
+
+def _candidates(documents: Sequence[Versioned]) -> str:
+    """Help for a reference that fits several documents."""
+    labels = list({document.name.casefold(): label(document) for document in documents}.values())
+    more = f" and {len(labels) - MOST_NAMES} more" if len(labels) > MOST_NAMES else ""
+    return f"name one of {', '.join(labels[:MOST_NAMES])}{more}"
 
 
 def _check_cycles(library: PolicyLibrary, problems: Problems) -> None:

@@ -5,7 +5,7 @@ Source: configuration API §2 and §3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
@@ -135,19 +135,26 @@ FLUX_CONFIGURATION: Final[Mapping[str, Shape]] = {
 }
 
 
-def conform(node: MappingNode, shape: Mapping[str, Shape], problems: Problems) -> MappingNode:
-    """The body with every key in its canonical spelling; whatever does not belong is reported and left out."""
-    return MappingNode(tuple(_conform_object(node, shape, problems)), node.span)
+def conform(
+    node: MappingNode, shape: Mapping[str, Shape], problems: Problems, *, beside: Iterable[str] = ()
+) -> MappingNode:
+    """The body with every key in its canonical spelling; whatever does not belong is reported and left out.
+
+    ``beside`` names keys that may stand here as well and were read before.
+    """
+    return MappingNode(tuple(_conform_object(node, shape, problems, (*shape, *beside))), node.span)
 
 
-def _conform_object(node: MappingNode, shape: Mapping[str, Shape], problems: Problems) -> Iterator[Entry]:
+def _conform_object(
+    node: MappingNode, shape: Mapping[str, Shape], problems: Problems, known: Iterable[str]
+) -> Iterator[Entry]:
     names = {name.casefold(): name for name in shape}
     seen: set[str] = set()
     for entry in node:
         name = names.get(entry.name.casefold(), "")
         if not name:
             message = f"`{entry.name}` is not a property that can be set here"
-            problems.error("unknown-key", message, entry.key.span, did_you_mean(entry.name, shape))
+            problems.error("unknown-key", message, entry.key.span, did_you_mean(entry.name, known))
         elif name in seen:
             problems.error("duplicate-key", f"`{name}` is given twice", entry.key.span, "keep one of them")
         else:

@@ -1,24 +1,45 @@
-"""When an assignment is scanned. The shape is checked here; `scheduler/` knows calendars and time zones."""
+"""When an assignment is scanned. What is accepted here can fire; `scheduler/` knows when.
+
+Time zones are those of the tz database as the `tzdata` package carries it, so that every machine knows the same ones.
+"""
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Final
 
 from policyengine.language.documents import Schedule
 from policyengine.language.fields import Fields, first_line
 from policyengine.language.problems import Problems
 from policyengine.language.scalars import duration_of
-from policyengine.model.diagnostic import Span
+from policyengine.model.diagnostic import Span, did_you_mean
+from policyengine.text.nodes import ScalarNode
 
-_CRON_FIELDS: Final = (
-    ("minute", 0, 59, ()),
-    ("hour", 0, 23, ()),
-    ("day of the month", 1, 31, ()),
-    ("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")),
-    ("day of the week", 0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat")),
+
+@dataclass(frozen=True, slots=True)
+class _CronField:
+    noun: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+
+
+_DAY: Final = _CronField("day of the month", 1, 31)
+_MONTH: Final = _CronField(
+    "month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 )
-_TIMEZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
+_WEEKDAY: Final = _CronField("day of the week", 0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat"))
+_CRON_FIELDS: Final = (_CronField("minute", 0, 59), _CronField("hour", 0, 23), _DAY, _MONTH, _WEEKDAY)
+_LONGEST: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+"""Days of each month, in a leap year."""
+
+
+@cache
+def timezones() -> frozenset[str]:
+    """The name of every time zone, in the spelling that counts."""
+    return frozenset((files("tzdata") / "zones").read_text(encoding="utf-8").split())
 
 
 def parse_schedule(fields: Fields) -> Schedule:
@@ -33,10 +54,11 @@ def parse_schedule(fields: Fields) -> Schedule:
         message = f"the schedule has {problem}"
         problems.error("invalid-schedule", message, span, 'write `cron: "*/30 * * * *"` or `interval: 30m`')
     if cron is not None:
-        _check_cron(cron, _span(fields, "cron"), problems)
-    if not _TIMEZONE.fullmatch(timezone):
-        message = f"`{timezone}` is not the name of a time zone"
-        problems.error("invalid-schedule", message, _span(fields, "timezone"), "write `Europe/Oslo` or `UTC`")
+        _check_cron(cron, fields, problems)
+    if timezone not in timezones():
+        help = did_you_mean(timezone, timezones()) or "write `Europe/Oslo` or `UTC`"
+        message = f"there is no time zone `{timezone}`"
+        problems.error("invalid-schedule", message, _span(fields, "timezone"), help)
     return Schedule(
         cron=cron,
         interval_s=duration_of(interval, "interval", problems) if interval else None,
@@ -51,31 +73,61 @@ def _span(fields: Fields, name: str) -> Span:
     return node.span if node is not None else fields.node.span
 
 
-def _check_cron(text: str, span: Span, problems: Problems) -> None:
+def _check_cron(text: str, fields: Fields, problems: Problems) -> None:
     parts = text.split()
     if len(parts) != len(_CRON_FIELDS):
         message = f"a cron expression has five fields, `{text}` has {len(parts)}"
-        problems.error("invalid-schedule", message, span, "minute, hour, day of month, month, day of week")
+        help = "minute, hour, day of month, month, day of week"
+        problems.error("invalid-schedule", message, _span(fields, "cron"), help)
         return
-    for part, (noun, low, high, names) in zip(parts, _CRON_FIELDS, strict=True):
-        if not all(_is_cron_item(item.casefold(), low, high, names) for item in part.split(",")):
-            message = f"`{part}` cannot be the {noun} of a cron expression"
-            problems.error("invalid-schedule", message, span, f"{noun}: {low} to {high}, `*`, `a-b`, `*/n`, `a,b`")
+    read = [_cron_numbers(part, field) for part, field in zip(parts, _CRON_FIELDS, strict=True)]
+    for at, (part, field, numbers) in enumerate(zip(parts, _CRON_FIELDS, read, strict=True)):
+        if numbers is None:
+            message = f"`{part}` cannot be the {field.noun} of a cron expression"
+            help = f"{field.noun}: {field.low} to {field.high}, `*`, `a-b`, `*/n` with a step within the range, `a,b`"
+            problems.error("invalid-schedule", message, _place(text, at, fields), help)
+    days, months = read[2], read[3]
+    if days and months and parts[4].startswith("*") and min(days) > max(_LONGEST[month - 1] for month in months):
+        message = f"`{text}` never fires: no month of `{parts[3]}` has a day `{parts[2]}`"
+        problems.error("invalid-schedule", message, _place(text, 2, fields), "choose a day that comes")
 
 
-def _is_cron_item(item: str, low: int, high: int, names: tuple[str, ...]) -> bool:
+def _place(text: str, at: int, fields: Fields) -> Span:
+    """The ``at``-th field of the cron expression."""
+    node = fields.node.get("cron")
+    part = text.split()[at]
+    offset = len(text) - len(text.split(maxsplit=at)[at])
+    return node.at(offset, len(part)) if isinstance(node, ScalarNode) else fields.node.span
+
+
+def _cron_numbers(part: str, field: _CronField) -> set[int] | None:
+    """The numbers a field stands for; None for one that cannot be read."""
+    found: set[int] = set()
+    for item in part.casefold().split(","):
+        numbers = _cron_item(item, field)
+        if not numbers:
+            return None
+        found.update(numbers)
+    return found
+
+
+def _cron_item(item: str, field: _CronField) -> range | None:
     """One of the parts between commas: `*`, `5`, `1-5`, `mon-fri`, each with or without `/n`."""
-    span, slash, step = item.partition("/")
-    if slash and not (step.isascii() and step.isdigit() and int(step) > 0):
-        return False
-    if span == "*":
-        return True
-    ends = [_cron_number(end, low, names) for end in span.split("-")]
-    numbers = [end for end in ends if end is not None]
-    return len(numbers) == len(ends) <= 2 and all(low <= n <= high for n in numbers) and numbers == sorted(numbers)
+    span, slash, step_text = item.partition("/")
+    first_text, dash, last_text = span.partition("-")
+    step = _whole_number(step_text) if slash else 1
+    first = field.low if span == "*" else _cron_number(first_text, field)
+    last = field.high if span == "*" or (slash and not dash) else _cron_number(last_text or first_text, field)
+    if step is None or first is None or last is None or (dash and not last_text):
+        return None
+    if not (field.low <= first <= last <= field.high) or step < 1 or (slash and step > last - first):
+        return None
+    return range(first, last + 1, step)
 
 
-def _cron_number(text: str, low: int, names: tuple[str, ...]) -> int | None:
-    if text in names:
-        return names.index(text) + low
-    return int(text) if text.isascii() and text.isdigit() else None
+def _cron_number(text: str, field: _CronField) -> int | None:
+    return field.names.index(text) + field.low if text in field.names else _whole_number(text)
+
+
+def _whole_number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

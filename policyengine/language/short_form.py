@@ -116,7 +116,9 @@ class _Requirement:
         self.fields = fields
         self.name = fields.take("name")
         entries = tuple(entry for entry in fields.node if entry.name.casefold() != "name")
-        self.body = conform(MappingNode(entries, first_line(fields.node)), target.shape, fields.problems)
+        self.body = conform(
+            MappingNode(entries, first_line(fields.node)), target.shape, fields.problems, beside=["name"]
+        )
 
     def details(self, extra: list[Logic], span: Span) -> ExistenceDetails:
         is_flux = self.target.type == FLUX_CONFIGURATIONS

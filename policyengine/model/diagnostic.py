@@ -7,6 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
+from typing import Final
+
+LONGEST_LINE: Final = 160
+"""A source line longer than this is shown in part."""
+WINDOW: Final = 100
+MOST_NAMES: Final = 8
+"""As many names a help lists."""
 
 
 class Severity(Enum):
@@ -75,13 +82,26 @@ def render(diagnostic: Diagnostic) -> str:
     lines = [f"{span}: {head}"]
     pad = " " * len(str(span.line))
     if span.line <= len(span.source.lines):
-        text = span.source.lines[span.line - 1].replace("\t", " ")
-        end = span.end_column if span.end_line == span.line else len(text) + 1
-        carets = "^" * max(1, min(end, len(text) + 1) - span.column)
-        lines += [f"{pad} |", f"{span.line} | {text}", f"{pad} | {' ' * (span.column - 1)}{carets}"]
+        text, carets = _excerpt(span)
+        lines += [f"{pad} |", f"{span.line} | {text}", f"{pad} | {carets}"]
     if diagnostic.help:
         lines.append(f"{pad} = help: {diagnostic.help}")
     return "\n".join(lines)
+
+
+def _excerpt(span: Span) -> tuple[str, str]:
+    """The span's first line with the carets below it; of a long line the part around the place, between `…`."""
+    text = span.source.lines[span.line - 1].replace("\t", " ")
+    first = span.column - 1
+    last = min(span.end_column - 1, len(text)) if span.end_line == span.line else len(text)
+    length = max(1, last - first)
+    if len(text) <= LONGEST_LINE:
+        return text, " " * first + "^" * length
+    start = max(0, min(first - max(WINDOW // 4, (WINDOW - length) // 2), len(text) - WINDOW))
+    end = start + WINDOW
+    head, tail = "…" if start else "", "…" if end < len(text) else ""
+    carets = "^" * min(length, max(1, end - first))
+    return f"{head}{text[start:end]}{tail}", " " * (len(head) + first - start) + carets
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
@@ -89,3 +109,13 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     by_fold = {candidate.casefold(): candidate for candidate in candidates}
     near = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
     return f"did you mean `{by_fold[near[0]]}`?" if near else None
+
+
+def listing(names: Iterable[str]) -> str | None:
+    """Help naming what there is, at most `MOST_NAMES` of it, and how many more there are; None for nothing."""
+    listed = sorted(set(names), key=str.casefold)
+    if not listed:
+        return None
+    shown = ", ".join(f"`{name}`" for name in listed[:MOST_NAMES])
+    more = f" and {len(listed) - MOST_NAMES} more" if len(listed) > MOST_NAMES else ""
+    return f"there {'is' if len(listed) == 1 else 'are'} {shown}{more}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from policyengine.model.states import COUNTED, ComplianceState, compliance_ratio
@@ -15,6 +16,7 @@ from policyengine.reports.report import (
     FindingEntry,
     PolicyEntry,
     Report,
+    ScopeNode,
 )
 
 FAILING: Final = (ComplianceState.NON_COMPLIANT, ComplianceState.CONFLICT, ComplianceState.ERROR)
@@ -54,6 +56,24 @@ def add_counts(many: Iterable[Counts]) -> Counts:
     for counts in many:
         total.update(counts)
     return dict(total)
+
+
+def with_not_applicable(report: Report) -> Report:
+    """The report with every pair in its counts: a pair that nobody counted is one that does not apply."""
+    policies = tuple(replace(p, counts=_filled(p.counts, len(report.clusters))) for p in report.policies)
+    scopes = tuple(_filled_scope(node, len(policies)) for node in report.scopes)
+    return replace(report, policies=policies, scopes=scopes)
+
+
+def _filled_scope(node: ScopeNode, policies: int) -> ScopeNode:
+    children = tuple(_filled_scope(child, policies) for child in node.children)
+    return replace(node, counts=_filled(node.counts, node.clusters * policies), children=children)
+
+
+def _filled(counts: Counts, pairs: int) -> Counts:
+    rest = pairs - sum(counts.values())
+    known = counts.get(ComplianceState.NOT_APPLICABLE, 0)
+    return {**counts, ComplianceState.NOT_APPLICABLE: known + rest} if rest > 0 else counts
 
 
 def totals(report: Report) -> Counts:

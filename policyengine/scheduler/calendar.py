@@ -7,6 +7,7 @@ enough. Where clocks go back, a wall time that comes twice fires twice; one that
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ from policyengine.scheduler.fire import NextFire
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 def next_fire(schedule: Schedule) -> NextFire:
@@ -49,7 +51,8 @@ def _cron(cron: str, timezone: str) -> NextFire:
 
 
 def _trigger(cron: str, zone: ZoneInfo) -> OrTrigger:
-    minute, hour, day, month, weekday = cron.split()
+    minute, hour, day, month, weekday = cron.casefold().split()
+    month = re.sub("[a-z]+", _month, month)
     both = not any(field.startswith("*") for field in (day, weekday))
     days = [(day, "*"), ("*", _weekdays(weekday))] if both else [(day, _weekdays(weekday))]
     return OrTrigger(
@@ -71,3 +74,8 @@ def _weekdays(field: str) -> str:
 
 def _weekday(text: str) -> int:
     return _WEEKDAYS.index(text) if text in _WEEKDAYS else int(text)
+
+
+def _month(name: re.Match[str]) -> str:
+    """By number: APScheduler takes no step after names."""
+    return str(_MONTHS.index(name[0]) + 1)

@@ -168,7 +168,7 @@ def test_a_signal_ends_it_in_the_usual_way(shell: Shell, number: signal.Signals,
     assert process.stderr is not None
     assert "Resource Manager emulator on http://127.0.0.1:" in process.stderr.readline()
     process.send_signal(number)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
 
     assert process.returncode == code
     assert "Traceback" not in out + err

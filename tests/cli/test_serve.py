@@ -23,7 +23,7 @@ from tests.cli.conftest import DEFINITIONS, Place, Shell
 SHOPS = "00000000-0000-0000-0000-00000000000a"
 PLANTS = "00000000-0000-0000-0000-00000000000b"
 SHOPS_COUNT = 4
-SOON_S = 20
+SOON_S = 60
 ASSIGNMENT = """
 apiVersion: policyengine/v1
 kind: Assignment
@@ -97,7 +97,7 @@ class Service:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(timeout=10)
+        return self.process.wait(timeout=SOON_S)
 
 
 @contextlib.contextmanager
@@ -112,7 +112,7 @@ def serving(place: Shell) -> Iterator[Service]:
 
 def ask(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=SOON_S) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:

@@ -184,6 +184,31 @@ def test_an_audit_has_no_candidates_and_says_what_to_change(
     assert found.fix == "change the cluster: tags.owner is missing"
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "appliesTo: arc\nwhen: {field: tags.ring, exists: false}\npolicyRule: {if: %s, then: {effect: audit}}",
+        "policyRule: {if: {allOf: [{field: type, like: M*}, {field: kind, exists: false}, %s]}, then: {effect: Audit}}",
+    ],
+)
+def test_what_says_which_clusters_are_meant_is_not_blamed(
+    assigned: Callable[..., BoundPolicy], cluster: MakeCluster, world: MakeWorld, rule: str
+) -> None:
+    found = explain(assigned(rule % "{field: location, equals: norwayeast}"), cluster(), world())
+
+    assert found.fix == 'change the cluster: location must not equal "norwayeast"'
+
+
+def test_an_audit_of_every_cluster_of_a_type_asks_for_no_change(
+    assigned: Callable[..., BoundPolicy], cluster: MakeCluster, world: MakeWorld
+) -> None:
+    found = explain(assigned("policyRule: {if: {field: type, like: '*'}, then: {effect: audit}}"), cluster(), world())
+
+    assert found.fix == ""
+    assert found.verdict.reason is not None
+    assert found.verdict.reason.message == "the rule holds for every resource of its type"
+
+
 def test_an_error_is_shown_and_ends_the_look(
     assigned: Callable[..., BoundPolicy], cluster: MakeCluster, world: MakeWorld
 ) -> None:

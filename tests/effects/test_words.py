@@ -9,6 +9,7 @@ import pytest
 from policyengine.effects import words
 from policyengine.evaluation import Context, Subject, Trace, trace
 from policyengine.language.documents import PolicyDefinition
+from policyengine.language.syntax import AllOf
 from policyengine.model.resource import Cluster
 
 Define = Callable[[str], PolicyDefinition]
@@ -83,13 +84,47 @@ TYPE = "{field: type, equals: Microsoft.Kubernetes/connectedClusters}"
             "{anyOf: [{field: properties.n, equals: 9}, {field: properties.flag, equals: false}]}",
             "flag is false, wanted true",
         ),
-        (TYPE, 'type must not equal "Microsoft.Kubernetes/connectedClusters"'),
+        (TYPE, words.HOLDS_ALWAYS),
+        (f"{{allOf: [{TYPE}, {{field: name, like: '*'}}]}}", 'name must not be like "*", is "edge-1"'),
+        (
+            f"{{allOf: [{TYPE}, {{field: name, like: '*'}}, {{field: location, exists: true}}]}}",
+            'location must not exist, is "norwayeast"',
+        ),
     ],
 )
 def test_a_match_says_what_should_be_different(look: Callable[..., Trace], condition: str, text: str) -> None:
     found = look(condition, train="Preview", n=3, flag=False)
 
     assert words.of_match(found) == text
+
+
+@pytest.mark.parametrize(
+    ("operator", "expected", "text"),
+    [
+        ("less", 900 / 86_400, "last changed 160 d ago, allowed 15 m"),
+        ("lessOrEquals", 1 + 5_400 / 86_400, "last changed 160 d ago, allowed 1 d 1 h 30 m"),
+        ("greater", 200, "last changed 160 d ago, wanted at least 200 d"),
+        ("equals", 3, "age_days(systemData.lastModifiedAt) is 160.8, wanted 3"),
+        ("less", "xy", 'age_days(systemData.lastModifiedAt) must be less than "xy", is 160.8'),
+    ],
+)
+def test_an_age_is_told_in_units_people_use(operator: str, expected: object, text: str) -> None:
+    age = Trace(AllOf(()), "jmespath", "age_days(systemData.lastModifiedAt)", operator, False, 160.8, expected)
+
+    assert words.of_unmet(age) == text
+
+
+@pytest.mark.parametrize(
+    ("label", "actual", "text"),
+    [
+        ("age_days(systemData.createdAt)", 0.5, "created 12 h ago, allowed 7 d"),
+        ("age_days( properties.lastSeen )", 30.2, "properties.lastSeen was 30 d ago, allowed 7 d"),
+        ("age_days(properties.lastSeen)", 0, "properties.lastSeen was 0 s ago, allowed 7 d"),
+        ("age_days(properties.lastSeen)", None, "properties.lastSeen is missing"),
+    ],
+)
+def test_any_age_is_told_by_what_it_is_the_age_of(label: str, actual: float | None, text: str) -> None:
+    assert words.of_unmet(Trace(AllOf(()), "jmespath", label, "less", False, actual, 7)) == text
 
 
 def test_long_values_are_cut(look: Callable[..., Trace]) -> None:

@@ -106,5 +106,65 @@ def test_a_bare_word_in_jmespath_is_reported(warnings: Warnings, expression: str
     assert [code for code, _ in warnings(text)] == ["bare-literal"] * min(count, 2)
 
 
+@pytest.mark.parametrize(
+    ("operand", "found"),
+    [
+        ("maybe", True),
+        ("1", True),
+        ("''", True),
+        ("true", False),
+        ("'False'", False),
+        ("\"[parameters('p')]\"", False),
+    ],
+)
+def test_an_exists_that_is_neither_true_nor_false_is_reported(warnings: Warnings, operand: str, found: bool) -> None:
+    help = "write `exists: true` or `exists: false`"
+    rule = f"{{if: {{field: name, exists: {operand}}}, then: {{effect: audit}}}}"
+    policy = f"parameters: {{p: {{type: String}}}}\npolicyRule: {rule}"
+
+    assert warnings(policy) == ([("exists-operand", help)] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ("{field: name, in: x}", [("list-operand", "write `in: [x]`")]),
+        ("{field: name, NotIn: 3}", [("list-operand", "write `notIn: [3]`")]),
+        ("{field: name, in: {a: 1}}", [("list-operand", None)]),
+        ("{field: name, in: [x]}", []),
+        ("{field: name, in: \"[createArray('x')]\"}", []),
+    ],
+)
+def test_a_list_operator_without_a_list_is_reported(
+    warnings: Warnings, condition: str, found: list[tuple[str, str | None]]
+) -> None:
+    assert warnings(audit(condition)) == found
+
+
+@pytest.mark.parametrize(
+    ("condition", "count"),
+    [
+        ("{field: name, equals: \"[concat('a')\"}", 1),
+        ("{field: name, in: [x, \"[concat('a'\"]}", 1),
+        ("{value: \"[field('name')\", equals: x}", 1),
+        ("{count: {value: \"[field('tags')\"}, less: 1}", 1),
+        ("{field: name, equals: \"[concat('a')]\"}", 0),
+        ("{field: name, equals: \"[[concat('a')\"}", 0),
+        ('{field: name, equals: "[not an expression"}', 0),
+        ('{field: name, like: "[Preview](x)"}', 0),
+    ],
+)
+def test_an_expression_that_nothing_closes_is_reported(warnings: Warnings, condition: str, count: int) -> None:
+    assert [code for code, _ in warnings(audit(condition))] == ["unclosed-expression"] * count
+
+
 def test_rules_are_known_by_their_codes() -> None:
-    assert set(RULES) == {"bare-literal", "loose-existence", "unknown-alias", "unknown-field"}
+    assert set(RULES) == {
+        "bare-literal",
+        "exists-operand",
+        "list-operand",
+        "loose-existence",
+        "unclosed-expression",
+        "unknown-alias",
+        "unknown-field",
+    }

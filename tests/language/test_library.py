@@ -85,6 +85,103 @@ def test_references_are_followed_by_name_and_by_azure_id(build: Build) -> None:
     assert library.assignment("other") is None
 
 
+GUID = "6c66c325-74c8-42fd-a286-a74b0e2939d8"
+TITLE = "[Preview]: Install  Flux on  clusters"
+
+
+def built_in(name: str = GUID, title: str = TITLE) -> str:
+    return json.dumps({"name": name, "properties": {"displayName": title, "policyRule": RULE}})
+
+
+@pytest.fixture
+def build_files(load: Load) -> Callable[[dict[str, str]], tuple[PolicyLibrary, tuple[Diagnostic, ...]]]:
+    def read(files: dict[str, str]) -> tuple[PolicyLibrary, tuple[Diagnostic, ...]]:
+        parsed = [load(text, name) for name, text in files.items()]
+        assert [d for file in parsed for d in file.diagnostics] == []
+        return PolicyLibrary.build(document for file in parsed for document in file.documents)
+
+    return read
+
+
+BuildFiles = Callable[[dict[str, str]], tuple[PolicyLibrary, tuple[Diagnostic, ...]]]
+
+
+@pytest.mark.parametrize(
+    "name", [GUID, GUID.upper(), "Flux_DINE", "flux_dine", TITLE, "[preview]: install flux on clusters"]
+)
+def test_a_built_in_is_referred_to_by_guid_file_or_display_name(build_files: BuildFiles, name: str) -> None:
+    library, diagnostics = build_files(
+        {"corpus/Flux_DINE.json": built_in(), "e.yaml": assignment("e", f"policy: '{name}'")}
+    )
+
+    assert diagnostics == ()
+    (found,) = library.assignments
+    assert found.policy is not None
+    assert library.definition(found.policy) is library.definitions[0]
+
+
+def test_a_name_beats_a_file_that_is_called_alike(build_files: BuildFiles) -> None:
+    library, _ = build_files({"flux.json": built_in(), "other.yaml": definition("flux")})
+
+    assert library.definition(Reference("flux")) is library.definitions[1]
+
+
+def test_a_name_that_several_documents_share_lists_them(build_files: BuildFiles) -> None:
+    library, diagnostics = build_files(
+        {
+            "a.json": built_in(),
+            "b.json": built_in("other"),
+            "e.yaml": assignment("e", f"policy: '{TITLE}'"),
+            "f.yaml": assignment("f", "policy: a"),
+        }
+    )
+
+    assert told(diagnostics) == [
+        (
+            "ambiguous-reference",
+            f"`{TITLE}` may mean several documents",
+            f"name one of `{GUID}` ([Preview]: Install Flux on clusters), `other`",
+        )
+    ]
+    assert library.definition(Reference(TITLE)) is None
+
+
+def test_versions_of_one_built_in_are_no_ambiguity(build_files: BuildFiles) -> None:
+    old, new = (
+        json.dumps({"name": GUID, "properties": {"displayName": "Flux", "version": v, "policyRule": RULE}})
+        for v in ("1.0.0", "2.0.0")
+    )
+    library, _ = build_files({"old.json": old, "new.json": new})
+    found = library.definition(Reference("flux"))
+
+    assert found is not None
+    assert found.version == "2.0.0"
+
+
+def test_a_name_near_a_file_or_a_display_name_is_helped(build_files: BuildFiles) -> None:
+    def help(name: str) -> str | None:
+        files = {"Flux_DINE.json": built_in(), "e.yaml": assignment("e", f"policy: '{name}'")}
+        ((_, _, help),) = told(build_files(files)[1])
+        return help
+
+    assert help("Flux_DNIE") == "did you mean `Flux_DINE`?"
+    assert help("Install Flux on my clusters") == f"did you mean `{TITLE}`?"
+    assert help("x") == f"there is `{TITLE}`"
+
+
+def test_a_few_of_many_names_are_listed(build: Build) -> None:
+    _, diagnostics = build(*(definition(f"zzz-{at:02}") for at in range(11)), assignment("e", "policy: q"))
+
+    listed = ", ".join(f"`zzz-{at:02}`" for at in range(8))
+    assert [d.help for d in diagnostics] == [f"there are {listed} and 3 more"]
+
+
+def test_a_member_named_by_its_display_name_needs_an_id(load: Load) -> None:
+    parsed = load(initiative("i", f"{{ref: '{TITLE}'}}"))
+
+    assert [(d.code, d.help) for d in parsed.diagnostics] == [("missing-key", "a display name is too long to be one")]
+
+
 def test_the_highest_version_a_reference_allows_wins(build: Build) -> None:
     library, diagnostics = build(*(definition("flux", v) for v in ("1.2.0", "1.10.0", "2.0.0", "1.11.0-preview")))
 
@@ -145,9 +242,9 @@ def test_a_name_and_version_may_be_used_once_per_kind(build: Build) -> None:
         ),
         ([assignment("e", "policy: base")], "there is no policy definition `base`", "`base` is an initiative"),
         ([assignment("e", "initiative: flux")], "there is no initiative `flux`", "`flux` is a policy definition"),
-        ([initiative("i", "{ref: other}")], "there is no policy definition `other`", None),
+        ([initiative("i", "{ref: other}")], "there is no policy definition `other`", "there is `flux`"),
         ([initiative("i", "{ref: flux}", depends_on=["bse"])], "there is no initiative `bse`", "did you mean `base`?"),
-        ([definition("d", depends_on=["other"])], "there is no policy definition `other`", None),
+        ([definition("d", depends_on=["other"])], "there is no policy definition `other`", "there are `d`, `flux`"),
         (
             [initiative("i", "{ref: flux, id: a, dependsOn: [b]}")],
             "initiative `i` has no member with the id `b`",

@@ -299,9 +299,14 @@ def test_an_assignment_loads(load: Load) -> None:
         ("schedule: {cron: '* * * * someday'}", "invalid-schedule"),
         ("schedule: {cron: '5-1 * * * *'}", "invalid-schedule"),
         ("schedule: {cron: '*/0 * * * *'}", "invalid-schedule"),
+        ("schedule: {cron: '*/99 * * * *'}", "invalid-schedule"),
+        ("schedule: {cron: '10-20/15 * * * *'}", "invalid-schedule"),
+        ("schedule: {cron: '0 0 31 2 *'}", "invalid-schedule"),
+        ("schedule: {cron: '0 0 31 apr,jun *'}", "invalid-schedule"),
         ("schedule: {interval: 30}", "invalid-duration"),
         ("schedule: {interval: 0m}", "invalid-duration"),
         ("schedule: {interval: 30m, timezone: 'Oslo?'}", "invalid-schedule"),
+        ("schedule: {interval: 30m, timezone: Europe/Olso}", "invalid-schedule"),
         ("schedule: {interval: 30m, overlap: queue}", "not-supported-yet"),
         ("schedule: {interval: 30m, every: x}", "unknown-key"),
         ("owner: x", "unknown-key"),
@@ -316,7 +321,7 @@ def test_an_assignment_is_checked(problems: Found, line: str, code: str) -> None
     [
         ("  initiative: baseline@1.*\n", "", "missing-key"),
         ("baseline@1.*", "baseline@one", "invalid-reference"),
-        ("baseline@1.*", "'base line'", "invalid-reference"),
+        ("baseline@1.*", "base/line", "invalid-reference"),
         (SCOPE, "mg-edge", "invalid-scope"),
         (SCOPE, "/subscriptions/*", "invalid-scope"),
         (

@@ -339,3 +339,16 @@ def test_a_secret_written_by_mistake_is_never_shown(load: Callable[..., ParsedFi
     assert not any("hunter" in text for text in shown)
     assert "configurationProtectedSettings: {httpsKey: ***" in shown[0]
     assert "sshPrivateKey: ***" in shown[1]
+
+
+def test_a_misspelt_name_of_a_configuration_is_helped(load: Callable[..., ParsedFile]) -> None:
+    parsed = load("""
+        apiVersion: policyengine/v1
+        kind: PolicyDefinition
+        metadata: {name: p}
+        spec:
+          appliesTo: aks
+          require: {fluxConfiguration: {nam: x, gitRepository: {url: https://git.example}}}
+    """)
+
+    assert ("unknown-key", "did you mean `name`?") in [(d.code, d.help) for d in parsed.diagnostics]

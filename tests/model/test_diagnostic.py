@@ -1,5 +1,7 @@
+import pytest
+
 from policyengine.errors import PolicyError
-from policyengine.model.diagnostic import Diagnostic, Severity, Source, Span, did_you_mean, render
+from policyengine.model.diagnostic import Diagnostic, Severity, Source, Span, did_you_mean, listing, render
 
 TEXT = "if:\n  field: type\n  notequal: microsoft.flux\n"
 SOURCE = Source("policies/flux.yaml", TEXT)
@@ -39,6 +41,49 @@ def test_a_tab_takes_one_column_so_that_the_caret_stands_right() -> None:
     source = Source("<string>", "\tkey: value")
 
     assert render(Diagnostic("x", "y", Span(source, 1, 2, 1, 5))).splitlines()[2:] == ["1 |  key: value", "  |  ^^^"]
+
+
+def excerpt(text: str, column: int, end_column: int) -> tuple[str, str]:
+    """The source line and the carets, without their margins."""
+    rendered = render(Diagnostic("x", "y", Span(Source("<string>", text), 1, column, 1, end_column))).splitlines()
+    return rendered[2].removeprefix("1 | "), rendered[3].removeprefix("  | ")
+
+
+def test_a_very_long_line_is_cut_around_the_place() -> None:
+    text = "".join(f"{at:04}," for at in range(400))
+    line, carets = excerpt(text, 1001, 1005)
+
+    assert (len(line), line[0], line[-1]) == (102, "…", "…")
+    assert line[carets.index("^") : len(carets)] == text[1000:1004] == "0200"
+
+
+@pytest.mark.parametrize(("column", "end"), [(1, 5), (3, 9), (1960, 1965), (1996, 2001), (2001, 2002), (40, 1900)])
+def test_a_cut_line_keeps_its_carets_under_the_place(column: int, end: int) -> None:
+    text = "".join(chr(ord("a") + at % 26) for at in range(2000))
+    line, carets = excerpt(text, column, end)
+    first, marked = carets.index("^"), carets.count("^")
+
+    assert line.startswith("…") is (column > 26)
+    assert line[first : first + marked].rstrip("…") == text[column - 1 : column - 1 + marked]
+    assert 1 <= marked <= end - column
+    assert len(carets) <= len(line) + 1
+
+
+def test_a_tab_takes_one_column_in_a_cut_line_too() -> None:
+    line, carets = excerpt("\t" * 300 + "wrong" + " " * 300, 301, 306)
+
+    assert line[carets.index("^") : len(carets)] == "wrong"
+
+
+def test_a_line_that_fits_a_wide_screen_is_left_whole() -> None:
+    assert excerpt("x" * 160, 160, 161)[0] == "x" * 160
+
+
+def test_names_are_listed_a_few_at_a_time() -> None:
+    assert listing([]) is None
+    assert listing(["a"]) == "there is `a`"
+    assert listing(["b", "A", "b"]) == "there are `A`, `b`"
+    assert listing("abcdefghij") == "there are `a`, `b`, `c`, `d`, `e`, `f`, `g`, `h` and 2 more"
 
 
 def test_the_margin_is_as_wide_as_the_line_number() -> None:

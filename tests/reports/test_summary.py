@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState, compliance_ratio
-from policyengine.reports import Direction, Report, direction_of
+from policyengine.reports import Direction, Report, direction_of, rollup_by_scope
 from policyengine.reports.summary import (
     FORMULA,
     METHOD,
     STATE_ORDER,
+    add_counts,
     changes_towards,
     count_states,
     counted,
@@ -21,6 +23,7 @@ from policyengine.reports.summary import (
     ordered_findings,
     severity_rank,
     totals,
+    with_not_applicable,
     worst_policies,
 )
 
@@ -109,3 +112,14 @@ def test_method_prints_the_formula_that_is_used() -> None:
 
     assert FORMULA in METHOD
     assert len(named) == counted(dict.fromkeys(ComplianceState, 1))
+
+
+def test_a_pair_that_nobody_counted_does_not_apply(small_report: Report) -> None:
+    """The store leaves such pairs out of what it hands over; policies and scopes are filled alike."""
+    policies = tuple(replace(policy, counts={COMPLIANT: 1}) for policy in small_report.policies)
+    scopes = rollup_by_scope(ScopeTree(), [replace(c, states={"edge/flux": COMPLIANT}) for c in small_report.clusters])
+    filled = with_not_applicable(replace(small_report, policies=policies, scopes=scopes))
+
+    assert [p.counts for p in filled.policies] == [{COMPLIANT: 1, ComplianceState.NOT_APPLICABLE: 2}] * 2
+    assert add_counts(node.counts for node in filled.scopes) == {COMPLIANT: 3, ComplianceState.NOT_APPLICABLE: 3}
+    assert with_not_applicable(filled) == filled

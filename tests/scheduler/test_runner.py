@@ -153,10 +153,10 @@ def test_it_stops_when_told_to_and_is_finished_by_the_next_start(place: Place, s
     run = Thread(target=run_due, args=(place.settings, store, "shops", stopping))
     with structlog.testing.capture_logs() as told:
         run.start()
-        while not place.accepted_writes():
+        while run.is_alive() and not place.accepted_writes():
             run.join(0.01)
         stopping.set()
-        run.join(5)
+        run.join(60)
     assert "run interrupted" in str(told[-1]["event"])
     (plan_id,) = store.unfinished_plans()
 

@@ -19,9 +19,11 @@ from policyengine.scheduler.fire import FireLog
 from policyengine.scheduler.service import Job, SchedulerService
 from policyengine.store.store import Store
 
-SOON_S = 5.0
+SOON_S = 30.0
 NEVER_S = 0.15
-HOURLY = Schedule(interval_s=3600)
+STEP = timedelta(days=1000)
+RARE = Schedule(interval_s=int(STEP.total_seconds()))
+"""So rare that no instant of it passes while a test runs."""
 
 
 class ManualClock(Protocol):
@@ -77,17 +79,19 @@ def serving(
         service.stop()
 
 
-def hour(instant: datetime) -> datetime:
-    return instant.replace(minute=0, second=0, microsecond=0)
+def slot(instant: datetime) -> datetime:
+    """The last instant of the rare schedule."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return epoch + (instant - epoch) // STEP * STEP
 
 
 def test_an_interval_begins_at_once(store: Store, runs: Runs) -> None:
     clock = SystemClock()
-    with serving(runs, store, clock, Job("hourly", HOURLY)):
-        assert runs.next() == "hourly"
+    with serving(runs, store, clock, Job("rare", RARE)):
+        assert runs.next() == "rare"
         assert runs.no_more()
 
-    assert store.last_fire("hourly") == hour(clock.now())
+    assert store.last_fire("rare") == slot(clock.now())
 
 
 def test_a_cron_waits_for_its_time(store: Store, runs: Runs) -> None:
@@ -102,56 +106,56 @@ def test_a_cron_waits_for_its_time(store: Store, runs: Runs) -> None:
 
 def test_what_was_missed_fires_once_after_a_restart(store: Store, runs: Runs) -> None:
     now = datetime.now(UTC)
-    store.record_fire("hourly", hour(now) - timedelta(hours=7))
-    with serving(runs, store, SystemClock(), Job("hourly", HOURLY)) as service:
-        assert runs.next() == "hourly"
+    store.record_fire("rare", slot(now) - 7 * STEP)
+    with serving(runs, store, SystemClock(), Job("rare", RARE)) as service:
+        assert runs.next() == "rare"
         assert runs.no_more()
-        assert service.upcoming()["hourly"] == hour(now) + timedelta(hours=1)
-    with serving(runs, store, SystemClock(), Job("hourly", HOURLY)):
+        assert service.upcoming()["rare"] == slot(now) + STEP
+    with serving(runs, store, SystemClock(), Job("rare", RARE)):
         assert runs.no_more()
 
-    assert store.last_fire("hourly") == hour(now)
+    assert store.last_fire("rare") == slot(now)
 
 
 def test_a_restart_does_not_fire_again_what_fired(store: Store, runs: Runs) -> None:
-    for expected in ("hourly", None):
-        with serving(runs, store, SystemClock(), Job("hourly", HOURLY)):
+    for expected in ("rare", None):
+        with serving(runs, store, SystemClock(), Job("rare", RARE)):
             if expected:
                 assert runs.next() == expected
             assert runs.no_more()
 
 
 def test_two_services_on_one_database_fire_an_instant_once(url: str, runs: Runs) -> None:
-    job = Job("hourly", HOURLY)
+    job = Job("rare", RARE)
     with (
         Store.open(url) as one,
         Store.open(url) as other,
         serving(runs, one, SystemClock(), job),
         serving(runs, other, SystemClock(), job),
     ):
-        assert runs.next() == "hourly"
+        assert runs.next() == "rare"
         assert runs.no_more()
 
 
 def test_an_instant_that_comes_during_a_run_is_skipped(store: Store, runs: Runs, clock: ManualClock) -> None:
-    begin = clock.instant = hour(clock.instant) - timedelta(hours=3)
+    begin = clock.instant = slot(clock.instant) - 3 * STEP
     runs.may_end.clear()
-    with serving(runs, store, clock, Job("hourly", HOURLY)):
-        assert runs.next() == "hourly"
-        clock.pass_(hours=2, minutes=30)
+    with serving(runs, store, clock, Job("rare", RARE)):
+        assert runs.next() == "rare"
+        clock.pass_(days=2500)
         assert runs.no_more()
         runs.may_end.set()
-        assert runs.next() == "hourly"
+        assert runs.next() == "rare"
         assert runs.no_more()
 
-    assert store.last_fire("hourly") == begin + timedelta(hours=3)
-    assert store.record_fire("hourly", begin + timedelta(hours=1))
-    assert store.record_fire("hourly", begin + timedelta(hours=2))
+    assert store.last_fire("rare") == begin + 3 * STEP
+    assert store.record_fire("rare", begin + STEP)
+    assert store.record_fire("rare", begin + 2 * STEP)
 
 
 def test_one_job_does_not_wait_for_another(store: Store, runs: Runs) -> None:
     runs.may_end.clear()
-    with serving(runs, store, SystemClock(), Job("one", HOURLY), Job("other", HOURLY)):
+    with serving(runs, store, SystemClock(), Job("one", RARE), Job("other", RARE)):
         assert {runs.next(), runs.next()} == {"one", "other"}
 
 
@@ -168,20 +172,20 @@ def test_a_fire_is_late_by_at_most_its_jitter(store: Store, runs: Runs, drawn: f
 
 
 def test_a_run_that_raises_does_not_stop_the_schedule(store: Store, clock: ManualClock) -> None:
-    clock.instant = hour(clock.instant) - timedelta(hours=1)
+    clock.instant = slot(clock.instant) - STEP
     seen: SimpleQueue[str] = SimpleQueue()
 
     def fail(name: str) -> None:
         seen.put(name)
         raise RuntimeError("the disk is full")
 
-    service = SchedulerService([Job("hourly", HOURLY)], store, clock, fail)
+    service = SchedulerService([Job("rare", RARE)], store, clock, fail)
     with structlog.testing.capture_logs() as told:
         service.start()
-        assert [seen.get(timeout=SOON_S), seen.get(timeout=SOON_S)] == ["hourly", "hourly"]
+        assert [seen.get(timeout=SOON_S), seen.get(timeout=SOON_S)] == ["rare", "rare"]
         service.stop()
 
-    assert [(line["event"], line["assignment"]) for line in told] == [("run failed", "hourly")] * 2
+    assert [(line["event"], line["assignment"]) for line in told] == [("run failed", "rare")] * 2
 
 
 class Forgetful:
@@ -197,17 +201,17 @@ class Forgetful:
 def test_what_cannot_be_remembered_does_not_run_and_is_tried_at_the_next_instant(runs: Runs) -> None:
     with (
         structlog.testing.capture_logs() as told,
-        serving(runs, Forgetful(), SystemClock(), Job("hourly", HOURLY)) as service,
+        serving(runs, Forgetful(), SystemClock(), Job("rare", RARE)) as service,
     ):
         assert runs.no_more()
-        assert service.upcoming()["hourly"] == hour(datetime.now(UTC)) + timedelta(hours=1)
+        assert service.upcoming()["rare"] == slot(datetime.now(UTC)) + STEP
 
     assert [line["reason"] for line in told] == ["the database is locked"]
 
 
 def test_stop_waits_for_what_is_running(store: Store, runs: Runs) -> None:
     runs.may_end.clear()
-    service = SchedulerService([Job("hourly", HOURLY)], store, SystemClock(), runs)
+    service = SchedulerService([Job("rare", RARE)], store, SystemClock(), runs)
     service.start()
     runs.next()
     stopping = Thread(target=service.stop)
@@ -223,27 +227,27 @@ def test_stop_waits_for_what_is_running(store: Store, runs: Runs) -> None:
 
 
 def test_stop_without_start_does_nothing(store: Store, runs: Runs) -> None:
-    SchedulerService([Job("hourly", HOURLY)], store, SystemClock(), runs).stop()
+    SchedulerService([Job("rare", RARE)], store, SystemClock(), runs).stop()
 
     assert runs.no_more()
 
 
 def test_jobs_wait_for_what_has_to_come_before(store: Store, runs: Runs) -> None:
     done = Event()
-    service = SchedulerService([Job("hourly", HOURLY)], store, SystemClock(), runs)
+    service = SchedulerService([Job("rare", RARE)], store, SystemClock(), runs)
     service.start(before=lambda: assert_(done.wait(SOON_S)))
     assert runs.no_more()
     done.set()
-    assert runs.next() == "hourly"
+    assert runs.next() == "rare"
     service.stop()
 
 
 def test_jobs_run_although_what_came_before_went_wrong(
     store: Store, runs: Runs, caplog: pytest.LogCaptureFixture
 ) -> None:
-    service = SchedulerService([Job("hourly", HOURLY)], store, SystemClock(), runs)
+    service = SchedulerService([Job("rare", RARE)], store, SystemClock(), runs)
     service.start(before=lambda: assert_(False))
-    assert runs.next() == "hourly"
+    assert runs.next() == "rare"
     service.stop()
 
     assert "raised an exception" in caplog.text

@@ -23,6 +23,7 @@ MAX_COMMANDS: Final = 3
 
 def render(report: Report) -> str:
     """A complete document. Every number is a link to the list that makes it, as far as that list is on the page."""
+    report = summary.with_not_applicable(report)
     return _environment().get_template("page.html").render(**_figures(report), page=lay_out(report), report=report)
 
 

@@ -38,6 +38,7 @@ from policyengine.reports.summary import (
     ordered_clusters,
     ordered_findings,
     totals,
+    with_not_applicable,
 )
 from policyengine.reports.words import iso
 
@@ -52,6 +53,7 @@ def render(report: Report) -> str:
 
 def to_document(report: Report) -> JSON:
     """The document `render` writes, as a value."""
+    report = with_not_applicable(report)
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from policyengine.model.states import ComplianceState, azure_ratio, compliance_ratio
@@ -19,6 +19,7 @@ from policyengine.reports.summary import (
     present,
     severity_rank,
     totals,
+    with_not_applicable,
     worst_policies,
 )
 from policyengine.reports.words import STATE_WORDS, duration, instant, number, percent, plural, points, quoted_parts
@@ -33,6 +34,7 @@ _ARROWS: Final = {Direction.NEW: "▼ new", Direction.BACK: "▼ came back", Dir
 
 def render(report: Report, *, max_findings: int = MAX_FINDINGS) -> str:
     """GitHub-flavoured Markdown. At most ``max_findings`` findings are named; the rest are counted."""
+    report = with_not_applicable(report)
     blocks = [
         f"# {_text(report.title)}",
         *_headline(report),
@@ -76,7 +78,7 @@ def _changes(report: Report) -> list[str]:
         return []
     names = _names(report)
     rows = [
-        (_ARROWS[way], _code(c.cluster_name), _text(names.get(c.policy, c.policy)), _text(c.note))
+        (_ARROWS[way], _code(c.cluster_name), _policy(c.policy, names), _text(c.note))
         for way, c in listed[:MAX_CHANGES]
     ]
     return [
@@ -87,20 +89,22 @@ def _changes(report: Report) -> list[str]:
 
 
 def _policies(report: Report) -> list[str]:
+    names = _names(report)
     rows = [
         (
-            _text(policy.display_name),
+            _policy(policy.key, names),
             _text(policy.severity),
             number(policy.counts.get(ComplianceState.COMPLIANT, 0)),
             number(failing(policy.counts)),
             number(policy.counts.get(ComplianceState.UNKNOWN, 0)),
             number(policy.counts.get(ComplianceState.EXEMPT, 0)),
+            number(policy.counts.get(ComplianceState.NOT_APPLICABLE, 0)),
             _ratio(policy.counts),
         )
         for policy in worst_policies(report)
     ]
-    header = ("Policy", "Severity", "✔ Compliant", "✘ Failing", "? Unknown", "– Exempt", "Compliance")
-    return ["## By policy", _table(header, rows, numbers={2, 3, 4, 5, 6})] if rows else []
+    header = ("Policy", "Severity", "✔ Compliant", "✘ Failing", "? Unknown", "– Exempt", "Not applicable", "Compliance")
+    return ["## By policy", _table(header, rows, numbers={2, 3, 4, 5, 6, 7})] if rows else []
 
 
 def _findings(report: Report, limit: int) -> list[str]:
@@ -115,7 +119,7 @@ def _findings(report: Report, limit: int) -> list[str]:
         (
             _state(f.state),
             _code(f.cluster_name),
-            _text(names.get(f.policy, f.policy)),
+            _policy(f.policy, names),
             duration(report.generated_at - f.since),
             _text(f.reason),
             _code(f.owner) if f.owner else "",
@@ -159,6 +163,12 @@ def _policy_count(report: Report) -> str:
 
 def _names(report: Report) -> dict[str, str]:
     return {policy.key: policy.display_name for policy in report.policies}
+
+
+def _policy(key: str, names: Mapping[str, str]) -> str:
+    """The key, since several assignments may share a policy, with the name that people know beside it."""
+    name = names.get(key, key)
+    return _code(key) if name == key else f"{_code(key)} {_text(name)}"
 
 
 def _state(state: ComplianceState) -> str:

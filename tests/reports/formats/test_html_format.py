@@ -14,7 +14,7 @@ from policyengine.reports import FORMATS, PolicyEntry, Report, rollup_by_scope
 from policyengine.reports.page import ALL_ROWS_UP_TO, lay_out
 from policyengine.reports.summary import totals
 
-VOID = {"meta", "link", "br", "hr", "img", "input", "source", "col"}
+VOID = {"meta", "link", "br", "hr", "img", "input", "source", "col", "wbr"}
 LOADING = {"src", "srcset", "poster", "data", "background", "action", "formaction", "xlink:href"}
 
 
@@ -248,3 +248,13 @@ def test_palette_keeps_its_contrast(empty_report: Report, theme: int) -> None:
             assert min(contrast(colour, ground) for ground in grounds[:2]) >= 3, name
     assert contrast(palette["text-Unknown"], palette["stripe"]) >= 4.5
     assert contrast(palette["ink"], palette["tint-NonCompliant"]) >= 4.5
+
+
+@pytest.mark.parametrize("section", ["changes", "policies", "matrix", "findings"])
+def test_policies_of_one_name_are_told_apart_by_their_keys(small_report: Report, section: str) -> None:
+    policies = tuple(replace(policy, display_name="Flux is there") for policy in small_report.policies)
+    page = FORMATS["html"](replace(small_report, policies=policies)).replace("<wbr>", "")
+    told = page.partition(f'<section id="{section}"')[2].partition("</section>")[0]
+
+    for key in ("edge/flux", "edge/config"):
+        assert re.search(f'Flux is there.{{0,60}}<code class="[a-z -]*policy-key">{key}</code>', told), key

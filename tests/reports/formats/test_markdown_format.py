@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from policyengine.model.states import ComplianceState
 from policyengine.reports import FORMATS, Report
 from policyengine.reports.formats.markdown import render
 
@@ -42,3 +43,26 @@ def test_hostile_name_cannot_leave_its_cell(small_report: Report, name: str) -> 
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {8}
     prose = re.sub(r"(`+)[^`].*?\1", "", text)
     assert not re.search(r"(?<!\\)<img", prose)
+
+
+def test_policies_of_one_name_are_told_apart_by_their_keys(small_report: Report) -> None:
+    """Two assignments may share a policy."""
+    policies = tuple(replace(policy, display_name="Flux is there") for policy in small_report.policies)
+    text = render(replace(small_report, policies=policies))
+
+    for section in ("What changed", "By policy", "Findings"):
+        rows = text.partition(f"## {section}")[2].partition("## ")[0]
+        assert {"`edge/flux` Flux is there", "`edge/config` Flux is there"} <= set(
+            re.findall(r"`edge/\w+` Flux is there", rows)
+        )
+
+
+def test_pairs_that_nobody_counted_do_not_apply(small_report: Report) -> None:
+    policies = tuple(
+        replace(p, counts={state: n for state, n in p.counts.items() if state is ComplianceState.COMPLIANT})
+        for p in small_report.policies
+    )
+    text = render(replace(small_report, policies=policies))
+
+    assert re.search(r"^\| \S+ Not applicable \| 4 \|$", text, re.MULTILINE)
+    assert "| `edge/flux` Flux extension required | medium | 2 | 0 | 0 | 0 | 1 | 100 % of 2 |" in text
