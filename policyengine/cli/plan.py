@@ -59,6 +59,9 @@ def show(cli: Cli, planned: Planned, *, full: bool) -> None:
     plan = planned.plan
     for failure in planned.failures:
         notes(cli).print(f"not read, so not planned: {failure.scope}: {failure.reason}")
+    if cli.output is Output.NAME and cli.query is None:
+        console(cli).print(plan.id)
+        return
     if cli.output is not Output.TABLE or cli.query is not None:
         document = plan_document(planned)
         emit(cli, Result(COLUMNS, document["steps"], name="id", document=document))
@@ -66,7 +69,9 @@ def show(cli: Cli, planned: Planned, *, full: bool) -> None:
     out = console(cli)
     for line in plan_lines(planned, limit=None if full else FOLD_AT):
         out.print(line)
-    if plan.runnable:
+    if plan.runnable and not cli.settings.inventory.startswith("arm:"):
+        out.print("\nNothing was changed, and nothing can be: plans are applied where `inventory: arm:` is read.")
+    elif plan.runnable:
         out.print(f"\nNothing was changed. Apply: policyengine remediate --plan {plan.id}")
     else:
         out.print("\nNothing to do: no request is ready to be sent.")

@@ -61,6 +61,8 @@ def show(cli: Cli, result: ScanResult) -> None:
     notes(cli).print(f"{sum(result.clusters.values())} clusters ({kinds}), {len(result.lines)} policies\n")
     for failure in result.failures:
         notes(cli).print(f"not read: {failure.scope}: {failure.reason}")
+    for name in result.idle:
+        notes(cli).print(f"assignment {name}: no known cluster is in its scope")
     emit(cli, compliance_result(result.lines))
     if cli.output is Output.TABLE and cli.query is None:
         took = (result.scan.finished - result.scan.started).total_seconds()

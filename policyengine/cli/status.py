@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from policyengine.cli.context import Output, cli_of
+from policyengine.errors import UsageError
 
 if TYPE_CHECKING:
     from policyengine.cli.output import Result
@@ -32,8 +33,8 @@ class State(StrEnum):
 
 def command(
     context: typer.Context,
-    by: Annotated[By, typer.Option(help="What a row is.")] = By.POLICY,
-    state: Annotated[list[State] | None, typer.Option(help="With --by cluster: only these states.")] = None,
+    by: Annotated[By | None, typer.Option(help="What a row is (default: policy; with --state cluster).")] = None,
+    state: Annotated[list[State] | None, typer.Option(help="Only findings in these states.")] = None,
 ) -> None:
     """Show where the fleet stood at the last scan.
 
@@ -47,6 +48,9 @@ def command(
     from policyengine.workflows.status import read_status
 
     cli = cli_of(context)
+    by = by or (By.CLUSTER if state else By.POLICY)
+    if state and by is not By.CLUSTER:
+        raise UsageError("--state picks findings", help="use it with `--by cluster`")
     with open_store(cli.settings) as store:
         status = read_status(store, states=[ComplianceState(s.value) for s in state] if state else None)
     if by is By.POLICY:

@@ -60,6 +60,9 @@ def check_files(paths: Sequence[str]) -> Checked:
     """Everything that can be said about the files without a cluster."""
     aliases = AliasCatalogue.packaged()
     files = tuple(policy_files(paths))
+    if not files:
+        places = ", ".join(f"`{path}`" for path in paths)
+        raise UsageError(f"there is no policy file in {places}", help="they end in .yaml, .yml or .json")
     documents, diagnostics = _read(files, aliases)
     library, found = PolicyLibrary.build(documents)
     diagnostics += [*found, *check(library, aliases)]

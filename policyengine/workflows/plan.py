@@ -96,6 +96,8 @@ def _candidates(
     if request.scope is not None:
         scope = _scope(request.scope)
         known = [cluster for cluster in known if world.tree.contains(scope, cluster.id)]
+        if not known:
+            raise UsageError(f"no known cluster is at or under `{scope}`", help="see `policyengine status --by scope`")
     breaking = [
         cluster
         for cluster in known

@@ -53,11 +53,14 @@ class PolicyLine:
 
 @dataclass(frozen=True)
 class ScanResult:
+    """What a scan found. ``idle`` are assignments whose scope holds no known cluster, often a slip of the pen."""
+
     scan: ScanRecord
     sync: SyncResult | None
     lines: tuple[PolicyLine, ...]
     clusters: Mapping[str, int]  # by kind
     failures: tuple[ScopeFailure, ...]
+    idle: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -101,7 +104,13 @@ async def scan(
     )
     kinds = Counter(cluster.kind for cluster in clusters)
     lines = policy_lines(store, record, [record_of(policy) for policy in chosen])
-    return ScanResult(record, synced, lines, kinds, failures)
+    return ScanResult(record, synced, lines, kinds, failures, _idle(chosen, clusters, world.tree))
+
+
+def _idle(policies: Sequence[BoundPolicy], clusters: Sequence[Cluster], tree: ScopeTree) -> tuple[str, ...]:
+    names = dict.fromkeys(policy.assignment.name for policy in policies)
+    busy = {p.assignment.name for p in policies if any(p.in_scope(cluster.id, tree) for cluster in clusters)}
+    return tuple(name for name in names if name not in busy)
 
 
 def _unread(synced: SyncResult | None, store: Store) -> tuple[ScopeFailure, ...]:

@@ -306,3 +306,15 @@ def test_a_subscription_that_cannot_be_read_makes_it_incomplete(place: Place, sc
     assert "not read: /subscriptions/77aa31c2" in ran.err
     assert {row["cluster"] for row in unknown} == {"pay-prod-01", "pay-prod-02", "pay-test-01", "pay-test-02"}
     assert again.code == ExitCode.OK
+
+
+def test_a_state_alone_means_findings(place: Place, scanned: Ran) -> None:
+    assert place.run("status", "--state", "Exempt", "-o", "name").out == "pay-prod-01\n"
+    assert place.run("status", "--state", "Exempt", "--by", "scope").code == ExitCode.USAGE
+
+
+def test_a_scope_that_holds_nothing_is_a_slip(place: Place, scanned: Ran) -> None:
+    ran = place.run("plan", "--scope", "/subscriptions/nope")
+
+    assert ran.code == ExitCode.USAGE
+    assert "no known cluster is at or under `/subscriptions/nope`" in ran.err

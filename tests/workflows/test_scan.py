@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,16 @@ class TestScan:
         (finding,) = fleet.store.findings(states=[ComplianceState.UNKNOWN])
         assert finding.cluster.name == "edge-01"
         assert "could not be read" in finding.reason.message
+
+    def test_an_assignment_whose_scope_holds_no_cluster_is_named(self, fleet: Project) -> None:
+        text = (fleet.folder / "policies" / "flux.yaml").read_text()
+        (assignment,) = (part for part in text.split("---") if "kind: Assignment" in part)
+        (name,) = re.findall(r"name: ([\w-]+)", assignment.partition("spec")[0])
+        (scope,) = re.findall(r"scope: ([^\s,}]+)", assignment)
+        elsewhere = assignment.replace(name, "nowhere", 1).replace(scope, "/subscriptions/nowhere")
+        fleet.write("policies/nowhere.yaml", elsewhere)
+
+        assert fleet.scan().idle == ("nowhere",)
 
     def test_wrong_files_stop_it_before_anything_is_touched(self, fleet: Project) -> None:
         fleet.write("policies/wrong.yaml", "kind: [")
