@@ -152,7 +152,16 @@ def test_a_plan_for_nobody_is_no_error(ready: Place) -> None:
 def test_a_plan_may_be_bounded(ready: Place) -> None:
     assert ready.run("plan", "--assignment", "plants", "--max", "2", "--query", "length(steps)").out == "2\n"
     scope = f"/subscriptions/{PLANTS}/resourceGroups/plants"
-    assert ready.run("plan", "--scope", scope, "-o", "name").lines == [f"s00{n}" for n in range(1, 5)]
+    assert ready.run("plan", "--scope", scope, "--query", "steps[].id", "-o", "json").json() == [
+        f"s00{n}" for n in range(1, 5)
+    ]
+
+
+def test_the_name_of_a_plan_is_its_id(ready: Place) -> None:
+    """So that a script may hand it to `remediate`."""
+    (name,) = ready.run("plan", "--cluster", "fine", "-o", "name").lines
+
+    assert name.startswith("p-")
 
 
 @pytest.mark.parametrize("output", FORMATS)
