@@ -17,13 +17,13 @@ from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from policyengine.arm.answer import Answer
+from policyengine.arm.answer import Answer, retry_after_s
 from policyengine.arm.credentials import Credential
 from policyengine.arm.exchange import Exchange, Request
 from policyengine.arm.links import Endpoint, path_of
 from policyengine.arm.operation import Failed, Operation, Wait, operation_url, poll_after_s
-from policyengine.arm.refusal import operation_failed, refusal
-from policyengine.arm.retry import GiveUp, Retry, after_silence, decide
+from policyengine.arm.refusal import closed, operation_failed, refusal
+from policyengine.arm.retry import LONGEST_WAIT_S, GiveUp, Retry, after_silence, decide
 from policyengine.arm.throttle import Throttle, WaitListener
 from policyengine.arm.timer import LoopTimer, Timer
 from policyengine.errors import ArmRejected, ArmTransportError, ConfigError
@@ -46,6 +46,7 @@ class Accepted:
 class ArmClient:
     """One endpoint, one identity, one set of budgets; use it as an async context manager.
 
+    Clients that ask the same endpoint share a ``throttle``; without one the client has its own, at the given rates.
     ``jitter`` draws from [0, 1). ``on_wait`` hears of every wait for which no listener of its own was given.
     Raises ConfigError for an endpoint or a budget that cannot be used.
     """
@@ -60,6 +61,7 @@ class ArmClient:
         transport: httpx.AsyncBaseTransport | None = None,
         jitter: Callable[[], float] = random.random,
         timer: Timer | None = None,
+        throttle: Throttle | None = None,
         on_wait: WaitListener | None = None,
     ) -> None:
         if writes_per_second <= 0 or reads_per_second <= 0:
@@ -69,7 +71,9 @@ class ArmClient:
         self._jitter = jitter
         self._timer = timer or LoopTimer()
         self._on_wait = on_wait
-        self._throttle = Throttle(self._timer, reads_per_second=reads_per_second, writes_per_second=writes_per_second)
+        self._throttle = throttle or Throttle(
+            self._timer, reads_per_second=reads_per_second, writes_per_second=writes_per_second
+        )
         self._exchange = Exchange(self._endpoint, transport)
 
     @property
@@ -109,6 +113,13 @@ class ArmClient:
                 return
             url = self._endpoint.own(str(link))
         raise _rejected(url, "leads from page to page without an end")
+
+    def demand_open(self, method: str, path: str) -> None:
+        """Raises ArmThrottled while the service wants no such request for longer than anybody waits."""
+        request = Request(method, self._endpoint.url(path, ""))
+        seconds = self._throttle.closed_for(request.subscription, request.kind)
+        if seconds > LONGEST_WAIT_S:
+            raise closed(method, request.path, seconds)
 
     async def send(
         self,
@@ -167,7 +178,8 @@ class ArmClient:
         request = Request(method, url, content)
         refused_token = ""
         for attempt in count(1):
-            await self._throttle.acquire(request.subscription, request.kind, on_wait or self._on_wait)
+            if not await self._throttle.acquire(request.subscription, request.kind, on_wait or self._on_wait):
+                raise closed(method, request.path, self._throttle.closed_for(request.subscription, request.kind))
             token = await self._credential.token()
             outcome = await self._once(request, token)
             if isinstance(outcome, Answer) and outcome.is_success:
@@ -196,8 +208,10 @@ class ArmClient:
         if isinstance(outcome, ArmTransportError):
             return after_silence(method=request.method, sent=outcome.sent, attempt=attempt, jitter=jitter)
         verdict = decide(outcome, method=request.method, attempt=attempt, jitter=jitter)
-        if outcome.status == 429 and isinstance(verdict, Retry):
-            self._throttle.pause(request.subscription, request.kind, verdict.after_s)
+        if outcome.status == 429:
+            # Also after giving up: everybody else's request would be refused as well.
+            seconds = verdict.after_s if isinstance(verdict, Retry) else retry_after_s(outcome) or 0.0
+            self._throttle.pause(request.subscription, request.kind, seconds)
         return verdict
 
     async def _pause(self, reason: str, seconds: float, on_wait: WaitListener | None) -> None:

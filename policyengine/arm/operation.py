@@ -16,6 +16,9 @@ from policyengine.arm.answer import Answer, retry_after_s
 from policyengine.arm.causes import Cause, cause_in_resource, innermost_cause
 from policyengine.model.values import JSON, get_folded, walk
 
+LONGEST_POLL_S: Final = 60.0
+"""A service that asks for longer is looked at all the same: a step has its time, and a look costs little."""
+
 POLL_AFTER_S: Final = 5.0
 """How long to wait between two looks when the service does not say."""
 
@@ -73,9 +76,9 @@ def operation_url(answer: Answer) -> str | None:
 
 
 def poll_after_s(answer: Answer) -> float:
-    """Seconds to wait before the next look; never less than one."""
+    """Seconds to wait before the next look; never less than one, nor more than `LONGEST_POLL_S`."""
     asked = retry_after_s(answer)
-    return POLL_AFTER_S if asked is None else max(1.0, asked)
+    return POLL_AFTER_S if asked is None else min(LONGEST_POLL_S, max(1.0, asked))
 
 
 def is_settled(document: Mapping[str, JSON]) -> bool:

@@ -43,6 +43,19 @@ def refusal(answer: Answer, *, method: str, path: str, correlation_id: str | Non
     return error
 
 
+def closed(method: str, path: str, seconds: float) -> ArmThrottled:
+    """The exception for a request that is not even sent: the service said to leave it alone for so long."""
+    error = ArmThrottled(
+        f"{method} {path} is not sent: the service wants no more such requests for {seconds / 60:.0f} min",
+        method=method,
+        url=path,
+        status=429,
+        help="go on when that time is over",
+    )
+    error.retry_after_s = seconds
+    return error
+
+
 def silence(
     why: str, *, method: str, path: str, endpoint: str, sent: bool, correlation_id: str | None
 ) -> ArmTransportError:

@@ -1,7 +1,7 @@
 """Budgets: how fast we may ask, per subscription and kind of operation, shared by everything in the process.
 
-The bucket is pure (time is passed in); the throttle waits on a Timer. A request books the next free
-instant, so waiting requests leave in the order they came.
+The bucket is pure (time is passed in) and may be asked from several threads; the throttle waits on a Timer. A
+request books the next free instant, so waiting requests leave in the order they came.
 Source: configuration API §6.
 """
 
@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from threading import Lock
 from typing import Final
 
+from policyengine.arm.retry import LONGEST_WAIT_S
 from policyengine.arm.timer import Timer
 
 WaitListener = Callable[[str, float], None]
@@ -45,23 +47,27 @@ class Bucket:
     slowdown: float = field(default=1.0, init=False)
     _full_at: float = field(default=float("-inf"), init=False)
     _closed_until: float = field(default=float("-inf"), init=False)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     def book(self, now: float) -> float:
         """The instant at which the request that asks now may go."""
-        interval = 1.0 / (self.per_second * self.slowdown)
-        full_at = max(self._full_at, now)
-        self._full_at = full_at + interval
-        at_once = max(1.0, self.burst * self.slowdown) - 1.0
-        return max(now, full_at - at_once * interval, self._closed_until)
+        with self._lock:
+            interval = 1.0 / (self.per_second * self.slowdown)
+            full_at = max(self._full_at, now)
+            self._full_at = full_at + interval
+            at_once = max(1.0, self.burst * self.slowdown) - 1.0
+            return max(now, full_at - at_once * interval, self._closed_until)
 
-    def is_open(self, now: float) -> bool:
-        return now >= self._closed_until
+    def closed_for(self, now: float) -> float:
+        """How many seconds more nobody goes; 0 when it is open."""
+        return max(0.0, self._closed_until - now)
 
     def pause(self, now: float, seconds: float) -> None:
         """Nobody goes for ``seconds``, and afterwards without a burst: the service's bucket is empty too."""
-        self._closed_until = max(self._closed_until, now + seconds)
-        spent = (self.burst - 1.0) / self.per_second
-        self._full_at = max(self._full_at, self._closed_until + spent)
+        with self._lock:
+            self._closed_until = max(self._closed_until, now + seconds)
+            spent = (self.burst - 1.0) / self.per_second
+            self._full_at = max(self._full_at, self._closed_until + spent)
 
     def observe(self, remaining: int) -> None:
         """Slow down while the service says that little is left."""
@@ -75,20 +81,28 @@ class Throttle:
         self._timer = timer
         self._rates = {Kind.READS: reads_per_second, Kind.WRITES: writes_per_second}
         self._buckets: dict[tuple[str, Kind], Bucket] = {}
+        self._lock = Lock()
 
-    async def acquire(self, subscription: str | None, kind: Kind, on_wait: WaitListener | None = None) -> None:
-        """Return when a request of this kind may be sent."""
+    async def acquire(self, subscription: str | None, kind: Kind, on_wait: WaitListener | None = None) -> bool:
+        """True when a request of this kind may be sent, after however long; False when the service has closed the
+        bucket for longer than `LONGEST_WAIT_S`."""
         bucket = self._bucket(subscription, kind)
         while True:
             now = self._timer.monotonic()
+            if bucket.closed_for(now) > LONGEST_WAIT_S:
+                return False
             wait = bucket.book(now) - now
             if wait < _INSTANT_S:
-                return
+                return True
             if on_wait is not None and wait >= _WORTH_TELLING_S:
                 on_wait(f"{kind.value} budget of {_named(subscription)}", wait)
             await self._timer.sleep(wait)
-            if bucket.is_open(self._timer.monotonic()):
-                return
+            if not bucket.closed_for(self._timer.monotonic()):
+                return True
+
+    def closed_for(self, subscription: str | None, kind: Kind) -> float:
+        """How many seconds more the service wants no request of this kind."""
+        return self._bucket(subscription, kind).closed_for(self._timer.monotonic())
 
     def pause(self, subscription: str | None, kind: Kind, seconds: float) -> None:
         """After a 429: everyone who would spend from this bucket waits."""
@@ -102,12 +116,13 @@ class Throttle:
 
     def _bucket(self, subscription: str | None, kind: Kind) -> Bucket:
         key = ((subscription or "").casefold(), kind)
-        if key not in self._buckets:
-            rate = self._rates[kind]
-            # Writes hardly burst: the budget is a promise per second, and the service's refill is just above it.
-            burst = rate * READ_BURST_S if kind is Kind.READS else 2.0
-            self._buckets[key] = Bucket(rate, max(1.0, burst))
-        return self._buckets[key]
+        with self._lock:
+            if key not in self._buckets:
+                rate = self._rates[kind]
+                # Writes hardly burst: the budget is a promise per second, and the service's refill is just above it.
+                burst = rate * READ_BURST_S if kind is Kind.READS else 2.0
+                self._buckets[key] = Bucket(rate, max(1.0, burst))
+            return self._buckets[key]
 
 
 def _named(subscription: str | None) -> str:

@@ -33,7 +33,7 @@ def command(
     from policyengine.workflows.plan import PlanRequest
 
     cli = cli_of(context)
-    planned = run(_plan(cli, PlanRequest(assignment, policy, scope, cluster, max)))
+    planned = run(_plan(cli, PlanRequest(assignment, policy, scope, cluster, max, unenforced=assignment is not None)))
     show(cli, planned, full=full)
     if planned.failures:
         raise typer.Exit(ExitCode.INCOMPLETE)

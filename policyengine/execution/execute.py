@@ -18,8 +18,9 @@ from policyengine.clock import Clock
 from policyengine.errors import ArmError, ArmTransportError, PolicyEngineError, RemediationError
 from policyengine.execution.events import EventListener, StepLeft, StepStarted
 from policyengine.execution.secrets import SecretResolver
-from policyengine.execution.step_run import Means, StepRun
+from policyengine.execution.step_run import MaySend, Means, StepRun
 from policyengine.model.ids import ResourceId
+from policyengine.model.resource import Cluster
 from policyengine.remediation.steps import Plan, Step, StepOutcome, StepState
 
 STEP_TIMEOUT: Final = timedelta(minutes=45)
@@ -31,9 +32,17 @@ class ProgressStore(Protocol):
 
     def progress(self, plan_id: str) -> Mapping[str, StepOutcome]: ...
 
-    def record_outcome(self, plan_id: str, outcome: StepOutcome) -> None:
-        """Durable when it returns."""
+    def record_outcome(self, plan_id: str, outcome: StepOutcome) -> bool:
+        """Durable when it returns; True when another plan may have written to the object.
+
+        Raises RemediationError for an intent while another plan is writing to the object: nothing is recorded.
+        """
         ...
+
+
+async def always(_step: Step, _cluster: Cluster) -> str:
+    """For plans that need nobody's leave."""
+    return ""
 
 
 async def execute(
@@ -44,6 +53,7 @@ async def execute(
     *,
     secrets: SecretResolver,
     on_event: EventListener,
+    may_send: MaySend = always,
     resume: bool = False,
     parallel: int = 10,
     step_timeout: timedelta = STEP_TIMEOUT,
@@ -52,7 +62,8 @@ async def execute(
 
     ``plan`` must be stored. ``parallel`` bounds the steps under way at once. A step that is PLANNED, INTENT or
     ACCEPTED in the end was left for a later run, and `StepLeft` said why: its time was up, the service is
-    overloaded, a step before it is still running. Cancelling leaves every step where the store says it is.
+    overloaded, a step before it is still running, another plan is writing to its object. ``may_send`` has the last
+    word on each request. Cancelling leaves every step where the store says it is.
 
     Raises RemediationError when the plan was begun before and ``resume`` is not asked for; ArmTransportError
     and ArmNotAuthorized (401) when going on would only fail every step, which stay as they are.
@@ -64,10 +75,10 @@ async def execute(
         )
     _check_order(plan)
 
-    def record(outcome: StepOutcome) -> None:
-        store.record_outcome(plan.id, outcome)
+    def record(outcome: StepOutcome) -> bool:
+        return store.record_outcome(plan.id, outcome)
 
-    means, now = Means(arm, clock, secrets, record, on_event), clock.now()
+    means, now = Means(arm, clock, secrets, record, on_event, may_send), clock.now()
     stands = {step.id: known.get(step.id) or StepOutcome(step.id, StepState.PLANNED, now) for step in plan.steps}
     runs = {step.id: StepRun(step, stands[step.id], means) for step in plan.steps}
     remediation = _Remediation(runs, asyncio.Semaphore(max(1, parallel)), step_timeout)
@@ -132,7 +143,10 @@ class _Remediation:
         except TimeoutError:
             goes_on = "; the service goes on with it" if run.outcome.state is StepState.ACCEPTED else ""
             _leave(run, f"not done after {_minutes(self.step_timeout)}{goes_on}")
+        except RemediationError as held:
+            _leave(run, held.message)
         except ArmError as error:
+            run.scrub(error)
             if isinstance(error, ArmTransportError) or error.status == 401:
                 raise
             _leave(run, error.message)

@@ -6,13 +6,22 @@ what is sent. Nothing of it is stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from base64 import b64decode, b64encode, urlsafe_b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote
 
+from policyengine.arm.answer import one_line
 from policyengine.errors import ConfigError
 from policyengine.model.values import JSON, get_folded, is_array
 from policyengine.remediation.diff import MASK
+
+_LONG: Final = 8
+"""A line of a secret as long as this gives something away by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +32,34 @@ class Resolved:
     values: frozenset[str] = field(repr=False)
 
     def scrub(self, text: str) -> str:
-        """``text`` with every secret masked: services like to quote what they refuse."""
-        for value in sorted(self.values, key=len, reverse=True):
-            text = text.replace(value, MASK)
+        """``text`` with every secret masked, in whatever form: services like to quote what they refuse."""
+        forms = {form for value in self.values for text in _texts(value) for form in _forms(text) if form}
+        for form in sorted(forms, key=len, reverse=True):
+            text = text.replace(form, MASK)
         return text
+
+
+def _texts(value: str) -> Iterator[str]:
+    """``value``, and what it encodes: keys are handed over in base64."""
+    yield value
+    with suppress(ValueError):
+        decoded = b64decode(value, validate=True).decode()
+        if len(decoded) >= _LONG:
+            yield decoded
+
+
+def _forms(value: str) -> Iterator[str]:
+    """How ``value`` may be quoted: as it is, on one line, line by line, in JSON (in JSON), in base64, in a URL."""
+    lines = [line.strip() for line in value.splitlines()]
+    for piece in {value, one_line(value), *(line for line in lines if len(line) >= _LONG)}:
+        for escaped in (piece, *(json.dumps(piece, ensure_ascii=ascii)[1:-1] for ascii in (True, False))):
+            yield escaped
+            yield json.dumps(escaped)[1:-1]
+            yield escaped.replace("/", "\\/")
+        yield quote(piece, safe="")
+    for raw in {value, value + "\n", value.replace("\n", "\r\n")}:
+        for encode in (b64encode, urlsafe_b64encode):
+            yield encode(raw.encode()).decode().rstrip("=")
 
 
 @dataclass(frozen=True, slots=True)

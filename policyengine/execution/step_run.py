@@ -12,10 +12,10 @@ Source: DESIGN §8; configuration API §4; users' asks 21, 22, 23 and 25.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from policyengine.arm.causes import Cause, cause_in_resource
 from policyengine.arm.client import ArmClient
@@ -34,9 +34,9 @@ from policyengine.errors import (
 )
 from policyengine.execution.events import EventListener, StepAccepted, StepFinished, StepWaiting
 from policyengine.execution.intent import Fate, fate, is_well, note
-from policyengine.execution.secrets import SecretResolver
+from policyengine.execution.secrets import Resolved, SecretResolver
 from policyengine.inventory.resource_manager import API_VERSIONS
-from policyengine.model.resource import AKS, ARC, Cluster, Resource
+from policyengine.model.resource import Cluster, Resource
 from policyengine.model.values import JSON
 from policyengine.remediation.diff import differences, has_secrets, holds, writable_fingerprint
 from policyengine.remediation.steps import FieldChange, Step, StepOutcome, StepState
@@ -46,20 +46,27 @@ Document = Mapping[str, JSON]
 MOST_SENDS: Final = 3
 """How often one run sends one write, when the object shows each time that it was not applied."""
 
-_CLUSTERS: Final = frozenset({AKS.casefold(), ARC.casefold()})
 _VERSIONS: Final = {type.casefold(): version for type, version in API_VERSIONS.items()}
 _NAMED_DIFFERENCES: Final = 3
 
 
+MaySend: TypeAlias = Callable[[Step, Cluster], Awaitable[str]]
+"""Asked before each request, with the cluster's own document as it is now: why it must not be sent, or ""."""
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What carrying out a step takes. ``record`` stores an outcome durably before it returns."""
+    """What carrying out a step takes.
+
+    ``record`` stores an outcome durably before it returns; True when somebody else may have written to the object.
+    """
 
     arm: ArmClient
     clock: Clock
     secrets: SecretResolver
-    record: Callable[[StepOutcome], None]
+    record: Callable[[StepOutcome], bool]
     on_event: EventListener
+    may_send: MaySend
 
 
 def changes_nothing(error: ArmError) -> bool:
@@ -80,6 +87,7 @@ class StepRun:
     means: Means
     sends: int = field(default=0, init=False)
     first_wait_s: float = field(default=0.0, init=False)
+    sent: Resolved | None = field(default=None, init=False, repr=False)
 
     async def run(self) -> None:
         """Carry the step to a final state."""
@@ -90,32 +98,47 @@ class StepRun:
         if self.outcome.state is StepState.ACCEPTED:
             await self._follow()
 
-    def become(self, state: StepState, message: str = "", *, operation_url: str | None = None) -> None:
-        """Store that the step is in ``state`` now, and tell."""
+    def become(self, state: StepState, message: str = "", *, operation_url: str | None = None) -> bool:
+        """Store that the step is in ``state`` now, and tell; True when somebody else may have written to the object.
+
+        What the store refuses raises, and the step stands where it stood.
+        """
         attempts = self.outcome.attempts + (state is StepState.INTENT)
         url = operation_url or self.outcome.operation_url
         now = self.means.clock.now()
-        self.outcome = StepOutcome(self.step.id, state, now, self._scrubbed(message), url, attempts)
-        self.means.record(self.outcome)
+        outcome = StepOutcome(self.step.id, state, now, self.scrubbed(message), url, attempts)
+        contested = self.means.record(outcome)
+        self.outcome = outcome
         if state is StepState.ACCEPTED:
             self.means.on_event(StepAccepted(self.step))
         elif state.is_final:
             self.means.on_event(StepFinished(self.step, self.outcome))
+        return contested
 
     async def _send(self) -> None:
-        """Send the write if it still fits. Leaves any state but INTENT, unless finding out fails too."""
-        if parked := await self._parked():
-            return self.become(StepState.SKIPPED, parked)
+        """Send the write if it still fits and is still wanted. Leaves any state but INTENT, unless reading fails."""
+        self.means.arm.demand_open(self.step.write.method, self.step.write.id.text)
+        if reason := await self._held_back():
+            self.become(StepState.SKIPPED, reason)
+            return
         live = await self._settled()
         if objection := self._objection(live):
-            return self.become(*objection)
-        self.become(StepState.INTENT, note(live))
+            self.become(*objection)
+            return
+        if self.become(StepState.INTENT, note(live)) and (objection := self._objection(await self._live())):
+            # Between the look and the intent another plan had its turn; from the intent on, none has.
+            self.become(*objection)
+            return
         self.sends += 1
+        await self._put()
+
+    async def _put(self) -> None:
+        """Send, and store what is known afterwards."""
         write = self.step.write
         try:
-            body = self.means.secrets.resolve(write.body).body
+            self.sent = self.means.secrets.resolve(write.body)
             accepted = await self.means.arm.send(
-                write.method, write.id.text, write.api_version, body, on_wait=self._waiting
+                write.method, write.id.text, write.api_version, self.sent.body, on_wait=self._waiting
             )
         except ConfigError as missing:
             self.become(StepState.FAILED, f"{missing.message}: nothing was sent")
@@ -124,7 +147,6 @@ class StepRun:
         else:
             self.first_wait_s = accepted.retry_after_s
             self.become(StepState.ACCEPTED, operation_url=accepted.operation_url)
-        return None
 
     async def _unanswered(self, error: ArmError) -> None:
         """The write was refused, or nobody knows."""
@@ -180,17 +202,17 @@ class StepRun:
                 return f"{cause}; {cause.help}" if cause.help else str(cause)
         return _told(failure)
 
-    async def _parked(self) -> str | None:
-        """Why the cluster cannot act on a write now. Source: GitOps behaviour G39, G40."""
-        type = self.step.cluster.type.casefold()
-        if type not in _CLUSTERS:
-            return None
+    async def _held_back(self) -> str:
+        """Why nothing is written to the cluster now: it cannot act (GitOps behaviour G39, G40), or nobody wants it."""
+        version = _VERSIONS[self.step.cluster.type.casefold()]
         try:
-            document = await self.means.arm.get(self.step.cluster.text, _VERSIONS[type], on_wait=self._waiting)
+            document = await self.means.arm.get(self.step.cluster.text, version, on_wait=self._waiting)
         except ArmNotFound:
             return f"cluster `{self.step.cluster.name}` does not exist any more"
-        reason = Cluster(Resource(self.step.cluster, document)).unreachable_reason
-        return f"parked: {reason}" if reason else None
+        cluster = Cluster(Resource(self.step.cluster, document))
+        if cluster.unreachable_reason:
+            return f"parked: {cluster.unreachable_reason}"
+        return await self.means.may_send(self.step, cluster)
 
     async def _live(self) -> Document | None:
         target = self.step.write.id.text
@@ -232,16 +254,23 @@ class StepRun:
         return f"`{name}` {how} since the plan was made: plan again"
 
     def _waiting(self, reason: str, seconds: float) -> None:
-        self.means.on_event(StepWaiting(self.step, reason, seconds))
+        self.means.on_event(StepWaiting(self.step, self.scrubbed(reason), seconds))
 
-    def _scrubbed(self, message: str) -> str:
+    def scrubbed(self, message: str) -> str:
         """``message`` without secrets: services like to quote what they refuse."""
         if not message or not has_secrets(self.step.write.body):
             return message
-        try:
-            return self.means.secrets.resolve(self.step.write.body).scrub(message)
-        except ConfigError:
-            return message
+        if self.sent is None:
+            # Begun by an earlier run: what it sent is, as far as anybody knows, what would be sent now.
+            with suppress(ConfigError):
+                self.sent = self.means.secrets.resolve(self.step.write.body)
+        return self.sent.scrub(message) if self.sent is not None else message
+
+    def scrub(self, error: ArmError) -> None:
+        """Take the secrets out of an error that is about to be shown."""
+        error.message = self.scrubbed(error.message)
+        error.help = self.scrubbed(error.help) if error.help else None
+        error.args = (error.message,)
 
 
 def _told(error: ArmError) -> str:

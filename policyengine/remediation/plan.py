@@ -55,7 +55,7 @@ def build_plan(
         found, left = planner.plan(cluster, first=len(steps) + 1)
         steps += found
         unmended += left
-    return Plan(created_at=created_at, steps=tuple(steps), unmended=tuple(unmended), scope=scope)
+    return Plan(created_at=created_at, steps=tuple(steps), unmended=tuple(unmended), scope=scope, unenforced=unenforced)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -106,6 +106,7 @@ class Plan:
     steps: tuple[Step, ...]
     unmended: tuple[Unmended, ...] = ()
     scope: str = ""  # what was asked for, in words: "assignment edge-baseline", "cluster edge-osl-03", "all"
+    unenforced: bool = False  # somebody asked for an assignment by its name, so it may be one that is not enforced
 
     @property
     def hash(self) -> str:

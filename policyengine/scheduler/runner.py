@@ -21,7 +21,11 @@ T = TypeVar("T")
 
 
 def run_due(settings: Settings, store: Store, name: str, stopping: Event) -> None:
-    """One fire of assignment ``name``. A problem does not raise: the next fire is due anyway."""
+    """One fire of assignment ``name``. A problem does not raise: the next fire is due anyway.
+
+    First what another service began and never finished, should that one be gone by now.
+    """
+    resume_all(settings, store, stopping)
     log.info("run started", assignment=name)
     outcome = _finished(stopping, run_assignment(settings, store, SystemClock(), name), assignment=name)
     if outcome is not None:
@@ -30,7 +34,12 @@ def run_due(settings: Settings, store: Store, name: str, stopping: Event) -> Non
 
 def resume_all(settings: Settings, store: Store, stopping: Event) -> None:
     """Finish what an earlier service was writing when it was stopped. A problem with one does not hinder the next."""
-    for plan_id in interrupted(store):
+    try:
+        plans = interrupted(store, SystemClock())
+    except PolicyEngineError as error:
+        log.error("run failed", reason=error.message, help=error.help)
+        return
+    for plan_id in plans:
         log.info("resuming", plan=plan_id)
         if _finished(stopping, resume(settings, store, SystemClock(), plan_id), plan=plan_id) is not None:
             log.info("resumed and finished", plan=plan_id)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Condition
+from typing import Final
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -25,6 +26,9 @@ from policyengine.scheduler.calendar import next_fire
 from policyengine.scheduler.fire import FireLog, claim, first_fire
 
 log = structlog.get_logger()
+
+CLOCK_DRIFT: Final = timedelta(minutes=5)
+"""How far ahead of now an instant that has fired may lie."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ class SchedulerService:
     def _first(self, job: Job, now: datetime) -> datetime:
         """A schedule that never fired yet waits for its cron, and begins its interval at once."""
         step = timedelta(seconds=job.schedule.interval_s or 0)
-        return first_fire(self._fires.last_fire(job.name) or now - step, now, self._next_fire[job])
+        return first_fire(self._fires.last_fire(job.name, until=now) or now - step, now, self._next_fire[job])
 
     def _begin(self, before: Callable[[], None] | None, due: Mapping[Job, datetime]) -> None:
         with self._work() as begins:
@@ -124,7 +128,12 @@ class SchedulerService:
             if begins:
                 self._try(job, at)
                 # instants that passed while this one ran are skipped: they would only do the same again
-                self._arm(job, self._next_fire[job](max(at, self._clock.now())))
+                self._arm(job, self._next_fire[job](self._done_until(at)))
+
+    def _done_until(self, at: datetime) -> datetime:
+        """The later of ``at`` and now; an instant far ahead was told by a clock that has been put right since."""
+        now = self._clock.now()
+        return now if at > now + CLOCK_DRIFT else max(at, now)
 
     def _try(self, job: Job, at: datetime) -> None:
         try:

@@ -178,6 +178,7 @@ def scan_value(row: ScanRow, counts: Mapping[ComplianceState, int]) -> ScanRecor
 def plan_row(plan: Plan) -> PlanRow:
     document = {
         "createdAt": plan.created_at.isoformat(),
+        "unenforced": plan.unenforced,
         "unmended": [[u.cluster.text, u.policy, u.reason] for u in plan.unmended],
     }
     return PlanRow(id=plan.id, hash=plan.hash, created=plan.created_at, scope=plan.scope, document=to_text(document))
@@ -190,6 +191,7 @@ def plan_value(row: PlanRow, steps: list[StepRow]) -> Plan:
         steps=tuple(step_value(step) for step in steps),
         unmended=tuple(Unmended(ResourceId(id), policy, reason) for id, policy, reason in document["unmended"]),
         scope=row.scope,
+        unenforced=document["unenforced"],
     )
 
 

@@ -11,7 +11,7 @@ from sqlmodel import col
 from policyengine.errors import StoreError, UsageError
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.remediation.steps import TRANSITIONS, Plan, StepOutcome, StepState
-from policyengine.store import mapping
+from policyengine.store import leases, mapping
 from policyengine.store.tables import OperationRow, PlanRow, StepRow
 
 _NEAR = 1000
@@ -67,7 +67,8 @@ def progress(session: Session, row: PlanRow) -> dict[str, StepOutcome]:
     return {step.id: outcome for step in steps if (outcome := mapping.outcome_value(step)) is not None}
 
 
-def record_outcome(session: Session, plan: PlanRow, outcome: StepOutcome) -> None:
+def record_outcome(session: Session, plan: PlanRow, outcome: StepOutcome, owner: str | None) -> bool:
+    """See `Store.record_outcome`."""
     step = session.scalar(select(StepRow).where(col(StepRow.plan) == plan.number, col(StepRow.id) == outcome.step_id))
     if step is None:
         raise StoreError(f"plan `{plan.id}` has no step `{outcome.step_id}`")
@@ -76,12 +77,21 @@ def record_outcome(session: Session, plan: PlanRow, outcome: StepOutcome) -> Non
             f"step `{step.id}` of plan `{plan.id}` is {step.state} and cannot become {outcome.state.value}",
             help="another process may be carrying out the same plan",
         )
+    contested = outcome.state is StepState.INTENT and _may_begin(session, plan, step, outcome, owner)
     _follow_operation(session, step, outcome)
     step.state = outcome.state.value
     step.at = outcome.at
     step.message = mapping.storable(outcome.message)
     step.operation_url = outcome.operation_url
     step.attempts = outcome.attempts
+    return contested
+
+
+def _may_begin(session: Session, plan: PlanRow, step: StepRow, outcome: StepOutcome, owner: str | None) -> bool:
+    """Checked where the intent is stored: of two processes, and of two plans for one object, one goes first."""
+    if owner is not None:
+        leases.demand(session, plan, owner)
+    return leases.is_contested(session, plan, step, at=outcome.at)
 
 
 def _follow_operation(session: Session, step: StepRow, outcome: StepOutcome) -> None:

@@ -25,9 +25,10 @@ def record_fire(session: Session, schedule: str, fire_time: datetime) -> bool:
     return True
 
 
-def last_fire(session: Session, schedule: str) -> datetime | None:
-    return session.scalar(
+def last_fire(session: Session, schedule: str, until: datetime | None) -> datetime | None:
+    query = (
         select(func.max(col(FireRow.fire_time)))
         .join(ScheduleRow, col(ScheduleRow.number) == col(FireRow.schedule))
         .where(col(ScheduleRow.name) == schedule)
     )
+    return session.scalar(query if until is None else query.where(col(FireRow.fire_time) <= until))

@@ -6,30 +6,35 @@ from collections.abc import Iterator, Mapping
 
 from policyengine.errors import StoreError
 from policyengine.model.values import JSON, is_array
+from policyengine.remediation.habits import SECRET_NAMES, is_empty
 from policyengine.remediation.steps import Plan
 
 _PROTECTED = "configurationprotectedsettings"
 
 
 def refuse_literals(plan: Plan) -> None:
-    """Raises StoreError when a request body holds a protected setting that is not a ``secretRef``.
+    """Raises StoreError when a request body holds, where a secret belongs, anything but a ``secretRef``.
 
-    The message names the setting, never its value. Source: user experience, "Policy file format", secrets.
+    A template fills such properties from its parameters. The message names the property, never its value.
+    Source: user experience, "Policy file format", secrets.
     """
     for step in plan.steps:
         for name in _literals(step.write.body):
             raise StoreError(
-                f"step `{step.id}` cannot be stored: the protected setting `{name}` of `{step.write.id}` is a literal",
+                f"step `{step.id}` cannot be stored: the {name} of `{step.write.id}` is a literal",
                 help="write {secretRef: {env: NAME}} or {secretRef: {file: PATH}} in its place",
             )
 
 
 def _literals(value: JSON) -> Iterator[str]:
-    """Names of protected settings that hold a literal, at any depth; templates may nest bodies."""
+    """What holds a literal, in words, at any depth; templates may nest bodies."""
     if isinstance(value, Mapping):
         for key, member in value.items():
             if key.casefold() == _PROTECTED:
-                yield from _literal_settings(key, member)
+                yield from (f"protected setting `{name}`" for name in _literal_settings(key, member))
+            elif key.casefold() in SECRET_NAMES:
+                if not is_empty(member) and not _is_reference(member):
+                    yield f"secret property `{key}`"
             else:
                 yield from _literals(member)
     elif is_array(value):

@@ -16,10 +16,13 @@ from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState, Finding
 from policyengine.remediation.steps import Plan, StepOutcome
-from policyengine.store import bulk, compliance, inventory, plans, scans, schedules, secrets
+from policyengine.store import bulk, compliance, inventory, leases, plans, scans, schedules, secrets
 from policyengine.store.database import BUSY_TIMEOUT_S, Database
 from policyengine.store.records import Change, PairVerdict, PolicyRecord, RollupRow, ScanRecord, SyncRecord
 from policyengine.store.schema import prepare
+
+LEASE_S = 30.0
+"""How long a process may be silent before another one may take its plan over."""
 
 PAGE = 500
 """Clusters read at a time: memory stays flat however large the fleet."""
@@ -225,10 +228,37 @@ class Store:
         with self._database.read() as session:
             return plans.progress(session, plans.named(session, plan_id))
 
-    def record_outcome(self, plan_id: str, outcome: StepOutcome) -> None:
-        """Durable when it returns. A move that `TRANSITIONS` does not allow raises and changes nothing."""
+    def record_outcome(self, plan_id: str, outcome: StepOutcome, *, owner: str | None = None) -> bool:
+        """Durable when it returns. True: another plan has written to the object, which must be read once more.
+
+        A move that `TRANSITIONS` does not allow raises and changes nothing. Neither does an INTENT that must not be:
+        StoreError when the plan's lease is not ``owner``'s, RemediationError when another plan is writing to the
+        object at this moment.
+        """
         with self._database.write(durable=True) as session:
-            plans.record_outcome(session, plans.named(session, plan_id), outcome)
+            return plans.record_outcome(session, plans.named(session, plan_id), outcome, owner)
+
+    def take_lease(self, plan_id: str, owner: str, at: datetime, *, seconds: float = LEASE_S) -> None:
+        """From now on only ``owner`` (an `Owner.text`) carries out the plan, for so long.
+
+        Raises RemediationError naming the process that does so already.
+        """
+        with self._database.write(durable=True) as session:
+            leases.take(session, plans.named(session, plan_id), owner, at=at, seconds=seconds)
+
+    def renew_lease(self, plan_id: str, owner: str, at: datetime, *, seconds: float = LEASE_S) -> None:
+        """Raises StoreError when another process has taken the plan over."""
+        with self._database.write() as session:
+            leases.renew(session, plans.named(session, plan_id), owner, at=at, seconds=seconds)
+
+    def release_lease(self, plan_id: str, owner: str) -> None:
+        with self._database.write() as session:
+            leases.release(session, plans.named(session, plan_id), owner)
+
+    def leased_plans(self, at: datetime) -> set[str]:
+        """Ids of the plans that some process is carrying out."""
+        with self._database.read() as session:
+            return leases.held(session, at)
 
     def start_remediation(self, plan_id: str, at: datetime, by: str) -> None:
         """Starting again is resuming: who started first, and when, stays."""
@@ -254,6 +284,7 @@ class Store:
         with self._database.write(durable=True) as session:
             return schedules.record_fire(session, schedule, fire_time)
 
-    def last_fire(self, schedule: str) -> datetime | None:
+    def last_fire(self, schedule: str, *, until: datetime | None = None) -> datetime | None:
+        """The latest fire, up to ``until``: what a wrong clock recorded ahead of it does not count."""
         with self._database.read() as session:
-            return schedules.last_fire(session, schedule)
+            return schedules.last_fire(session, schedule, until)

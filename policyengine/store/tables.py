@@ -249,6 +249,16 @@ class OperationRow(SQLModel, table=True):
     outcome: str | None = None
 
 
+class LeaseRow(SQLModel, table=True):
+    """Who is carrying out a plan, until when unless he says so again."""
+
+    __tablename__ = "lease"
+
+    plan: int = Field(primary_key=True, foreign_key="plan.number")
+    owner: str
+    expires: datetime = Field(sa_type=UtcDateTime)
+
+
 class ScheduleRow(SQLModel, table=True):
     __tablename__ = "schedule"
 

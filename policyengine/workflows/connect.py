@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from policyengine.errors import ArmNotAuthorized, ConfigError
@@ -16,8 +17,12 @@ from policyengine.workflows.settings import Settings
 if TYPE_CHECKING:
     from policyengine.arm.client import ArmClient
     from policyengine.arm.credentials import Credential
+    from policyengine.arm.throttle import Throttle
 
 TOKEN_VARIABLE = "POLICYENGINE_TOKEN"
+
+_throttles: dict[tuple[str, float, float], Throttle] = {}
+_one_throttle = Lock()
 
 
 def open_store(settings: Settings) -> Store:
@@ -34,7 +39,21 @@ def arm_client(settings: Settings) -> ArmClient:
         writes_per_second=budget.writes_per_second,
         reads_per_second=budget.reads_per_second,
         jitter=random.random,
+        throttle=_throttle(settings),
     )
+
+
+def _throttle(settings: Settings) -> Throttle:
+    """One for the process: what runs side by side has one budget, whatever thread it is in."""
+    from policyengine.arm.throttle import Throttle
+    from policyengine.arm.timer import LoopTimer
+
+    budget = settings.arm.budget
+    key = (settings.arm.endpoint.rstrip("/").casefold(), budget.reads_per_second, budget.writes_per_second)
+    with _one_throttle:
+        if key not in _throttles:
+            _throttles[key] = Throttle(LoopTimer(), reads_per_second=key[1], writes_per_second=key[2])
+        return _throttles[key]
 
 
 def _credential(kind: str, endpoint: str) -> Credential:

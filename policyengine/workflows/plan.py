@@ -29,13 +29,17 @@ from policyengine.workflows.sync import OnProgress
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What to plan for; None means all. ``max`` bounds the number of clusters."""
+    """What to plan for; None means all. ``max`` bounds the number of clusters.
+
+    ``unenforced``: also for assignments that say DoNotEnforce. Only a person who names one may ask for that.
+    """
 
     assignment: str | None = None
     policy: str | None = None
     scope: str | None = None
     cluster: str | None = None
     max: int | None = None
+    unenforced: bool = False
 
     @property
     def words(self) -> str:
@@ -81,7 +85,7 @@ async def make_plan(
         created_at=clock.now(),
         scope=request.words,
         selected=frozenset(p.key for p in chosen),
-        unenforced=request.assignment is not None,
+        unenforced=request.unenforced,
     )
     store.save_plan(plan)
     return Planned(plan, estimate(plan, settings.arm.budget.writes_per_second), len(known), live.failures)

@@ -6,6 +6,7 @@ import getpass
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from policyengine.clock import Clock
 from policyengine.compliance.judge import judge
@@ -17,7 +18,9 @@ from policyengine.model.states import ComplianceState, Reason
 from policyengine.remediation.steps import Plan, StepOutcome, StepState
 from policyengine.store.store import Store
 from policyengine.workflows.connect import arm_client
+from policyengine.workflows.lease import leased
 from policyengine.workflows.load import load
+from policyengine.workflows.permission import Permission
 from policyengine.workflows.scan import REMEDIATION, record_of, world_of
 from policyengine.workflows.settings import Settings
 from policyengine.workflows.sync import unwatched
@@ -67,24 +70,32 @@ async def remediate(
     on_event: EventListener | None = None,
     resume: bool = False,
     started_by: str | None = None,
+    unattended: bool = False,
 ) -> Remediated:
-    """Raises RemediationError for a plan that must not be applied (again), UsageError for one nobody knows."""
+    """Raises RemediationError for a plan that must not be applied (again), or is being applied by another process,
+    UsageError for one nobody knows, PolicyError for policy files that cannot be used.
+
+    ``unattended``: only what assignments allow to be written without a person.
+    """
     plan = store.plan(plan_id)
-    guard(settings, store, plan, resume=resume)
-    store.start_remediation(plan.id, clock.now(), started_by or getpass.getuser())
-    async with arm_client(settings) as client:
-        outcomes = await execute(
-            plan,
-            client,
-            store,
-            clock,
-            resume=resume,
-            parallel=settings.remediation.parallel,
-            secrets=SecretResolver(os.environ),
-            on_event=on_event or _unheard,
-        )
-    if all(outcome.state.is_final for outcome in outcomes):
-        store.finish_remediation(plan.id, clock.now())
+    async with leased(store, clock, plan.id) as progress:
+        guard(settings, store, plan, resume=resume)
+        permission = Permission.of(plan, load(settings.policies), store, clock, unattended=unattended)
+        store.start_remediation(plan.id, clock.now(), started_by or getpass.getuser())
+        async with arm_client(settings) as client:
+            outcomes = await execute(
+                plan,
+                client,
+                progress,
+                clock,
+                resume=resume,
+                parallel=settings.remediation.parallel,
+                secrets=SecretResolver(os.environ),
+                on_event=on_event or _unheard,
+                may_send=partial(permission.may_send, client),
+            )
+        if all(outcome.state.is_final for outcome in outcomes):
+            store.finish_remediation(plan.id, clock.now())
     judged, note = await _judge_again(settings, store, clock, plan, outcomes)
     return Remediated(plan, tuple(outcomes), judged, note)
 

@@ -33,27 +33,32 @@ class Outcome:
 
 async def run_assignment(settings: Settings, store: Store, clock: Clock, name: str) -> Outcome:
     """Raises PolicyEngineError; what was written before stays recorded and can be resumed."""
-    assignment = select(load(settings.policies).policies, assignment=name)[0].assignment
     result = await scan(
         settings, store, clock, ScanRequest(assignment=name), on_sync=unwatched, on_scan=unwatched, trigger=SCHEDULE
     )
     counts = total_counts(result.lines)
+    # Asked only now: a scan takes its time, and what was decided during it counts.
+    assignment = select(load(settings.policies).policies, assignment=name)[0].assignment
     continuous = assignment.remediation_mode is RemediationMode.CONTINUOUS
     if not continuous or assignment.enforcement_mode is EnforcementMode.DO_NOT_ENFORCE or not result.complete:
         return Outcome(result.scan.id, counts)
     planned = await make_plan(settings, store, clock, PlanRequest(assignment=name), unwatched)
     if not planned.plan.runnable:
         return Outcome(result.scan.id, counts)
-    done = await remediate(settings, store, clock, planned.plan.id, started_by=SERVICE)
+    done = await remediate(settings, store, clock, planned.plan.id, started_by=SERVICE, unattended=True)
     states = Counter(outcome.state.value for outcome in done.outcomes)
     return Outcome(result.scan.id, counts, planned.plan.id, states)
 
 
-def interrupted(store: Store) -> list[str]:
-    """The plans that a service began and did not finish; those a person began are left to that person."""
-    return store.unfinished_plans(started_by=SERVICE)
+def interrupted(store: Store, clock: Clock) -> list[str]:
+    """The plans that a service began, did not finish, and that nobody is carrying out.
+
+    Those a person began are left to that person.
+    """
+    at_work = store.leased_plans(clock.now())
+    return [id for id in store.unfinished_plans(started_by=SERVICE) if id not in at_work]
 
 
 async def resume(settings: Settings, store: Store, clock: Clock, plan_id: str) -> Remediated:
-    """Finish a remediation that a service began."""
-    return await remediate(settings, store, clock, plan_id, started_by=SERVICE, resume=True)
+    """Finish a remediation that a service began, as far as its policies still ask for it."""
+    return await remediate(settings, store, clock, plan_id, started_by=SERVICE, resume=True, unattended=True)

@@ -267,6 +267,39 @@ def test_a_throttled_request_gives_up_in_the_end() -> None:
     assert len(run.server.heard) == 10
 
 
+def test_a_bucket_closed_for_an_hour_gets_one_request_and_no_more() -> None:
+    async def many(run: Run) -> list[type[BaseException]]:
+        puts = [await asyncio.gather(put(run), return_exceptions=True) for _ in range(3)]
+        with pytest.raises(ArmThrottled, match="wants no more such requests for 60 min"):
+            run.arm.demand_open("PUT", FLUX)
+        run.arm.demand_open("GET", FLUX)
+        run.arm.demand_open("PUT", FLUX.replace("5b0c", "0000"))
+        return [type(error) for (error,) in puts]
+
+    result, run = against(refused(429, "TooManyRequests", retry_after="3600"), act=many)
+
+    assert result == [ArmThrottled] * 3
+    assert len(run.server.heard) == 1
+    assert sum(run.timer.slept) < 5.0
+
+
+def test_a_throttled_request_holds_the_others_back_too() -> None:
+    """Heard while the first one waits: the second does not go before the time is over."""
+    gone: list[float] = []
+
+    async def two(run: Run) -> None:
+        await put(run)
+        began = run.timer.now
+        await asyncio.gather(put(run), put(run))
+        gone.append(run.timer.now - began)
+
+    _, paused = against(refused(429, "TooManyRequests", retry_after="17"), answer(201, {}), act=two)
+    against(answer(201, {}), act=two)
+
+    assert len(paused.server.heard) == 4
+    assert gone[0] > gone[1]  # after a pause nothing bursts
+
+
 def test_another_operation_in_progress_is_waited_for() -> None:
     busy = refused(409, "OperationInProgress", "Another operation is in progress.")
     result, run = against(busy, busy, answer(200, {}), act=put)
@@ -428,6 +461,16 @@ def test_a_forgotten_operation_is_not_found_and_a_foreign_one_not_asked_for() ->
     error, run = against(answer(200, {}), act=follow_foreign)
     assert isinstance(error, ArmRejected)
     assert not run.server.heard
+
+
+def test_an_operation_that_moves_to_another_host_is_not_followed() -> None:
+    async def follow(run: Run) -> Any:
+        return await run.arm.wait("/operations/1")
+
+    error, run = against(answer(202, None, location="http://127.0.0.1:1/operations/2"), act=follow)
+
+    assert isinstance(error, ArmRejected)
+    assert len(run.server.heard) == 1
 
 
 def test_a_foreign_operation_url_does_not_undo_an_accepted_write() -> None:

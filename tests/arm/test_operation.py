@@ -4,7 +4,16 @@ import pytest
 
 from policyengine.arm.answer import Answer
 from policyengine.arm.causes import Cause
-from policyengine.arm.operation import POLL_AFTER_S, Done, Failed, Operation, Wait, is_settled, operation_url
+from policyengine.arm.operation import (
+    LONGEST_POLL_S,
+    POLL_AFTER_S,
+    Done,
+    Failed,
+    Operation,
+    Wait,
+    is_settled,
+    operation_url,
+)
 
 URL = "https://arm.example/operations/1"
 
@@ -32,6 +41,10 @@ def test_failure_brings_the_innermost_cause(status: str) -> None:
 
 def test_a_failure_without_an_error_is_still_a_failure() -> None:
     assert next_step(200, {"status": "Failed", "error": None}) == Failed("Failed", Cause("", ""))
+
+
+def test_a_service_that_wants_to_be_left_alone_for_days_is_looked_at_all_the_same() -> None:
+    assert next_step(200, {"status": "InProgress"}, retry_after="864000") == Wait(LONGEST_POLL_S, URL, "InProgress")
 
 
 def test_a_location_runs_while_it_answers_202_and_may_move() -> None:

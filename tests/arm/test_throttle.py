@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ class ManualTimer:
         self._sleepers.append((self.now + seconds, len(self._sleepers), event))
         await event.wait()
 
-    async def run(self, *work: asyncio.Task[None]) -> None:
+    async def run(self, *work: asyncio.Task[object]) -> None:
         """Let time pass until all the work is done."""
         while not all(task.done() for task in work):
             for _ in range(5):
@@ -113,6 +114,14 @@ def test_a_wait_is_told_with_its_reason() -> None:
 
     asyncio.run(main())
     assert heard == [("write budget of subscription a", 12.0)]
+
+
+def test_threads_that_book_at_once_get_instants_of_their_own() -> None:
+    bucket = Bucket(1000.0)
+    with ThreadPoolExecutor(8) as pool:
+        booked = list(pool.map(lambda _: bucket.book(0.0), range(4000)))
+
+    assert len({round(instant * 1000) for instant in booked}) == 4000
 
 
 @given(st.floats(0.5, 100), st.floats(1, 50), st.lists(st.floats(0, 0.5), min_size=1, max_size=60))

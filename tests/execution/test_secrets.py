@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,34 @@ def test_what_is_missing_is_named_and_no_value_is_shown(tmp_path: Path) -> None:
             resolver.resolve(body({"secretRef": reference}))
         assert message in missing.value.message
     assert "s3cret" not in repr(resolver)
+
+
+PEM = "-----BEGIN KEY-----\nb3BlbnNzaC1rZXk\nQUJDREVGRw==\n-----END KEY-----"
+QUOTED = 'pa"ss\\word/1234'
+
+
+@pytest.mark.parametrize(
+    ("secret", "text"),
+    [
+        (PEM, PEM),
+        (PEM, " ".join(PEM.split())),
+        (PEM, json.dumps({"key": PEM})),
+        (PEM, json.dumps(json.dumps({"key": PEM}))),
+        (PEM, "line 2 is b3BlbnNzaC1rZXk"),
+        (PEM, base64.b64encode(PEM.encode()).decode()),
+        (base64.b64encode(PEM.encode()).decode(), "it holds QUJDREVGRw== and b3BlbnNzaC1rZXk"),
+        (QUOTED, json.dumps({"key": QUOTED})),
+        (QUOTED, json.dumps(json.dumps({"key": QUOTED}))),
+        (QUOTED, base64.urlsafe_b64encode(QUOTED.encode()).decode()),
+        ("åpen-sesam", json.dumps("åpen-sesam")),
+    ],
+)
+def test_a_secret_is_found_in_whatever_form_it_is_quoted(secret: str, text: str) -> None:
+    scrubbed = SecretResolver({"A": secret}).resolve({"a": {"secretRef": {"env": "A"}}}).scrub(text)
+
+    assert MASK in scrubbed
+    for piece in ("b3BlbnNzaC1rZXk", "QUJDREVGRw", "word", "sesam", *text.split()[-1:]):
+        assert piece not in scrubbed
 
 
 def test_a_text_that_quotes_a_secret_is_scrubbed() -> None:

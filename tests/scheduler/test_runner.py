@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import httpx
 import pytest
 import structlog
 
@@ -19,10 +20,12 @@ from policyengine.emulator import Emulator, RunningEmulator
 from policyengine.model.fleet import parse_fleet
 from policyengine.remediation.steps import StepState
 from policyengine.scheduler.runner import resume_all, run_due
+from policyengine.store.owners import Owner
 from policyengine.store.store import Store
 from policyengine.workflows.data import data_root
 from policyengine.workflows.plan import PlanRequest, make_plan
 from policyengine.workflows.scan import ScanRequest, scan
+from policyengine.workflows.scheduled import SERVICE
 from policyengine.workflows.settings import ArmSettings, Settings
 from policyengine.workflows.sync import unwatched
 
@@ -168,9 +171,74 @@ def test_it_stops_when_told_to_and_is_finished_by_the_next_start(place: Place, s
     assert sum(place.accepted_writes().values()) == 3
 
 
+def test_an_incomplete_scan_is_followed_by_no_remediation(place: Place, store: Store) -> None:
+    place.assign(ASSIGNMENT + CONTINUOUS)
+    fault = {"method": "GET", "path": "*/osl-03/*", "status": 403, "times": 1000}
+    assert httpx.post(f"{place.settings.arm.endpoint}/_emulator/faults", json=fault).is_success
+    told = dict(fire(place, store))
+
+    assert told["run finished"]["plan"] is None
+    assert not place.accepted_writes()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (ASSIGNMENT, "its assignment is not remediated continuously"),
+        (ASSIGNMENT + CONTINUOUS + "  enforcementMode: DoNotEnforce\n", "its assignment is not enforced"),
+        (ASSIGNMENT.replace("name: shops", "name: others"), "it is not assigned any more"),
+    ],
+    ids=["manual", "DoNotEnforce", "gone"],
+)
+def test_what_was_interrupted_goes_on_only_as_far_as_it_is_still_wanted(
+    place: Place, store: Store, text: str, reason: str
+) -> None:
+    place.assign(ASSIGNMENT + CONTINUOUS)
+    plan_id = asyncio.run(begin(place.settings, store, SERVICE))
+    place.assign(text)
+    resume_all(place.settings, store, Event())
+
+    outcomes = store.progress(plan_id).values()
+    assert {outcome.state for outcome in outcomes} == {StepState.SKIPPED}
+    assert all(outcome.message.endswith(reason) for outcome in outcomes)
+    assert not place.accepted_writes()
+    assert store.unfinished_plans() == []
+
+
+def test_what_is_decided_during_the_scan_counts(place: Place, store: Store) -> None:
+    place.assign(ASSIGNMENT + CONTINUOUS)
+    scanned = store.record_scan
+
+    def record_scan(**facts: Any) -> Any:
+        place.assign(ASSIGNMENT + CONTINUOUS + "  enforcementMode: DoNotEnforce\n")
+        return scanned(**facts)
+
+    store.record_scan = record_scan  # type: ignore[method-assign]
+    told = dict(fire(place, store))
+
+    assert told["run finished"]["plan"] is None
+    assert not place.accepted_writes()
+
+
+def test_what_another_service_left_behind_is_finished_at_the_next_fire(place: Place, store: Store) -> None:
+    """Its lease had not run out when this service started."""
+    place.assign(ASSIGNMENT + CONTINUOUS)
+    plan_id = asyncio.run(begin(place.settings, store, SERVICE))
+    elsewhere = Owner("other-host", "0123", 7, "1", "a").text
+    store.take_lease(plan_id, elsewhere, SystemClock().now())
+    with structlog.testing.capture_logs() as told:
+        resume_all(place.settings, store, Event())
+    assert told == []
+    assert store.unfinished_plans() == [plan_id]
+
+    store.take_lease(plan_id, elsewhere, SystemClock().now(), seconds=0)
+    assert ("resumed and finished", {"plan": plan_id, "log_level": "info"}) in fire(place, store)
+    assert sum(place.accepted_writes().values()) == 3
+
+
 def test_it_leaves_to_people_what_people_began(place: Place, store: Store) -> None:
     place.assign(ASSIGNMENT + CONTINUOUS)
-    plan_id = asyncio.run(begin_by_hand(place.settings, store))
+    plan_id = asyncio.run(begin(place.settings, store, "anna"))
 
     with structlog.testing.capture_logs() as told:
         resume_all(place.settings, store, Event())
@@ -179,9 +247,10 @@ def test_it_leaves_to_people_what_people_began(place: Place, store: Store) -> No
     assert store.unfinished_plans() == [plan_id]
 
 
-async def begin_by_hand(settings: Settings, store: Store) -> str:
+async def begin(settings: Settings, store: Store, by: str) -> str:
+    """Start a remediation, and come no further."""
     clock = SystemClock()
     await scan(settings, store, clock, ScanRequest(), on_sync=unwatched, on_scan=unwatched)
     planned = await make_plan(settings, store, clock, PlanRequest(), unwatched)
-    store.start_remediation(planned.plan.id, clock.now(), "anna")
+    store.start_remediation(planned.plan.id, clock.now(), by)
     return planned.plan.id

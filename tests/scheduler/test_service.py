@@ -125,6 +125,36 @@ def test_a_restart_does_not_fire_again_what_fired(store: Store, runs: Runs) -> N
             assert runs.no_more()
 
 
+def test_a_fire_that_a_wrong_clock_recorded_far_ahead_stops_nothing(store: Store, runs: Runs) -> None:
+    now = slot(datetime.now(UTC))
+    for recorded in (now - 3 * STEP, now + 4 * STEP):
+        store.record_fire("rare", recorded)
+    with serving(runs, store, SystemClock(), Job("rare", RARE)) as service:
+        assert runs.next() == "rare"
+        assert runs.no_more()
+        assert service.upcoming() == {"rare": now + STEP}
+
+
+class Stumbling:
+    """Tells these instants, one after another, and stays at the last."""
+
+    def __init__(self, *instants: datetime) -> None:
+        self._instants = list(instants)
+
+    def now(self) -> datetime:
+        return self._instants.pop(0) if len(self._instants) > 1 else self._instants[0]
+
+
+def test_a_clock_put_right_during_a_run_is_followed(store: Store, runs: Runs) -> None:
+    now = slot(datetime.now(UTC))
+    clock = Stumbling(now - STEP, now - 3 * STEP, now)
+    with serving(runs, store, clock, Job("rare", RARE)) as service:
+        assert [runs.next(), runs.next()] == ["rare", "rare"]
+        assert runs.no_more()
+        assert service.upcoming() == {"rare": now + STEP}
+    assert not store.record_fire("rare", now - 2 * STEP), "it fired after the instant it was put back to"
+
+
 def test_two_services_on_one_database_fire_an_instant_once(url: str, runs: Runs) -> None:
     job = Job("rare", RARE)
     with (
@@ -191,7 +221,7 @@ def test_a_run_that_raises_does_not_stop_the_schedule(store: Store, clock: Manua
 class Forgetful:
     """Fires that cannot be remembered."""
 
-    def last_fire(self, schedule: str) -> datetime | None:
+    def last_fire(self, schedule: str, *, until: datetime) -> datetime | None:
         return None
 
     def record_fire(self, schedule: str, fire_time: datetime) -> bool:

@@ -268,6 +268,18 @@ def test_a_literal_secret_is_found_however_deep(store: Store) -> None:
         store.save_plan(with_body({"configurationProtectedSettings": "hunter2"}))
 
 
+@pytest.mark.parametrize("name", ["accountKey", "ACCOUNTKEY", "sasToken", "clientSecret", "privateKey"])
+def test_a_property_known_as_secret_holds_a_reference_or_nothing(store: Store, name: str) -> None:
+    """A template fills it from a secure parameter; it never reaches the database."""
+    with pytest.raises(StoreError, match=f"secret property `{name}`") as error:
+        store.save_plan(with_body({"properties": {"azureBlob": {"url": "https://b", name: "hunter2"}}}))
+    assert "hunter2" not in error.value.message
+    assert store.plans() == []
+
+    for harmless in ({"secretRef": {"env": "KEY"}}, None, ""):
+        store.save_plan(with_body({"properties": {"azureBlob": {name: harmless}}}))
+
+
 def test_references_to_secrets_are_stored(store: Store) -> None:
     settings = {"a": {"secretRef": {"env": "A"}}, "b": {"secretRef": {"file": "/run/b"}}, "c": None}
     whole = with_body({"properties": {"configurationProtectedSettings": settings}})

@@ -25,3 +25,5 @@ def test_the_last_fire_is_the_latest_time_not_the_latest_record(store: Store) ->
     store.record_fire("web-baseline", NOON + timedelta(hours=1))
 
     assert store.last_fire("edge-baseline") == NOON
+    assert store.last_fire("edge-baseline", until=NOON - timedelta(minutes=1)) == NOON - timedelta(hours=1)
+    assert store.last_fire("edge-baseline", until=NOON - timedelta(days=1)) is None

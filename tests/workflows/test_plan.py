@@ -84,7 +84,8 @@ def test_an_assignment_that_is_not_enforced_is_planned_only_by_its_name(fleet: P
 
     everything = fleet.plan().plan
     by_policy = fleet.plan(policy="agent").plan
-    by_name = fleet.plan(assignment="announced").plan
+    by_name = fleet.plan(assignment="announced", unenforced=True).plan
+    by_schedule = fleet.plan(assignment="announced").plan
 
     assert {step.policies for step in everything.steps} == {("edge",)}
     assert {u.policy for u in everything.unmended} == {"announced"}
@@ -93,6 +94,9 @@ def test_an_assignment_that_is_not_enforced_is_planned_only_by_its_name(fleet: P
         "its assignment is not enforced (DoNotEnforce); plan it by name to write all the same"
     }
     assert {step.policies for step in by_name.steps} == {("announced",)}
+    assert fleet.store.plan(by_name.id).unenforced
+    assert by_schedule.steps == ()
+    assert not by_schedule.unenforced
 
 
 @pytest.mark.parametrize(

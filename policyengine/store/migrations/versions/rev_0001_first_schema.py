@@ -38,7 +38,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP VIEW compliance_state")
     for table in (
-        *("fire", "schedule", "operation", "step", "plan"),
+        *("fire", "schedule", "lease", "operation", "step", "plan"),
         *("history", "scan_count", "scan", "rollup", "finding", "state_block", "reason", "assignment"),
         *("sync", "resource_group", "subscription", "management_group", "cluster"),
     ):
@@ -222,6 +222,12 @@ def _plans() -> None:
         sa.Column("ended", INSTANT),
         sa.Column("outcome", sa.String()),
         sa.ForeignKeyConstraint(["plan", "step"], ["step.plan", "step.id"]),
+    )
+    op.create_table(
+        "lease",
+        sa.Column("plan", sa.Integer(), sa.ForeignKey("plan.number"), primary_key=True),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("expires", INSTANT, nullable=False),
     )
 
 

@@ -1,0 +1,277 @@
+"""Steps against a service that does what the emulator never would; the client is real, the answers are scripted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from policyengine.arm import ArmClient, StaticToken
+from policyengine.clock import SystemClock
+from policyengine.errors import ArmNotAuthorized, RemediationError
+from policyengine.execution import Event, SecretResolver, StepLeft, execute
+from policyengine.model.ids import ResourceId
+from policyengine.model.resource import ARC, EXTENSIONS, Cluster, ResourceWrite
+from policyengine.remediation.diff import writable_fingerprint
+from policyengine.remediation.steps import Plan, Step, StepOutcome, StepState
+from policyengine.store import Store
+
+NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
+GROUP = "/subscriptions/aaaaaaaa-0000-4000-8000-00000000000a/resourceGroups/shops"
+ENDPOINT = "https://arm.example"
+OPERATION = f"{ENDPOINT}/operations/1"
+SECRET = {"configurationProtectedSettings": {"key": {"secretRef": {"env": "KEY"}}}}
+
+
+class NoTime:
+    """Waiting takes none."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+def live(train: str = "Stable", state: str = "Succeeded") -> dict[str, Any]:
+    return {"properties": {"extensionType": "microsoft.flux", "releaseTrain": train, "provisioningState": state}}
+
+
+@dataclass
+class Service:
+    """``objects`` answers reads of the extension in order, the last one again and again; ``put`` answers writes."""
+
+    objects: list[dict[str, Any] | None]
+    put: Callable[[Any], httpx.Response] = lambda body: httpx.Response(201, json=body)
+    operation: dict[str, Any] | None = None
+    puts: int = 0
+    heard: list[str] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        self.heard.append(path)
+        if request.method != "GET":
+            self.puts += 1
+            return self.put(json.loads(request.content))
+        if path == "/operations/1" and self.operation is not None:
+            return httpx.Response(200, json=self.operation)
+        if not path.endswith("/flux"):
+            return httpx.Response(200, json={"properties": {"connectivityStatus": "Connected"}})
+        now = self.objects.pop(0) if len(self.objects) > 1 else self.objects[0]
+        return httpx.Response(404) if now is None else httpx.Response(200, json=now)
+
+
+@dataclass
+class Bench:
+    store: Store
+    events: list[Event] = field(default_factory=list)
+
+    def plan(self, *names: str, before: dict[str, Any] | None = None, **properties: Any) -> Plan:
+        steps = []
+        for number, name in enumerate(names or ("c",)):
+            cluster = ResourceId(f"{GROUP}/providers/{ARC}/{name}")
+            body = {"extensionType": "microsoft.flux", "releaseTrain": "Stable", **properties}
+            write = ResourceWrite(cluster.extension(EXTENSIONS, "flux"), "2024-11-01", {"properties": body})
+            seen = writable_fingerprint(before, EXTENSIONS)
+            steps.append(Step(f"s{number:03}", cluster, ("p",), write, seen, ()))
+        plan = Plan(NOW, tuple(steps))
+        self.store.save_plan(plan)
+        return plan
+
+    def stands(self, plan: Plan, *states: StepState, url: str | None = None) -> None:
+        for state in states:
+            self.store.record_outcome(plan.id, StepOutcome("s000", state, NOW, operation_url=url))
+
+    def carry_out(self, plan: Plan, service: Service, *, key: str = "", **more: Any) -> list[StepOutcome]:
+        async def main() -> tuple[StepOutcome, ...]:
+            transport = httpx.MockTransport(service)
+            async with ArmClient(
+                ENDPOINT, StaticToken("t"), transport=transport, timer=NoTime(), jitter=lambda: 0.0
+            ) as arm:
+                return await execute(
+                    plan,
+                    arm,
+                    more.pop("store", self.store),
+                    SystemClock(),
+                    secrets=SecretResolver({"KEY": key}),
+                    on_event=self.events.append,
+                    **more,
+                )
+
+        return list(asyncio.run(main()))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Store.open(f"sqlite:///{tmp_path}/store.db") as store:
+        yield Bench(store)
+
+
+def test_a_secret_nobody_can_compare_is_never_taken_as_written(bench: Bench) -> None:
+    """The object appeared with the declared fields; whether it has the secret, nobody can see."""
+    service = Service([live()])
+    (outcome,) = bench.carry_out(bench.plan(**SECRET), service, key="s3cret-value")
+
+    assert outcome.state is StepState.STALE
+    assert not service.puts
+
+
+def test_an_unanswered_write_that_still_moves_is_waited_for(bench: Bench) -> None:
+    """The service shows the old fields until it is through; only then the object tells whose work it was."""
+    plan = bench.plan(before=live("Preview"))
+    bench.stands(plan, StepState.INTENT)
+    service = Service([live("Preview", "Updating"), live("Preview", "Updating"), live("Stable")])
+    (outcome,) = bench.carry_out(plan, service, resume=True)
+
+    assert (outcome.state, outcome.message) == (StepState.SUCCEEDED, "")
+    assert not service.puts
+
+
+def test_an_accepted_write_is_followed_by_its_stored_operation(bench: Bench) -> None:
+    """The resource looks well, since the operation never got to it."""
+    plan = bench.plan()
+    bench.stands(plan, StepState.INTENT, StepState.ACCEPTED, url=OPERATION)
+    failed = {"status": "Failed", "error": {"code": "InstallationFailed", "message": "no room"}}
+    service = Service([live()], operation=failed)
+    (outcome,) = bench.carry_out(plan, service, resume=True)
+
+    assert (outcome.state, outcome.message) == (StepState.FAILED, "InstallationFailed: no room")
+    assert "/operations/1" in service.heard
+
+
+def test_a_request_nobody_wants_any_more_is_not_sent(bench: Bench) -> None:
+    async def may_send(step: Step, cluster: Cluster) -> str:
+        assert cluster.id == step.cluster
+        return "nobody asks for it" if cluster.name == "a" else ""
+
+    service = Service([None, live()])
+    outcomes = bench.carry_out(bench.plan("a", "b"), service, may_send=may_send)
+
+    assert [(o.state, o.message) for o in outcomes] == [
+        (StepState.SKIPPED, "nobody asks for it"),
+        (StepState.SUCCEEDED, ""),
+    ]
+    assert service.puts == 1
+
+
+@dataclass
+class Contested:
+    """A store in which another plan wrote to every object, or is writing now."""
+
+    store: Store
+    now: bool
+
+    def progress(self, plan_id: str) -> dict[str, StepOutcome]:
+        return self.store.progress(plan_id)
+
+    def record_outcome(self, plan_id: str, outcome: StepOutcome) -> bool:
+        if self.now and outcome.state is StepState.INTENT:
+            raise RemediationError("plan p-other is writing to the same object now")
+        self.store.record_outcome(plan_id, outcome)
+        return outcome.state is StepState.INTENT
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "puts"),
+    [(live("Preview"), StepState.STALE, 0), (live(), StepState.SUCCEEDED, 0), (None, StepState.SUCCEEDED, 1)],
+)
+def test_what_another_plan_wrote_to_is_looked_at_once_more(
+    bench: Bench, found: dict[str, Any] | None, state: StepState, puts: int
+) -> None:
+    service = Service([None, found, live()])
+    (outcome,) = bench.carry_out(bench.plan(), service, store=Contested(bench.store, now=False))
+
+    assert (outcome.state, service.puts) == (state, puts)
+
+
+def test_what_another_plan_is_writing_to_is_left(bench: Bench) -> None:
+    service = Service([None])
+    plan = bench.plan()
+    (outcome,) = bench.carry_out(plan, service, store=Contested(bench.store, now=True))
+
+    assert outcome.state is StepState.PLANNED
+    assert [e.reason for e in bench.events if isinstance(e, StepLeft)] == [
+        "plan p-other is writing to the same object now"
+    ]
+    assert (service.puts, bench.store.progress(plan.id)) == (0, {})
+
+
+def test_a_subscription_closed_for_an_hour_is_tried_once(bench: Bench) -> None:
+    closed = httpx.Response(429, headers={"Retry-After": "3600"}, json={"error": {"code": "TooManyRequests"}})
+    service = Service([None], put=lambda _: closed)
+    plan = bench.plan(*(f"c-{n}" for n in range(30)))
+    outcomes = bench.carry_out(plan, service, parallel=1)
+
+    assert {outcome.state for outcome in outcomes} == {StepState.PLANNED}
+    assert service.puts == 1
+    assert len([e for e in bench.events if isinstance(e, StepLeft)]) == 30
+    assert [o.attempts for o in bench.store.progress(plan.id).values()] == [1], "the others were not even begun"
+
+
+def quoting(status: int, **headers: str) -> Callable[[Any], httpx.Response]:
+    """Refuses, and quotes the whole request."""
+
+    def put(body: Any) -> httpx.Response:
+        message = f"{body['properties']['configurationProtectedSettings']['key']} in {json.dumps(body)}"
+        return httpx.Response(status, headers=headers, json={"error": {"code": "E", "message": message}})
+
+    return put
+
+
+KEY = '-----BEGIN KEY-----\nfirst-"line"-s3cret\nsecond-line-s3cret\n-----END KEY-----'
+
+
+def test_a_refusal_that_quotes_a_secret_of_many_lines_is_not_quoted(bench: Bench) -> None:
+    (outcome,) = bench.carry_out(bench.plan(**SECRET), Service([None], put=quoting(400)), key=KEY)
+
+    assert outcome.state is StepState.FAILED
+    assert "s3cret" not in outcome.message
+    assert "••••" in outcome.message
+
+
+def test_a_step_that_is_left_does_not_tell_its_secret(bench: Bench) -> None:
+    bench.carry_out(bench.plan(**SECRET), Service([None], put=quoting(429, **{"Retry-After": "3600"})), key=KEY)
+
+    assert "s3cret" not in str(bench.events)
+    assert "••••" in str(bench.events)
+
+
+def test_an_error_that_ends_it_all_does_not_tell_a_secret(bench: Bench) -> None:
+    with pytest.raises(ArmNotAuthorized) as error:
+        bench.carry_out(bench.plan(**SECRET), Service([None], put=quoting(401)), key=KEY)
+
+    assert "s3cret" not in f"{error.value!r} {vars(error.value)}"
+
+
+def test_the_secret_that_was_sent_is_taken_out_even_when_it_has_changed_since(bench: Bench) -> None:
+    environment = {"KEY": "old-s3cret"}
+
+    def put(body: Any) -> httpx.Response:
+        environment["KEY"] = "new"
+        return quoting(400)(body)
+
+    async def main() -> str:
+        async with ArmClient(
+            ENDPOINT, StaticToken("t"), transport=httpx.MockTransport(Service([None], put=put)), timer=NoTime()
+        ) as arm:
+            (outcome,) = await execute(
+                bench.plan(**SECRET),
+                arm,
+                bench.store,
+                SystemClock(),
+                secrets=SecretResolver(environment),
+                on_event=bench.events.append,
+            )
+        return outcome.message
+
+    assert "s3cret" not in asyncio.run(main())
