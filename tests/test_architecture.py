@@ -29,25 +29,28 @@ MAY_IMPORT: dict[str, set[str]] = {
     "templates": FOUNDATION | {"text", "expressions"},
     "remediation": CORE | {"templates"},
     "reports": CORE,
+    "testing": CORE | {"templates", "remediation"},
     "store": CORE | {"templates", "remediation"},
     "arm": FOUNDATION | {"text"},
     "inventory": FOUNDATION | {"text", "arm"},
     "execution": CORE | {"templates", "remediation", "store", "arm", "inventory"},
     "emulator": FOUNDATION | {"text", "expressions", "templates"},
-    "workflows": CORE | {"templates", "remediation", "reports", "store", "arm", "inventory", "execution"},
+    "workflows": CORE | {"templates", "remediation", "reports", "testing", "store", "arm", "inventory", "execution"},
     "scheduler": FOUNDATION | {"language", "workflows", "store"},
     "web": FOUNDATION | {"workflows"},
-    "cli": CORE | {"remediation", "reports", "execution", "store", "workflows", "scheduler", "web"},
+    "cli": CORE | {"remediation", "reports", "testing", "execution", "store", "workflows", "scheduler", "web"},
 }
 EXCEPTIONS = {
-    # the demo and the emulator command are where both sides of the wire meet
+    # the demo, policy tests that apply a plan, and the emulator command are where both sides of the wire meet
     "policyengine.workflows.demo": {"emulator"},
+    "policyengine.workflows.after_apply": {"emulator"},
     "policyengine.cli.emulator": {"emulator"},
 }
 
 PURE = {"model", "text", "expressions", "language", "evaluation", "effects", "compliance", "templates"} | {
     "remediation",
     "reports",
+    "testing",
 }
 IMPURE_MODULES = {
     "os",

@@ -25,6 +25,7 @@ from policyengine.cli import (
     scan,
     serve,
     status,
+    test,
     validate,
     version,
 )
@@ -46,6 +47,7 @@ app = typer.Typer(
 COMMANDS = (
     ("demo", demo.command),
     ("validate", validate.command),
+    ("test", test.command),
     ("scan", scan.command),
     ("status", status.command),
     ("explain", explain.command),

@@ -7,6 +7,7 @@ Raises ExpressionError when an expression that matters cannot be evaluated.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -129,39 +130,41 @@ def _read(operand: Value | Count | JMESPath, subject: Subject) -> JSON | Nothing
         return operand.value.evaluate(subject.expression_context)
     if isinstance(operand, JMESPath):
         return operand.expression.search(subject.document, at=subject.context.at)
-    if isinstance(operand.over, Field):
-        return _count_field(operand, operand.over, subject)
-    return _count_value(operand, operand.over, subject)
+    counted = counted_subjects(operand, subject)
+    if counted is None:
+        return NO_RESULT
+    return sum(operand.where is None or evaluate(operand.where, inner) for inner in counted)
 
 
-def _count_field(count: Count, over: Field, subject: Subject) -> int:
+def counted_subjects(count: Count, subject: Subject) -> Iterator[Subject] | None:
+    """The subject once for every member that ``count`` looks at, `where` not yet asked; None when there is no result.
+
+    Raises ExpressionError for what cannot be counted.
+    """
+    if isinstance(count.over, Field):
+        return _counted_fields(count.over, subject)
+    return _counted_values(count, count.over, subject)
+
+
+def _counted_fields(over: Field, subject: Subject) -> Iterator[Subject]:
     """Source: policy language §5.2."""
     name = field_name(over, subject)
     steps = fields.steps(name, subject.resource.type, subject.context.aliases)
     if "[*]" not in name:
         raise ExpressionError(f"`count` needs a field with `[*]`, `{name}` has none")
-    total = 0
-    for pins, member in members(subject.resource.document, steps or (), subject.pins):
-        inner = subject.counting(Counted(name.casefold(), member, is_field=True), pins)
-        total += count.where is None or evaluate(count.where, inner)
-    return total
+    found = members(subject.resource.document, steps or (), subject.pins)
+    return (subject.counting(Counted(name.casefold(), member, is_field=True), pins) for pins, member in found)
 
 
-def _count_value(count: Count, over: Value, subject: Subject) -> int | Nothing:
+def _counted_values(count: Count, over: Value, subject: Subject) -> Iterator[Subject] | None:
     """Null counts as empty; what is no array cannot be counted. Source: policy language §5.3."""
     items = over.value.evaluate(subject.expression_context)
-    if items is None:
-        return 0
     if items is NO_RESULT:
-        return NO_RESULT
-    if isinstance(items, Nothing) or not is_array(items):
+        return None
+    if items is not None and (isinstance(items, Nothing) or not is_array(items)):
         raise ExpressionError(f"`count` needs an array to count, got `{over.value.source}`")
     name = (count.name or DEFAULT_COUNT_NAME).casefold()
-    total = 0
-    for item in items:
-        inner = subject.counting(Counted(name, item, is_field=False), subject.pins)
-        total += count.where is None or evaluate(count.where, inner)
-    return total
+    return (subject.counting(Counted(name, item, is_field=False), subject.pins) for item in items or ())
 
 
 def field_name(operand: Field, subject: Subject) -> str:

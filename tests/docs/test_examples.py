@@ -21,6 +21,7 @@ from policyengine.store.store import Store
 from policyengine.workflows.data import data_root
 from policyengine.workflows.load import load
 from policyengine.workflows.plan import PlanRequest, make_plan
+from policyengine.workflows.policy_tests import TestRequest, run_tests
 from policyengine.workflows.scan import ScanRequest, scan
 from policyengine.workflows.settings import Settings, load_settings
 from policyengine.workflows.sync import unwatched
@@ -56,6 +57,14 @@ def test_the_policies_of_the_reference_fit_together_and_can_be_assigned(page: Ca
     assert errors(diagnostics) == []
     assert [policy.key for policy in bind(library, ALIASES)] == ["teams/extension", "teams/config"]
     assert len(documents) == 5
+
+
+def test_the_policy_test_of_the_reference_passes(page: Callable[[str], Page], tmp_path: Path) -> None:
+    for number, block in enumerate(page("docs/authoring.md").blocks("yaml")):
+        (tmp_path / f"{number}.yaml").write_text(block, encoding="utf-8")
+    done = asyncio.run(run_tests(TestRequest([str(tmp_path)], ["library:"])))
+
+    assert (done.passed, done.failed) == (3, 0), list(done.cases)
 
 
 def test_the_settings_shown_are_the_defaults_with_the_library_added(
