@@ -12,7 +12,7 @@ from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.values import JSON, UNDEFINED, canonical_json, is_array
 from policyengine.text.nodes import Entry, MappingNode, SequenceNode, to_value
 
-_TYPES: Final[Mapping[str, tuple[str, Callable[[JSON], bool]]]] = {
+TYPES: Final[Mapping[str, tuple[str, Callable[[JSON], bool]]]] = {
     "String": ("text", lambda value: isinstance(value, str)),
     "Array": ("a list", is_array),
     "Object": ("a mapping", lambda value: isinstance(value, Mapping)),
@@ -72,9 +72,9 @@ def _parse_parameter(entry: Entry, problems: Problems, verbatim: bool) -> Parame
 def _parse_type(fields: Fields) -> str:
     entry = fields.entry("type")
     if entry is None:
-        fields.missing("type", one_of(_TYPES))
+        fields.missing("type", one_of(TYPES))
         return "String"
-    return fields.choice("type", {name: name for name in _TYPES}, "String")
+    return fields.choice("type", {name: name for name in TYPES}, "String")
 
 
 def mismatch(parameter: Parameter, value: JSON) -> tuple[str, str] | None:
@@ -83,7 +83,7 @@ def mismatch(parameter: Parameter, value: JSON) -> tuple[str, str] | None:
     Null fits every type; an empty list of allowed values allows everything. Allowed values are compared with case,
     for a list element by element.
     """
-    noun, fits = _TYPES[parameter.type]
+    noun, fits = TYPES[parameter.type]
     if value is None:
         return None
     if not fits(value):

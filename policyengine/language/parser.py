@@ -33,6 +33,8 @@ _KINDS: Final[Mapping[str, Callable[[Fields, AliasCatalogue], Document]]] = {
     "Exemption": lambda document, _aliases: parse_exemption(document),
 }
 _READ_ELSEWHERE: Final = ("PolicyTest", "Project", "Fleet")
+DOCUMENT_KINDS: Final = (*_KINDS, *_READ_ELSEWHERE)
+"""Every kind of document there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,17 @@ def _parse(node: Node, problems: Problems, aliases: AliasCatalogue, fallback_nam
         return _parse_ours(Fields(node, "the document", problems), aliases)
     if is_azure(node):
         return parse_azure(node, problems, fallback_name=fallback_name)
+    if _is_json_schema(node):
+        return None
     help = f"begin with `apiVersion: {API_VERSION}` and a `kind`, or give an Azure definition with a `policyRule`"
     problems.error("unknown-document", "this is not a policy document", first_line(node), help)
     return None
+
+
+def _is_json_schema(node: MappingNode) -> bool:
+    """Schemas may lie beside the documents that name them; editors read them."""
+    dialect = node.get("$schema")
+    return isinstance(dialect, ScalarNode) and str(dialect.value).startswith("https://json-schema.org/")
 
 
 def _parse_ours(document: Fields, aliases: AliasCatalogue) -> Document | None:
@@ -108,6 +118,6 @@ def _parse_ours(document: Fields, aliases: AliasCatalogue) -> Document | None:
             document.close()
             return parsed
     assert kind is not None
-    help = did_you_mean(word, (*_KINDS, *_READ_ELSEWHERE))
+    help = did_you_mean(word, DOCUMENT_KINDS)
     problems.error("unknown-document", f"`{word}` is not a kind of document", kind.span, help)
     return None

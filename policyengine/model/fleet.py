@@ -27,15 +27,16 @@ from policyengine.model.values import JSON
 
 API_VERSION = "policyengine/v1"
 
-_FLEET = (
+FLEET_KEYS = (
     *("apiVersion", "kind", "metadata", "tenantId", "managementGroups", "subscriptions", "resourceGroups"),
     *("templates", "clusters", "faults"),
 )
-_CLUSTER = (
+CLUSTER_KEYS = (
     *("use", "name", "kind", "subscription", "resourceGroup", "location", "tags", "identity", "properties"),
     *("extensions", "fluxConfigurations", "simulation"),
 )
 _DURATIONS = ("offlineFor", "pollInterval", "installDuration", "reconcileDuration")
+SIMULATION_KEYS = (*_DURATIONS, "installFailures", "reconcileFailures")
 _DURATION = re.compile(r"(\d+(\.\d+)?(ms|s|m|h|d))+")
 
 
@@ -86,7 +87,7 @@ def parse_fleet(value: JSON) -> FleetFile:
     root = Part(value)
     if root.value.get("apiVersion") != API_VERSION or root.value.get("kind") != "Fleet":
         raise root.error("is not a fleet", help=f"begin it with `apiVersion: {API_VERSION}` and `kind: Fleet`")
-    root.only("fleet", _FLEET)
+    root.only("fleet", FLEET_KEYS)
     reader = _ClusterReader(_read_tree(root), root.part("templates"))
     clusters: dict[ResourceId, Cluster] = {}
     simulations: dict[ResourceId, Mapping[str, JSON]] = {}
@@ -215,7 +216,7 @@ class _ClusterReader:
     def read(self, written: Part) -> tuple[Cluster, Mapping[str, JSON]]:
         """The cluster and its simulation."""
         part = self._filled(written)
-        part.only("cluster", _CLUSTER)
+        part.only("cluster", CLUSTER_KEYS)
         head = self._head(part)
         extensions = [_read_extension(self._filled(e), head) for e in part.items("extensions")]
         configurations = [_read_flux_configuration(self._filled(c), head) for c in part.items("fluxConfigurations")]
@@ -286,7 +287,7 @@ def _system_data(part: Part) -> dict[str, JSON]:
 
 
 def _read_simulation(part: Part) -> Mapping[str, JSON]:
-    part.only("simulation", (*_DURATIONS, "installFailures", "reconcileFailures"))
+    part.only("simulation", SIMULATION_KEYS)
     _refuse_bad_durations(part, _DURATIONS)
     part.part("installFailures")
     failures = part.part("reconcileFailures")

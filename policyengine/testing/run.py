@@ -185,13 +185,14 @@ def _check_body(step: Step, write: ExpectedWrite, at: datetime) -> Iterator[Mism
 
 
 def _clues(trial: Trial, got: ComplianceState) -> tuple[Clue, ...]:
-    """The clauses that made it so; those that read a parameter of the case come first."""
+    """The clauses that made it so; where some compare with a parameter of the case, those alone."""
     explanation = trial.explanation
     told = tuple(enumerate(_telling(explanation, got), start=1))
     deciding = [(n, clause) for n, clause in told if clause.result is (got is ComplianceState.COMPLIANT)]
     if explanation.related_type is None:
         deciding = [(n, clause) for n, clause in told if clause.result is (got is ComplianceState.NON_COMPLIANT)]
-    deciding.sort(key=lambda pair: not any(_given_names(trial, pair[1])))
+    on_given = [(n, clause) for n, clause in deciding if any(_given_names(trial, clause))]
+    deciding = on_given or deciding
     return tuple(Clue(n, len(told), _of_clause(clause), clause.span) for n, clause in deciding[:MAX_CLUES])
 
 
