@@ -30,6 +30,7 @@ from policyengine.cli import (
     validate,
     version,
 )
+from policyengine.cli import eval as evaluate
 from policyengine.cli.context import Cli, Color, LogFormat, Output
 from policyengine.cli.exit_codes import ExitCode, for_error
 from policyengine.cli.running import STOPS, leave
@@ -49,6 +50,7 @@ COMMANDS = (
     ("demo", demo.command),
     ("validate", validate.command),
     ("test", test.command),
+    ("eval", evaluate.command),
     ("schema", schema.command),
     ("scan", scan.command),
     ("status", status.command),
