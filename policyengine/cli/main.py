@@ -18,6 +18,7 @@ from policyengine.cli import (
     demo,
     emulator,
     explain,
+    fmt,
     inventory,
     plan,
     remediate,
@@ -49,6 +50,7 @@ app = typer.Typer(
 COMMANDS = (
     ("demo", demo.command),
     ("validate", validate.command),
+    ("fmt", fmt.command),
     ("test", test.command),
     ("eval", evaluate.command),
     ("schema", schema.command),
