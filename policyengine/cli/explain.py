@@ -37,7 +37,7 @@ def command(
     out.print(head(found))
     for line in explanation_lines(found, full=full):
         out.print(line)
-    if not found.applicable:
+    if not found.applicable and not found.explanations:
         out.print(
             "\nNo policy that was looked at applies to it:" if found.not_applicable else "\nNo policy is assigned."
         )

@@ -16,25 +16,30 @@ from policyengine.compliance.bound import BoundPolicy
 from policyengine.compliance.digest import digest_of, is_volatile
 from policyengine.compliance.order import depends_on
 from policyengine.compliance.parameters import Given, resolve
-from policyengine.effects import EFFECTS
+from policyengine.effects import EFFECTS, elsewhere
 from policyengine.effects.base import BoundEffect
+from policyengine.effects.manual import Manual
 from policyengine.errors import ExpressionError, PolicyError
 from policyengine.evaluation.subject import parameter
 from policyengine.expressions.compiled import CompiledValue, ExpressionContext
 from policyengine.language.aliases import AliasCatalogue
-from policyengine.language.details import EFFECTS as LANGUAGE_EFFECTS
-from policyengine.language.documents import Assignment, Exemption, Initiative, InitiativeMember, PolicyDefinition
+from policyengine.language.documents import (
+    Assignment,
+    Attestation,
+    Exemption,
+    Initiative,
+    InitiativeMember,
+    PolicyDefinition,
+)
 from policyengine.language.library import PolicyLibrary
 from policyengine.language.names import label
+from policyengine.language.providers import RESOURCE_MODES, is_provider_mode
 from policyengine.model.diagnostic import Diagnostic, Span, did_you_mean
 from policyengine.model.values import JSON, Nothing
 
 __all__ = ["BoundPolicy", "bind"]
 
-RESOURCE_MODES: Final = frozenset({"", "all", "indexed"})
-"""The modes whose resources we hold; an absent mode is like Indexed. Source: policy language §1.2."""
-
-_CANONICAL: Final = {name.casefold(): name for name in LANGUAGE_EFFECTS}
+_CANONICAL: Final = {name.casefold(): name for name in EFFECTS}
 
 _NO_INSTANT: Final = datetime(1970, 1, 1, tzinfo=UTC)  # nothing that is evaluated while binding may ask for the time
 
@@ -118,7 +123,7 @@ class _Binder:
 
     def bind_definition(self, slot: _Slot, definition: PolicyDefinition, given: Given) -> list[BoundPolicy]:
         parameters, problems = resolve(definition.parameters, given)
-        problems += _refused_mode(definition)
+        problems += _unknown_mode(definition)
         self.problems += problems
         effect_name = None if problems else self.effect_name(definition, parameters)
         if effect_name is None:
@@ -138,6 +143,10 @@ class _Binder:
         effect_name: str,
         effect: BoundEffect | None,
     ) -> BoundPolicy:
+        reference_id = slot.member.reference_id if slot.member else None
+        attestations = tuple(a for a in self.library.attestations if _names(a, slot.assignment))
+        if isinstance(effect, Manual):
+            effect = replace(effect, reference_id=reference_id, attestations=attestations)
         return BoundPolicy(
             key=slot.key,
             assignment=slot.assignment,
@@ -145,33 +154,27 @@ class _Binder:
             effect=effect,
             effect_name=effect_name,
             digest=digest_of(slot.assignment, definition, parameters),
-            volatile=is_volatile(definition),
+            volatile=is_volatile(definition) or any(a.expires_on for a in attestations),
             initiative=slot.initiative,
-            reference_id=slot.member.reference_id if slot.member else None,
+            reference_id=reference_id,
             parameters=parameters,
             spellings={folded: declared.name for folded, declared in definition.parameters.items()},
-            exemptions=tuple(e for e in self.library.exemptions if _exempts(e, slot.assignment)),
+            exemptions=tuple(e for e in self.library.exemptions if _names(e, slot.assignment)),
             unknown_aliases=unknown_aliases(definition.condition, self.aliases),
         )
 
     def effect_name(self, definition: PolicyDefinition, parameters: Mapping[str, JSON]) -> str | None:
-        """The canonical name of the effect that the bound parameters choose; None when there is none to act on."""
+        """The canonical name of the effect that the bound parameters choose; None after a problem."""
         span = definition.then.span or definition.span
         what = f"the effect of policy `{definition.name}`"
         name = self.constant(definition.then.effect, parameters, what, span)
         if isinstance(name, Nothing):
             return None
         canonical = _CANONICAL.get(str(name).casefold())
-        if canonical in EFFECTS:
-            return canonical
-        if canonical is not None:
-            message = f"{what} is `{canonical}`, which this release does not act on"
-            help = f"it acts on {', '.join(EFFECTS)}"
-            self.problems.append(Diagnostic("not-supported-yet", message, span, help))
-        else:
+        if canonical is None:
             near = did_you_mean(str(name), EFFECTS)
             self.problems.append(Diagnostic("unknown-effect", f"{what} is `{name}`, which does not exist", span, near))
-        return None
+        return canonical
 
     def constant(
         self, value: CompiledValue, parameters: Mapping[str, JSON], what: str, span: Span | None
@@ -206,17 +209,22 @@ def _given_by_assignment(assignment: Assignment, taker: str) -> Given:
 
 def _effect(definition: PolicyDefinition, name: str) -> BoundEffect | None:
     """None when nothing is evaluated. Static policies audit Microsoft's own premises. Source: §1.1."""
-    return None if definition.policy_type.casefold() == "static" else EFFECTS[name](definition)
+    if definition.policy_type.casefold() == "static" or name == "disabled":
+        return None
+    if is_provider_mode(definition.mode):
+        return elsewhere.bind(definition, name)
+    return EFFECTS[name](definition)
 
 
-def _refused_mode(definition: PolicyDefinition) -> list[Diagnostic]:
-    if (definition.mode or "").casefold() in RESOURCE_MODES or definition.policy_type.casefold() == "static":
+def _unknown_mode(definition: PolicyDefinition) -> list[Diagnostic]:
+    mode = definition.mode or ""
+    if mode.casefold() in RESOURCE_MODES or is_provider_mode(mode) or definition.policy_type.casefold() == "static":
         return []
-    message = f"policy `{definition.name}` has the mode `{definition.mode}`, which this release does not evaluate"
-    help = "such a policy speaks about what is inside a provider; only the modes `All` and `Indexed` are evaluated here"
-    return [Diagnostic("not-supported-yet", message, definition.span, help)]
+    message = f"policy `{definition.name}` has the mode `{mode}`, which does not exist"
+    help = "choose `All` or `Indexed`, or the mode of a provider, such as `Microsoft.Kubernetes.Data`"
+    return [Diagnostic("unknown-value", message, definition.span, help)]
 
 
-def _exempts(exemption: Exemption, assignment: Assignment) -> bool:
+def _names(document: Exemption | Attestation, assignment: Assignment) -> bool:
     """By name, or by the full id whose last segment is the name."""
-    return exemption.assignment.rpartition("/")[2].casefold() == assignment.name.casefold()
+    return document.assignment.rpartition("/")[2].casefold() == assignment.name.casefold()

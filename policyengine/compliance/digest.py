@@ -42,7 +42,7 @@ def digest_of(assignment: Assignment, definition: PolicyDefinition, parameters: 
             "semantics": SEMANTICS_VERSION,
             "if": _logic(definition.condition),
             "effect": definition.then.effect.source,
-            "details": _details(details) if details is not None else None,
+            "details": _details(details) if details is not None else definition.then.raw,
             "parameters": dict(parameters),
             "scope": assignment.scope.key,
             "notScopes": sorted(scope.text.casefold() for scope in assignment.not_scopes),

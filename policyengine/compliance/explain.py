@@ -5,27 +5,30 @@ Values only; the command line and the report put them on a page. Secrets are mas
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from policyengine.compliance.bound import BoundPolicy
+from policyengine.compliance.conflicts import judge_all
 from policyengine.compliance.judge import (
     Verdict,
     context_for,
     exemption_for,
-    judge,
     judge_without_exemptions,
 )
 from policyengine.effects import words
 from policyengine.effects.base import World
+from policyengine.effects.elsewhere import HandledElsewhere
 from policyengine.effects.existence import Candidate, candidates, related_type, sought
+from policyengine.effects.modify import Modify
 from policyengine.errors import PolicyEngineError
-from policyengine.evaluation import Context, Subject, Trace, trace
+from policyengine.evaluation import MASK, Context, Subject, Trace, trace
+from policyengine.evaluation.masking import names_secret
 from policyengine.language.documents import Exemption
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.states import ComplianceState
-from policyengine.model.values import walk
+from policyengine.model.values import JSON, walk
 
 _REPORTED: Final = frozenset({"complianceState"})
 
@@ -36,7 +39,8 @@ class Explanation:
 
     ``condition`` is the trace of the `if`; None when the policy is not evaluated here or the `if` fails with an
     error. ``candidates`` are the related resources, nearest first. ``underlying`` is the verdict without exemptions.
-    ``related_type`` is None for effects that look at the cluster alone.
+    ``related_type`` is None for effects that look at the cluster alone. ``operations`` says field by field what a
+    `modify` would write; empty when that is nothing, or cannot be told.
     """
 
     policy: BoundPolicy
@@ -48,8 +52,14 @@ class Explanation:
     condition: Trace | None = None
     related_type: str | None = None
     candidates: tuple[Candidate, ...] = ()
+    operations: tuple[str, ...] = ()
     exemption: Exemption | None = None
     message: str | None = None
+
+    @property
+    def is_handled_elsewhere(self) -> bool:
+        """True when a provider evaluates the policy for this cluster, so that it has no state here."""
+        return isinstance(self.policy.effect, HandledElsewhere) and self.verdict.reason is not None
 
     @property
     def matched(self) -> Resource | None:
@@ -60,8 +70,10 @@ class Explanation:
     @property
     def is_mendable(self) -> bool:
         """True when a request may help: the effect writes, and not only what the cluster reports is wrong."""
-        if self.policy.effect_name != "deployIfNotExists" or self.verdict.state is not ComplianceState.NON_COMPLIANT:
+        if self.verdict.state is not ComplianceState.NON_COMPLIANT:
             return False
+        if self.policy.effect_name != "deployIfNotExists":
+            return bool(self.operations)
         nearest = self.candidates[0] if self.candidates else None
         return nearest is None or nearest.is_other or not _is_only_reported(nearest)
 
@@ -71,19 +83,22 @@ class Explanation:
         return flux_report(self.candidates[0].resource) if self.candidates else None
 
 
-def explain(policy: BoundPolicy, cluster: Cluster, world: World) -> Explanation:
+def explain(policy: BoundPolicy, cluster: Cluster, world: World, *, rivals: Sequence[BoundPolicy] = ()) -> Explanation:
+    """``rivals`` are other policies, which may want the same field to be something else."""
     underlying = judge_without_exemptions(policy, cluster, world)
     condition, type, found = _look(policy, cluster, world)
+    operations = _operations(policy, cluster, world, underlying)
     return Explanation(
         policy=policy,
         cluster=cluster,
-        verdict=judge(policy, cluster, world),
+        verdict=judge_all([policy], cluster, world, rivals)[policy.key],
         underlying=underlying,
         through=through(policy),
-        fix=_fix(policy, cluster, context_for(policy, cluster, world), underlying, found),
+        fix=_fix(policy, cluster, context_for(policy, cluster, world), underlying, found, operations),
         condition=condition,
         related_type=type,
         candidates=found,
+        operations=operations,
         exemption=exemption_for(policy, cluster, world),
         message=_message(policy, cluster),
     )
@@ -146,12 +161,19 @@ def _look(
 
 
 def _fix(
-    policy: BoundPolicy, cluster: Cluster, context: Context, verdict: Verdict, found: tuple[Candidate, ...]
+    policy: BoundPolicy,
+    cluster: Cluster,
+    context: Context,
+    verdict: Verdict,
+    found: tuple[Candidate, ...],
+    operations: tuple[str, ...],
 ) -> str:
     """What would make the cluster compliant, in words; empty when it is, or when nobody can say."""
     effect = policy.effect
     if effect is None or verdict.state is not ComplianceState.NON_COMPLIANT:
         return ""
+    if operations:
+        return "modify the cluster: " + "; ".join(operations)
     if effect.details is None:
         return _change(verdict)
     nearest = found[0] if found else None
@@ -169,6 +191,28 @@ def _change(verdict: Verdict) -> str:
     if verdict.reason is None or verdict.reason.message == words.HOLDS_ALWAYS:
         return ""
     return f"change the cluster: {verdict.reason.message}"
+
+
+def _operations(policy: BoundPolicy, cluster: Cluster, world: World, verdict: Verdict) -> tuple[str, ...]:
+    effect = policy.effect
+    if not isinstance(effect, Modify) or verdict.state is not ComplianceState.NON_COMPLIANT:
+        return ()
+    try:
+        patch = effect.remedy(cluster, context_for(policy, cluster, world)).patch
+    except PolicyEngineError:
+        return ()
+    return tuple(
+        f"remove {path}" if wanted is None else f"set {path} to {MASK if names_secret(path) else words.value(wanted)}"
+        for path, wanted in _leaves(patch, "")
+    )
+
+
+def _leaves(patch: JSON, path: str) -> Iterator[tuple[str, JSON]]:
+    if not isinstance(patch, Mapping):
+        yield path, patch
+        return
+    for key, value in patch.items():
+        yield from _leaves(value, f"{path}.{key}" if path else key)
 
 
 def _is_only_reported(candidate: Candidate) -> bool:

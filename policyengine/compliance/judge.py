@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from policyengine.compliance.applicability import is_applicable
 from policyengine.compliance.bound import BoundPolicy
-from policyengine.effects.base import Judgement, Remedy, World
+from policyengine.effects.base import Amendment, Judgement, Remedy, World
+from policyengine.effects.elsewhere import HandledElsewhere
 from policyengine.errors import PolicyEngineError
 from policyengine.evaluation import Context, Subject, evaluate
 from policyengine.language.documents import Exemption
+from policyengine.language.syntax import Logic
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
 from policyengine.model.states import ComplianceState, Reason
@@ -65,7 +67,7 @@ def _judge_here(policy: BoundPolicy, cluster: Cluster, world: World) -> Verdict:
     return Verdict(judgement.state, judgement.reason, matched)
 
 
-def remedy_for(policy: BoundPolicy, cluster: Cluster, world: World) -> Remedy | None:
+def remedy_for(policy: BoundPolicy, cluster: Cluster, world: World) -> Remedy | Amendment | None:
     """What would mend the cluster; None when the effect never writes. Raises ExpressionError."""
     if policy.effect is None:
         return None
@@ -100,9 +102,20 @@ def _judge(policy: BoundPolicy, cluster: Cluster, context: Context) -> Judgement
     if alias is not None:
         return Judgement(ComplianceState.NOT_APPLICABLE, Reason("unknown-alias", f"`{alias}` is not an alias"))
     subject = Subject.of(cluster.resource, context)
+    if isinstance(effect, HandledElsewhere):
+        return _handled_elsewhere(effect, condition, subject, cluster)
     if effect.otherwise is ComplianceState.COMPLIANT and not is_applicable(condition, subject):
         return _NOT_APPLICABLE
     return effect.judge(cluster, context) if evaluate(condition, subject) else Judgement(effect.otherwise)
+
+
+def _handled_elsewhere(effect: HandledElsewhere, condition: Logic, subject: Subject, cluster: Cluster) -> Judgement:
+    """An `if` that cannot be evaluated here is the provider's affair too."""
+    try:
+        meant = evaluate(condition, subject)
+    except PolicyEngineError:
+        return _NOT_APPLICABLE
+    return effect.judge(cluster, subject.context) if meant else _NOT_APPLICABLE
 
 
 def _exempt(verdict: Verdict, exemption: Exemption) -> Verdict:

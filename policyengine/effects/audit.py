@@ -1,4 +1,7 @@
-"""audit: a cluster for which `if` holds is non-compliant; nothing is ever written. Source: policy language §6, §7."""
+"""audit and deny: a cluster for which `if` holds is non-compliant; nothing is ever written.
+
+They differ at write time only: what exists already gets the same state from both. Source: policy language §6, §7.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ class Audit:
     """``rule`` is what a finding is about: conditions that only say which clusters are meant are left out."""
 
     rule: Logic
-    name: ClassVar[str] = "audit"
+    name: str = "audit"
     otherwise: ClassVar[ComplianceState] = ComplianceState.COMPLIANT
     details: ClassVar[ExistenceDetails | None] = None
 
@@ -33,3 +36,7 @@ class Audit:
 
 def bind(definition: PolicyDefinition) -> Audit:
     return Audit(definition.rule or definition.condition)
+
+
+def bind_deny(definition: PolicyDefinition) -> Audit:
+    return Audit(definition.rule or definition.condition, "deny")

@@ -54,6 +54,17 @@ class Remedy:
     desired_properties: JSON = None
 
 
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """What would mend a cluster by changing the cluster itself: a merge patch of its document, perhaps an empty one.
+
+    ``tags`` in it names the tags that change; null takes one away.
+    """
+
+    patch: Mapping[str, JSON]
+    role_definition_ids: tuple[str, ...] = ()
+
+
 class BoundEffect(Protocol):
     """One effect with the part of the policy it needs."""
 
@@ -72,7 +83,7 @@ class BoundEffect(Protocol):
     def judge(self, cluster: Cluster, context: Context, /) -> Judgement:
         """The state of a cluster whose `if` holds. Raises ExpressionError."""
 
-    def remedy(self, cluster: Cluster, context: Context, /) -> Remedy | None:
+    def remedy(self, cluster: Cluster, context: Context, /) -> Remedy | Amendment | None:
         """What to write, None for an effect that never writes. Raises ExpressionError."""
 
 

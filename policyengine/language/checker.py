@@ -11,6 +11,7 @@ from policyengine.language.aliases import BUILT_IN_FIELDS, ENVELOPE, AliasCatalo
 from policyengine.language.documents import PolicyDefinition
 from policyengine.language.library import PolicyLibrary
 from policyengine.language.problems import Problems
+from policyengine.language.providers import PROVIDER_EFFECTS, handler_of, is_provider_mode
 from policyengine.language.syntax import Count, Field, JMESPath, Value
 from policyengine.language.walk import conditions_in, conditions_of, field_names
 from policyengine.model.diagnostic import Diagnostic, Span, did_you_mean
@@ -143,9 +144,20 @@ def _texts(value: JSON) -> Iterator[str]:
             yield from _texts(item)
 
 
+def handled_elsewhere(definition: PolicyDefinition, _aliases: AliasCatalogue) -> Iterator[_Warning]:
+    """A provider evaluates it inside itself: it has no state here. Source: policy language §1.2."""
+    effect = definition.then.effect
+    name = str(effect.constant) if effect.is_constant else ""
+    if is_provider_mode(definition.mode) or name.casefold() in {known.casefold() for known in PROVIDER_EFFECTS}:
+        message = f"policy `{definition.name}` is {handler_of(definition.mode, name)}"
+        help = "it has no compliance state here; assign it in Azure"
+        yield _Warning(message, definition.span, help)
+
+
 RULES: Final[dict[str, Check]] = {
     "bare-literal": bare_literal,
     "exists-operand": exists_operand,
+    "handled-elsewhere": handled_elsewhere,
     "list-operand": list_operand,
     "loose-existence": loose_existence,
     "unclosed-expression": unclosed_expression,

@@ -9,13 +9,14 @@ from typing import Final
 from policyengine.expressions.compiled import CompiledValue
 from policyengine.language.documents import Parameter
 from policyengine.language.fields import Fields, first_line
+from policyengine.language.modifications import parse_append, parse_modify
 from policyengine.language.problems import Problems
 from policyengine.language.rule import parse_logic
 from policyengine.language.scalars import compile_node
-from policyengine.language.syntax import Deployment, ExistenceDetails, Then
+from policyengine.language.syntax import Deployment, ExistenceDetails, Modification, Then
 from policyengine.model.diagnostic import Span, did_you_mean
 from policyengine.model.values import UNDEFINED
-from policyengine.text.nodes import Entry, MappingNode, Node, ScalarNode, describe, to_value
+from policyengine.text.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode, describe, to_value
 
 EFFECTS: Final = (
     *("addToNetworkGroup", "append", "audit", "auditIfNotExists", "deny", "denyAction", "deployIfNotExists"),
@@ -45,7 +46,15 @@ def parse_then(node: Node | None, rule: Fields) -> Then:
     if isinstance(details, MappingNode) and details.get("type") is not None:
         typed = parse_existence(details, problems)
     raw = None if details is None else to_value(details)
-    return Then(effect, typed, raw, first_line(node))
+    return Then(effect, typed, raw, first_line(node), _parse_modification(details, problems))
+
+
+def _parse_modification(details: Node | None, problems: Problems) -> Modification | None:
+    if isinstance(details, SequenceNode):
+        return parse_append(details, problems)
+    if isinstance(details, MappingNode) and details.get("operations") is not None:
+        return parse_modify(details, problems)
+    return None
 
 
 def _nothing(span: Span) -> ScalarNode:

@@ -1,4 +1,4 @@
-"""What authors write, as values: definitions, initiatives, assignments, exemptions. Everything remembers its place."""
+"""What authors write, as values: definitions, initiatives, assignments and more. Everything remembers its place."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from policyengine.language.syntax import Logic, Then
 from policyengine.model.diagnostic import Span
 from policyengine.model.ids import ResourceId
 from policyengine.model.scope import ScopePattern, ScopeTree
+from policyengine.model.states import ComplianceState
 from policyengine.model.values import JSON, UNDEFINED, Nothing
 
 
@@ -188,5 +189,38 @@ class Exemption:
         if self.expires_on is not None and at >= self.expires_on:
             return False
         if self.reference_ids and (reference_id or "").casefold() not in {r.casefold() for r in self.reference_ids}:
+            return False
+        return any(scope.covers(resource, tree) for scope in self.scopes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What an attestation rests on."""
+
+    description: str = ""
+    source_uri: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attestation:
+    """A person's word on clusters under a policy with the effect manual; after ``expires_on`` it says nothing."""
+
+    name: str
+    assignment: str
+    scopes: tuple[ScopePattern, ...]
+    state: ComplianceState  # COMPLIANT, NON_COMPLIANT or UNKNOWN
+    reference_id: str | None = None  # None: every manual member
+    expires_on: datetime | None = None  # aware, UTC; None: never
+    assessed_at: datetime | None = None  # the newest of several counts
+    owner: str = ""
+    comments: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    span: Span | None = None
+
+    def covers(self, resource: ResourceId, reference_id: str | None, tree: ScopeTree, *, at: datetime) -> bool:
+        """True while this attestation speaks for ``resource`` under that member."""
+        if self.expires_on is not None and at >= self.expires_on:
+            return False
+        if self.reference_id is not None and (reference_id or "").casefold() != self.reference_id.casefold():
             return False
         return any(scope.covers(resource, tree) for scope in self.scopes)

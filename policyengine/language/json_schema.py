@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
+from policyengine.language.attestations import STATES
 from policyengine.language.details import EFFECTS
 from policyengine.language.documents import EnforcementMode, ExemptionCategory, RemediationMode
 from policyengine.language.metadata import METADATA_KEYS, SEVERITIES
@@ -297,6 +298,23 @@ def exemption() -> Schema:
     return document("Exemption", spec)
 
 
+def attestation() -> Schema:
+    spec = obj(
+        {
+            "assignment": REFERENCE,
+            "policyDefinitionReferenceId": TEXT,
+            "scopes": {**TEXTS, "minItems": 1},
+            "complianceState": words(STATES),
+            "assessmentDate": TEXT,
+            "expiresOn": TEXT,
+            "comments": TEXT,
+            "evidence": array(obj({"description": TEXT, "sourceUri": TEXT})),
+        },
+        ("assignment", "scopes", "complianceState"),
+    )
+    return document("Attestation", spec)
+
+
 def policy_test() -> Schema:
     use = obj({"use": TEXT, "patch": ANY_OBJECT}, ("use",))
     fixture: Schema = {
@@ -393,6 +411,7 @@ SCHEMAS: Final[Mapping[str, Callable[[], Schema]]] = {
     "Initiative": initiative,
     "Assignment": assignment,
     "Exemption": exemption,
+    "Attestation": attestation,
     "PolicyTest": policy_test,
     "Fleet": fleet,
 }

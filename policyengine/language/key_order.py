@@ -18,8 +18,8 @@ _CONDITIONS: Final = frozenset({"if", "when", "where", "existenceCondition"})
 """Keys below which everything is conditions."""
 
 _DETAILS: Final = (
-    *("type", "name", "kind", "resourceGroupName", "existenceScope", "existenceCondition", "roleDefinitionIds"),
-    *("evaluationDelay", "deploymentScope", "deployment"),
+    *("type", "name", "kind", "resourceGroupName", "existenceScope", "existenceCondition", "conflictEffect"),
+    *("roleDefinitionIds", "evaluationDelay", "deploymentScope", "deployment", "operations"),
 )
 _EXPECT: Final = ("state", "reason", "failedClauses", "plan", "afterApply")
 _WRITE: Final = ("op", "type", "name", "body")
@@ -34,6 +34,7 @@ _BY_KIND: Final[Mapping[str, Mapping[tuple[str, ...], Sequence[str]]]] = {
         ("spec", "policyRule"): ("if", "then"),
         ("spec", "policyRule", "then"): ("effect", "details"),
         ("spec", "policyRule", "then", "details"): _DETAILS,
+        ("spec", "policyRule", "then", "details", "operations", "[]"): ("operation", "field", "value", "condition"),
     },
     "Initiative": {
         ("spec",): ("parameters", "groups", "dependsOn", "policies"),
@@ -54,6 +55,13 @@ _BY_KIND: Final[Mapping[str, Mapping[tuple[str, ...], Sequence[str]]]] = {
             *("assignment", "policyDefinitionReferenceIds", "scopes", "category", "reason", "expiresOn"),
             *("approvedBy", "remindBefore"),
         ),
+    },
+    "Attestation": {
+        ("spec",): (
+            *("assignment", "policyDefinitionReferenceId", "scopes", "complianceState", "assessmentDate"),
+            *("expiresOn", "comments", "evidence"),
+        ),
+        ("spec", "evidence", "[]"): ("description", "sourceUri"),
     },
     "PolicyTest": {
         ("spec",): ("policy", "fixtures", "cases"),

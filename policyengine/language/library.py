@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from policyengine.language.cycles import find_cycle
-from policyengine.language.documents import Assignment, Exemption, Initiative, PolicyDefinition, Reference
+from policyengine.language.documents import (
+    Assignment,
+    Attestation,
+    Exemption,
+    Initiative,
+    PolicyDefinition,
+    Reference,
+)
 from policyengine.language.names import Names, Versioned, is_ambiguous, label
 from policyengine.language.parser import Document
 from policyengine.language.problems import Problems
@@ -37,6 +44,7 @@ class PolicyLibrary:
     initiatives: tuple[Initiative, ...] = ()
     assignments: tuple[Assignment, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
+    attestations: tuple[Attestation, ...] = ()
     definition_names: Names[PolicyDefinition] = field(init=False, repr=False, compare=False)
     initiative_names: Names[Initiative] = field(init=False, repr=False, compare=False)
 
@@ -53,6 +61,7 @@ class PolicyLibrary:
             initiatives=_of(Initiative, listed),
             assignments=_of(Assignment, listed),
             exemptions=_of(Exemption, listed),
+            attestations=_of(Attestation, listed),
         )
         problems = Problems()
         _check_duplicates(library, problems)
@@ -81,6 +90,7 @@ def _check_duplicates(library: PolicyLibrary, problems: Problems) -> None:
     _check_names("initiative", [(i, i.version) for i in library.initiatives], problems)
     _check_names("assignment", [(a, None) for a in library.assignments], problems)
     _check_names("exemption", [(e, None) for e in library.exemptions], problems)
+    _check_names("attestation", [(a, None) for a in library.attestations], problems)
 
 
 def _check_names(noun: str, documents: Sequence[tuple[_Named, str | None]], problems: Problems) -> None:
@@ -108,7 +118,10 @@ def _check_references(library: PolicyLibrary, problems: Problems) -> None:
             checker.initiative(assignment.initiative)
         checker.messages(assignment)
     for exemption in library.exemptions:
-        checker.exemption(exemption)
+        checker.about_assignment(exemption.assignment, exemption.reference_ids, exemption.span)
+    for attestation in library.attestations:
+        ids = [attestation.reference_id] if attestation.reference_id else []
+        checker.about_assignment(attestation.assignment, ids, attestation.span)
 
 
 class _References:
@@ -171,14 +184,14 @@ class _References:
         ids = [message.reference_id for message in assignment.non_compliance_messages if message.reference_id]
         self.member_ids(ids, assignment, assignment.span)
 
-    def exemption(self, exemption: Exemption) -> None:
-        assignment = self.library.assignment(exemption.assignment)
+    def about_assignment(self, name: str, ids: Sequence[str], span: Span | None) -> None:
+        """What exemptions and attestations name: an assignment, and members of its initiative."""
+        assignment = self.library.assignment(name)
         if assignment is not None:
-            self.member_ids(exemption.reference_ids, assignment, exemption.span)
-        elif exemption.assignment:
-            help = did_you_mean(exemption.assignment, [a.name for a in self.library.assignments])
-            message = f"there is no assignment `{exemption.assignment}`"
-            self.problems.error("missing-reference", message, exemption.span, help)
+            self.member_ids(ids, assignment, span)
+        elif name:
+            help = did_you_mean(name, [a.name for a in self.library.assignments])
+            self.problems.error("missing-reference", f"there is no assignment `{name}`", span, help)
 
     def member_ids(self, ids: Sequence[str], assignment: Assignment, span: Span | None) -> None:
         """Every id must be a member of the initiative that is assigned."""

@@ -11,9 +11,10 @@ from typing import Final, TypeAlias
 
 from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.assignments import parse_assignment
+from policyengine.language.attestations import parse_attestation
 from policyengine.language.azure import is_azure, parse_azure
 from policyengine.language.definitions import parse_definition
-from policyengine.language.documents import Assignment, Exemption, Initiative, PolicyDefinition
+from policyengine.language.documents import Assignment, Attestation, Exemption, Initiative, PolicyDefinition
 from policyengine.language.exemptions import parse_exemption
 from policyengine.language.fields import Fields, first_line, one_of
 from policyengine.language.initiatives import parse_initiative
@@ -24,13 +25,14 @@ from policyengine.text.reader import read_leniently
 
 API_VERSION: Final = "policyengine/v1"
 
-Document: TypeAlias = PolicyDefinition | Initiative | Assignment | Exemption
+Document: TypeAlias = PolicyDefinition | Initiative | Assignment | Exemption | Attestation
 
 _KINDS: Final[Mapping[str, Callable[[Fields, AliasCatalogue], Document]]] = {
     "PolicyDefinition": parse_definition,
     "Initiative": lambda document, _aliases: parse_initiative(document),
     "Assignment": lambda document, _aliases: parse_assignment(document),
     "Exemption": lambda document, _aliases: parse_exemption(document),
+    "Attestation": lambda document, _aliases: parse_attestation(document),
 }
 _READ_ELSEWHERE: Final = ("PolicyTest", "Project", "Fleet")
 DOCUMENT_KINDS: Final = (*_KINDS, *_READ_ELSEWHERE)

@@ -17,6 +17,7 @@ CODES: Final[Mapping[str, str]] = {
     "duplicate-name": "two documents of one kind with the same name and version",
     "empty-logic": "`allOf` or `anyOf` without a condition",
     "exists-operand": "an `exists` with something other than true or false",
+    "handled-elsewhere": "a policy that a provider evaluates inside itself",
     "invalid-date": "text that is no ISO 8601 date",
     "invalid-duration": "text that is no duration such as `30m`",
     "invalid-expression": "a template expression that cannot be right",

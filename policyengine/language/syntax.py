@@ -127,13 +127,39 @@ class ExistenceDetails:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """One change to a field of the resource: ``add``, ``addOrReplace``, ``remove`` or ``append``.
+
+    ``condition`` false leaves it out. ``value`` is None for ``remove`` only. Source: policy language §6.1, §6.2.
+    """
+
+    kind: str
+    field: CompiledValue
+    value: CompiledValue | None = None
+    condition: CompiledValue | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Modification:
+    """`details` of modify, or of append, whose operations all are ``append``."""
+
+    operations: tuple[Operation, ...]
+    conflict_effect: CompiledValue
+    role_definition_ids: tuple[str, ...] = ()
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Then:
     """``effect`` may come from a parameter, so which details matter is known only once parameters are bound.
 
-    ``details`` holds the typed form when it names a related ``type``; ``raw`` is what was written, whatever it is.
+    ``details`` holds the typed form when it names a related ``type``, ``modification`` when it lists operations or
+    fields to append; ``raw`` is what was written, whatever it is.
     """
 
     effect: CompiledValue
     details: ExistenceDetails | None = None
     raw: JSON = field(default=None)
     span: Span | None = None
+    modification: Modification | None = None

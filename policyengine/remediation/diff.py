@@ -40,9 +40,9 @@ def holds(live: Mapping[str, JSON] | None, body: Mapping[str, JSON]) -> bool:
     """True when every declared field of ``body`` is in ``live``, as the service would store it.
 
     Secrets cannot be read back and are not compared; ``identity`` only where the service keeps one (it drops
-    it on AKS).
+    it on AKS). Tags are declared as a whole: one more than declared is not what was written.
     """
-    return live is not None and not differences(live, body)
+    return live is not None and not differences(live, body) and not _surplus_tags(live, body)
 
 
 def differences(live: Mapping[str, JSON], body: Mapping[str, JSON]) -> tuple[FieldChange, ...]:
@@ -60,6 +60,8 @@ def changes(live: Mapping[str, JSON] | None, write: ResourceWrite) -> tuple[Fiel
     found = [*_differences(live, write.body, habits), *_secret_changes(live, write.body)]
     if live is not None and write.method == "PUT":
         found += _resets(live, write.body, habits)
+    if live is not None:
+        found += _surplus_tags(live, write.body)
     return tuple(found)
 
 
@@ -129,6 +131,16 @@ def _secret_paths(value: JSON, path: str) -> Iterator[str]:
             yield from (f"{inner}.{name}" for name in member)
         elif not is_empty(member):
             yield inner
+
+
+def _surplus_tags(live: Mapping[str, JSON], body: Mapping[str, JSON]) -> list[FieldChange]:
+    """The tags that a write takes away by not naming them. Source: configuration API §8."""
+    declared, habits = get_folded(body, "tags"), _habits_of_document(live)
+    if not isinstance(declared, Mapping) or "tags" in habits.ignored:
+        return []
+    present = get_folded(live, "tags")
+    names = present if isinstance(present, Mapping) else {}
+    return [FieldChange(f"tags.{name}", names[name], None) for name in names if get_folded(declared, name) is None]
 
 
 def _resets(live: Mapping[str, JSON], body: Mapping[str, JSON], habits: Habits) -> Iterator[FieldChange]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from policyengine.model.resource import EXTENSIONS, FLUX_CONFIGURATIONS
+from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS
 from policyengine.model.values import JSON, get_folded, is_array, walk
 
 ENVELOPE: Final = frozenset({"id", "name", "type", "apiversion", "systemdata", "etag"})
@@ -74,6 +74,23 @@ HABITS: Final[Mapping[str, Habits]] = {
         },
         maps=frozenset({"kustomizations"}),
         create_only=frozenset({"scope", "namespace"}),
+    ),
+    AKS.casefold(): Habits(
+        read_only=frozenset(
+            {
+                *("provisioningstate", "powerstate", "currentkubernetesversion", "maxagentpools", "resourceuid"),
+                *("fqdn", "privatefqdn", "azureportalfqdn"),
+            }
+        ),
+    ),
+    ARC.casefold(): Habits(
+        read_only=frozenset(
+            {
+                *("provisioningstate", "connectivitystatus", "lastconnectivitytime", "kubernetesversion"),
+                *("agentversion", "totalnodecount", "totalcorecount", "offering", "miscellaneousproperties"),
+                *("managedidentitycertificateexpirationtime",),
+            }
+        ),
     ),
 }
 _OTHER: Final = Habits(read_only=frozenset({"provisioningstate"}))

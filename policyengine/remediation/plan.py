@@ -7,7 +7,7 @@ with its reason; nothing is dropped silently.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
@@ -15,8 +15,10 @@ from itertools import combinations
 from typing import Final
 
 from policyengine.compliance.bind import BoundPolicy
+from policyengine.compliance.conflicts import disputes
 from policyengine.compliance.judge import Verdict, judge, remedy_for
 from policyengine.effects.base import World
+from policyengine.effects.modify import Modify
 from policyengine.errors import ExpressionError, TemplateError
 from policyengine.language.documents import EnforcementMode
 from policyengine.model.ids import ResourceId
@@ -27,7 +29,7 @@ from policyengine.remediation.diff import changes, writable_fingerprint
 from policyengine.remediation.merge import find_clash, merge, without_nulls
 from policyengine.remediation.order import Order
 from policyengine.remediation.steps import Plan, Preflight, Step, Unmended
-from policyengine.remediation.writes import NothingToWrite, wants_of, writes_for
+from policyengine.remediation.writes import NothingToWrite, wants_of, with_whole_tags, writes_for
 
 FLUX: Final = "microsoft.flux"
 NOT_ENFORCED: Final = "its assignment is not enforced (DoNotEnforce); plan it by name to write all the same"
@@ -81,17 +83,24 @@ class _Planner:
 
     def plan(self, cluster: Cluster, *, first: int) -> tuple[list[Step], list[Unmended]]:
         verdicts = {policy.key: judge(policy, cluster, self.world) for policy in self.policies}
+        disputed = self.disputed(verdicts, cluster)
         wishes: list[_Wish] = []
         unmended: list[Unmended] = []
         for policy in self.policies:
             found, why = self.wishes(policy, verdicts[policy.key], cluster)
-            wishes += found
+            wishes += [replace(wish, refusal=wish.refusal or disputed.get(policy.key, "")) for wish in found]
             if why and self.is_asked(policy):
                 unmended.append(Unmended(cluster.id, policy.key, why))
         flux = frozenset(wish.want.id for wish in wishes if _extension_type(wish.want) == FLUX)
         order = Order({policy.key: policy.depends_on for policy in self.policies}, flux)
         steps, held = order.hold_back(order.arrange(_steps(cluster, wishes)), verdicts)
         return order.number(steps, first=first), unmended + held
+
+    def disputed(self, verdicts: Mapping[str, Verdict], cluster: Cluster) -> dict[str, str]:
+        """What another modify policy would want back: policy key → why its change must not be made."""
+        modifying = [policy for policy in self.policies if isinstance(policy.effect, Modify)]
+        found = disputes(modifying, verdicts, cluster, self.world)
+        return {dispute.policy: f"write conflict: {dispute.words}" for dispute in found}
 
     def is_asked(self, policy: BoundPolicy) -> bool:
         return self.selected is None or policy.key in self.selected
@@ -176,6 +185,7 @@ def _step(cluster: Cluster, acting: Sequence[_Wish], group: Sequence[_Wish], ref
     write = _request(acting, group)
     live = next((r for r in (cluster.resource, *cluster.children) if r.id == write.id), None)
     document = live.document if live else None
+    write = with_whole_tags(write, document or {})
     preflight, reason = _preflight(cluster, refusal)
     return Step(
         id="",

@@ -53,6 +53,14 @@ TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
 }
 
 
+_NOUNS: Mapping[str, str] = {
+    "extensions": "extension",
+    "fluxconfigurations": "fluxConfiguration",
+    "connectedclusters": "cluster",
+    "managedclusters": "cluster",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class FieldChange:
     """One field of one object: ``old`` → ``new``; None stands for absent. Secret values are masked."""
@@ -79,9 +87,7 @@ class Step:
     @property
     def action(self) -> str:
         """``create extension flux`` or ``update fluxConfiguration cluster-config``, for people."""
-        noun = {"extensions": "extension", "fluxconfigurations": "fluxConfiguration"}.get(
-            self.write.id.type.rpartition("/")[2].casefold(), self.write.id.type
-        )
+        noun = _NOUNS.get(self.write.id.type.rpartition("/")[2].casefold(), self.write.id.type)
         return f"{'create' if self.before is None else 'update'} {noun} {self.write.id.name}"
 
     @property

@@ -1,7 +1,7 @@
 """A remedy on one cluster → the requests that carry it out, or why there are none.
 
 Azure's definitions deploy a template: their writes replace the object. Our `require` changes only what differs:
-a PATCH of the declared fields, never a field that can only be set at creation.
+a PATCH of the declared fields, never a field that can only be set at creation. A `modify` is a PATCH of the cluster.
 Source: policy language §6.4; configuration API §2–§4.
 """
 
@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from policyengine.compliance.explain import healthy_but
-from policyengine.effects.base import Remedy, World
-from policyengine.evaluation.places import resource_group_value, subscription_value
+from policyengine.effects.base import Amendment, Remedy, World
+from policyengine.evaluation.places import api_version, resource_group_value, subscription_value
 from policyengine.language.syntax import Desired
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import Cluster, Resource, ResourceWrite
+from policyengine.model.resource import AKS, ARC, Cluster, Resource, ResourceWrite
 from policyengine.model.values import JSON, get_folded
 from policyengine.remediation.diff import holds
 from policyengine.remediation.habits import habits_of, is_empty, is_kept_up_to_date, is_same, is_secret
@@ -23,6 +23,12 @@ from policyengine.remediation.merge import merge, without_nulls
 from policyengine.templates import DeploymentScope, expand
 
 FAILED = {"failed", "canceled"}
+
+PATCHABLE: Mapping[str, frozenset[str]] = {
+    AKS.casefold(): frozenset(),
+    ARC.casefold(): frozenset({"distribution", "distributionversion", "azurehybridbenefit"}),
+}
+"""The properties (folded) that a PATCH of a cluster takes, beside its tags. Source: configuration API §8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +46,14 @@ class NothingToWrite:
     reason: str
 
 
-def wants_of(remedy: Remedy, cluster: Cluster, world: World) -> tuple[ResourceWrite, ...]:
+def wants_of(remedy: Remedy | Amendment, cluster: Cluster, world: World) -> tuple[ResourceWrite, ...]:
     """The objects as the remedy wants them, whole, each under the id of the object it means; null demands absence.
 
     Raises TemplateError or ExpressionError when the deployment cannot be expanded.
     """
+    if isinstance(remedy, Amendment):
+        version = api_version(Resource(cluster.id, {})) or ""
+        return (ResourceWrite(cluster.id, version, remedy.patch, "PATCH"),) if remedy.patch else ()
     expanded = expand(remedy.deployment.template, remedy.parameters, _deployment_scope(cluster, world))
     if remedy.desired is None:
         return expanded
@@ -58,8 +67,10 @@ def wants_of(remedy: Remedy, cluster: Cluster, world: World) -> tuple[ResourceWr
     )
 
 
-def writes_for(remedy: Remedy, wants: Sequence[ResourceWrite], cluster: Cluster) -> Writes | NothingToWrite:
+def writes_for(remedy: Remedy | Amendment, wants: Sequence[ResourceWrite], cluster: Cluster) -> Writes | NothingToWrite:
     """What to send so that the cluster holds ``wants``, which are those of the remedy."""
+    if isinstance(remedy, Amendment):
+        return _amend(wants, cluster)
     if not wants:
         return NothingToWrite("its deployment creates nothing on this cluster")
     if remedy.desired is None:
@@ -69,6 +80,37 @@ def writes_for(remedy: Remedy, wants: Sequence[ResourceWrite], cluster: Cluster)
         created = replace(want, body=without_nulls(want.body))
         return Writes((created,), _frozen(created, _live(cluster).get(want.id)))
     return _change(remedy.desired, want, remedy.live)
+
+
+def with_whole_tags(write: ResourceWrite, live: Mapping[str, JSON]) -> ResourceWrite:
+    """A PATCH replaces the whole map of tags: the ones it does not speak of go along. Source: configuration API §8."""
+    changed = get_folded(write.body, "tags")
+    if write.method != "PATCH" or not isinstance(changed, Mapping):
+        return write
+    present = get_folded(live, "tags")
+    named = {name.casefold() for name in changed}
+    kept = {k: v for k, v in (present if isinstance(present, Mapping) else {}).items() if k.casefold() not in named}
+    return replace(write, body={**write.body, "tags": {**kept, **without_nulls(changed)}})
+
+
+def _amend(wants: Sequence[ResourceWrite], cluster: Cluster) -> Writes | NothingToWrite:
+    if not wants:
+        return NothingToWrite("its operations change nothing here: the fields are as it wants them, or have no parent")
+    if not _is_settled(cluster.resource):
+        return _still_moving(cluster.resource)
+    (want,) = wants
+    return Writes((want,), _unpatchable(want))
+
+
+def _unpatchable(want: ResourceWrite) -> str:
+    """Why the service would not take the PATCH, empty when it would."""
+    taken = PATCHABLE.get(want.id.type.casefold(), frozenset())
+    properties = get_folded(want.body, "properties")
+    paths = [name for name in want.body if name.casefold() not in {"tags", "properties"}]
+    paths += [
+        f"properties.{n}" for n in (properties if isinstance(properties, Mapping) else {}) if n.casefold() not in taken
+    ]
+    return f"the service takes no PATCH of `{paths[0]}`; only tags can be changed so on every cluster" if paths else ""
 
 
 def _replace(wants: Sequence[ResourceWrite], cluster: Cluster) -> Writes | NothingToWrite:

@@ -37,23 +37,34 @@ class ExplainedCluster:
 def explain_cluster(
     settings: Settings, store: Store, clock: Clock, name: str, *, policy: str | None = None, everything: bool = False
 ) -> ExplainedCluster:
-    """Every policy that is not satisfied; all that apply with ``everything`` or when one is named."""
+    """Every policy that is not satisfied; all that apply with ``everything`` or when one is named.
+
+    ``everything`` also shows the policies that a provider evaluates in the cluster.
+    """
     loaded = load(settings.policies)
     chosen = select(loaded.policies, policy=policy)
     cluster = one_cluster(store, name)
     world = world_of(store.tree(), loaded.aliases, clock)
     findings = {finding.policy: finding for finding in store.findings(cluster=cluster.id)}
-    found = [_as_known(explain(bound, cluster, world), findings.get(bound.key)) for bound in chosen]
+    looked = [explain(bound, cluster, world, rivals=loaded.policies) for bound in chosen]
+    found = [_as_known(explanation, findings.get(explanation.policy.key)) for explanation in looked]
     applicable = [e for e in found if e.verdict.state is not ComplianceState.NOT_APPLICABLE]
-    shown = [e for e in applicable if everything or policy or e.verdict.state is not ComplianceState.COMPLIANT]
+    shown = [e for e in found if _is_shown(e, asked_for=everything or policy is not None)]
     return ExplainedCluster(
         cluster=cluster,
         tree=world.tree,
         explanations=tuple(shown),
         since=findings,
-        not_applicable={e.policy.key: _why_not(e, world.tree) for e in found if e not in applicable},
+        not_applicable={e.policy.key: _why_not(e, world.tree) for e in found if e not in applicable and e not in shown},
         applicable=len(applicable),
     )
+
+
+def _is_shown(explanation: Explanation, *, asked_for: bool) -> bool:
+    """What is not satisfied; when asked for, also what is, and what a provider evaluates in the cluster."""
+    if explanation.verdict.state is ComplianceState.NOT_APPLICABLE:
+        return asked_for and explanation.is_handled_elsewhere
+    return asked_for or explanation.verdict.state is not ComplianceState.COMPLIANT
 
 
 def _as_known(explanation: Explanation, finding: Finding | None) -> Explanation:
@@ -73,4 +84,5 @@ def _why_not(explanation: Explanation, tree: ScopeTree) -> str:
     excluded = next((s for s in policy.assignment.not_scopes if s.covers(id, tree)), None)
     if excluded is not None:
         return f"excluded by `notScopes` of `{policy.assignment.name}`: {excluded.text}"
-    return "its `if` does not hold"
+    reason = explanation.verdict.reason
+    return reason.message if reason is not None else "its `if` does not hold"

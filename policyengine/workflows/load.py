@@ -10,7 +10,7 @@ from policyengine.compliance.bind import BoundPolicy, bind
 from policyengine.errors import PolicyError, UsageError
 from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.checker import check
-from policyengine.language.documents import Assignment, Exemption, Initiative, PolicyDefinition
+from policyengine.language.documents import Assignment, Attestation, Exemption, Initiative, PolicyDefinition
 from policyengine.language.library import PolicyLibrary
 from policyengine.language.parser import parse_documents
 from policyengine.model.diagnostic import Diagnostic, did_you_mean
@@ -18,7 +18,7 @@ from policyengine.workflows.data import SHIPPED, data_root
 from policyengine.workflows.files import read_text
 
 SUFFIXES = {".yaml", ".yml", ".json"}
-Document = PolicyDefinition | Initiative | Assignment | Exemption
+Document = PolicyDefinition | Initiative | Assignment | Exemption | Attestation
 
 
 @dataclass(frozen=True)

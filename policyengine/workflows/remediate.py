@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from policyengine.clock import Clock
-from policyengine.compliance.judge import judge
+from policyengine.compliance.conflicts import judge_all
 from policyengine.errors import PolicyEngineError, RemediationError, UsageError
 from policyengine.execution import Event, EventListener, SecretResolver, execute
 from policyengine.inventory.live import read_clusters
@@ -153,8 +153,9 @@ async def _judge_again(
     judged = [
         Judged(cluster.id, policy.key, verdict.state, verdict.reason)
         for cluster in live.clusters
+        for verdicts in (judge_all(loaded.policies, cluster, world),)
         for policy in loaded.policies
-        for verdict in (judge(policy, cluster, world),)
+        for verdict in (verdicts[policy.key],)
     ]
     store.record_scan(
         started=world.at,

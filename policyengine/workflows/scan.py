@@ -10,8 +10,8 @@ from typing import Final
 from policyengine import __version__
 from policyengine.clock import Clock
 from policyengine.compliance.bind import BoundPolicy
+from policyengine.compliance.conflicts import judge_all
 from policyengine.compliance.digest import SEMANTICS_VERSION
-from policyengine.compliance.judge import judge
 from policyengine.effects.base import World
 from policyengine.errors import InventoryError, UsageError
 from policyengine.language.aliases import AliasCatalogue
@@ -91,7 +91,8 @@ async def scan(
         raise UsageError("the inventory is empty", help="run `policyengine inventory sync` first")
     started = clock.now()
     world = world_of(store.tree(), loaded.aliases, clock)
-    verdicts = list(_verdicts(chosen, clusters, world, failures, on_scan))
+    rivals = [policy for policy in loaded.policies if policy not in chosen]
+    verdicts = list(_verdicts(chosen, rivals, clusters, world, failures, on_scan))
     record = store.record_scan(
         started=started,
         finished=clock.now(),
@@ -134,6 +135,7 @@ def _no_other_resources(type: str, scope: ResourceId) -> Sequence[Resource]:
 
 def _verdicts(
     policies: Sequence[BoundPolicy],
+    rivals: Sequence[BoundPolicy],
     clusters: Sequence[Cluster],
     world: World,
     failures: Sequence[ScopeFailure],
@@ -143,8 +145,9 @@ def _verdicts(
     done = 0
     for cluster in clusters:
         unread = next((f for f in failures if world.tree.contains(f.scope, cluster.id)), None)
+        verdicts = judge_all(policies, cluster, world, rivals)
         for policy in policies:
-            verdict = judge(policy, cluster, world)
+            verdict = verdicts[policy.key]
             done += 1
             if unread is not None and verdict.state is not ComplianceState.NOT_APPLICABLE:
                 reason = Reason("not-read", f"the inventory of {unread.scope} could not be read: {unread.reason}")

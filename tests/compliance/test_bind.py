@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from policyengine.compliance.bind import BoundPolicy
+from policyengine.effects.elsewhere import HandledElsewhere
 from policyengine.model.diagnostic import Diagnostic
 
 Bound = Callable[..., tuple[BoundPolicy, ...]]
@@ -81,7 +82,6 @@ def test_a_disabled_policy_is_bound_and_has_no_effect(bound: Bound) -> None:
         ("branch: m, regions: [norwayeast, NorwayEast]", "not-allowed", "`regions`", "did you mean `norwayeast`?"),
         ("branch: m, effect: audit", "not-allowed", "must be `Audit`, `Disabled` or `Deny`", "did you mean `Audit`?"),
         ("branch: m, cuont: 3", "unknown-parameter", "sets `cuont`", "did you mean `count`?"),
-        ("branch: m, effect: Deny", "not-supported-yet", "`deny`, which this release does not act on", "audit"),
     ],
 )
 def test_it_refuses(problems: Problems, parameters: str, code: str, words: str, help: str) -> None:
@@ -106,14 +106,40 @@ def test_problems_of_all_assignments_are_told_together(problems: Problems) -> No
     assert [p.code for p in found] == ["missing-key", "wrong-type", "wrong-type", "unknown-parameter"]
 
 
-@pytest.mark.parametrize("mode", ["Microsoft.Kubernetes.Data", "Microsoft.KeyVault.Data"])
-def test_other_modes_are_refused(problems: Problems, mode: str) -> None:
-    text = DEFINITION.replace("properties:\n", f"properties:\n  mode: {mode}\n", 1)
+@pytest.mark.parametrize(
+    ("mode", "handler"),
+    [
+        ("Microsoft.Kubernetes.Data", "handled in the cluster"),
+        ("Microsoft.ContainerService.Data", "handled in the cluster"),
+        ("microsoft.keyvault.data", "handled by its provider"),
+        ("Microsoft.MachineLearningServices.v2.Data", "handled by its provider"),
+    ],
+)
+def test_modes_of_providers_are_handled_by_them(bound: Bound, mode: str, handler: str) -> None:
+    (policy,) = bound(
+        DEFINITION.replace("properties:\n", f"properties:\n  mode: {mode}\n", 1), assignment("branch: main")
+    )
+
+    assert isinstance(policy.effect, HandledElsewhere)
+    assert policy.effect.name == "audit"
+    assert policy.effect.by.startswith(handler)
+
+
+def test_a_mode_that_does_not_exist_is_refused(problems: Problems) -> None:
+    text = DEFINITION.replace("properties:\n", "properties:\n  mode: Indxed\n", 1)
 
     (problem,) = problems(text, assignment("branch: main"))
 
-    assert problem.code == "not-supported-yet"
-    assert mode in problem.message
+    assert problem.code == "unknown-value"
+    assert "Indxed" in problem.message
+
+
+def test_a_disabled_policy_of_a_provider_is_handled_by_nobody(bound: Bound) -> None:
+    text = DEFINITION.replace("properties:\n", "properties:\n  mode: Microsoft.Kubernetes.Data\n", 1)
+
+    (policy,) = bound(text, assignment("branch: main, effect: Disabled"))
+
+    assert policy.effect is None
 
 
 @pytest.mark.parametrize("mode", ["All", "indexed"])
@@ -121,16 +147,52 @@ def test_resource_modes_are_evaluated(bound: Bound, mode: str) -> None:
     assert bound(DEFINITION.replace("properties:\n", f"properties:\n  mode: {mode}\n", 1), assignment("branch: main"))
 
 
+def rule_with(effect: str, details: str = "null") -> str:
+    then = f"{{effect: {effect}, details: {details}}}"
+    return f"name: rule\nproperties: {{policyRule: {{if: {{field: name, exists: true}}, then: {then}}}}}"
+
+
 @pytest.mark.parametrize(
-    "effect",
-    ["modify", "deny", "append", "manual", "denyAction", "mutate", "addToNetworkGroup", "enforceRegoPolicy"],
+    ("effect", "details", "name"),
+    [
+        ("Deny", "null", "deny"),
+        ("append", "[{field: tags.a, value: b}]", "append"),
+        ("Modify", "{roleDefinitionIds: [x], operations: [{operation: add, field: tags.a, value: b}]}", "modify"),
+        ("manual", "{defaultState: Unknown}", "manual"),
+        ("denyAction", "{actionNames: [delete]}", "denyAction"),
+        ("mutate", "{mutationInfo: {}}", "mutate"),
+        ("addToNetworkGroup", "{networkGroupId: x}", "addToNetworkGroup"),
+        ("enforceRegoPolicy", "{policy: x}", "enforceRegoPolicy"),
+        ("enforceSetting", "{setting: {}}", "enforceSetting"),
+        ("auditAction", "null", "auditAction"),
+    ],
 )
-def test_effects_of_the_language_that_we_do_not_act_on_are_refused(problems: Problems, effect: str) -> None:
-    text = f"name: rule\nproperties: {{policyRule: {{if: {{field: name, exists: true}}, then: {{effect: {effect}}}}}}}"
+def test_every_effect_of_the_language_is_bound(bound: Bound, effect: str, details: str, name: str) -> None:
+    (policy,) = bound(rule_with(effect, details), assignment(""))
 
-    (problem,) = problems(text, assignment(""))
+    assert policy.effect is not None
+    assert (policy.effect_name, policy.effect.name) == (name, name)
 
-    assert problem.code == "not-supported-yet"
+
+@pytest.mark.parametrize(
+    ("details", "effect", "code", "words"),
+    [
+        ("{anything: 1}", "\"[concat('mod', 'ify')]\"", "missing-key", "no operations for it"),
+        ("[{field: tags.a, value: b}]", "modify", "missing-key", "no operations for it"),
+        ("{operations: [{operation: add, field: tags.a, value: b}]}", "append", "missing-key", "no operations for it"),
+        ("{actionNames: [read]}", "denyAction", "unknown-value", "`read` among its `actionNames`"),
+        ("{}", "denyAction", "missing-key", "no list of `actionNames`"),
+        ("{defaultState: Compilant}", "manual", "unknown-value", "`Compilant`"),
+    ],
+)
+def test_details_an_effect_cannot_work_with_are_refused(
+    problems: Problems, details: str, effect: str, code: str, words: str
+) -> None:
+    (problem,) = problems(rule_with(effect, details), assignment(""))
+
+    assert problem.code == code
+    assert words in problem.message
+    assert problem.span is not None
 
 
 @pytest.mark.parametrize("value", ["[concat('a', utcNow())]", "[field('name')]", "[parameters('map').none]"])

@@ -55,8 +55,8 @@ def test_the_policies_of_the_reference_fit_together_and_can_be_assigned(page: Ca
     library, diagnostics = PolicyLibrary.build([*documents, *shipped.definitions, *shipped.initiatives])
 
     assert errors(diagnostics) == []
-    assert [policy.key for policy in bind(library, ALIASES)] == ["teams/extension", "teams/config"]
-    assert len(documents) == 5
+    assert [policy.key for policy in bind(library, ALIASES)] == ["teams/extension", "teams/config", "backups"]
+    assert len(documents) == 8
 
 
 def test_the_policy_test_of_the_reference_passes(page: Callable[[str], Page], tmp_path: Path) -> None:

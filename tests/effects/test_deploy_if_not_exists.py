@@ -70,7 +70,7 @@ def remedy(definition: Define, context: Callable[..., Context]) -> Callable[...,
         effect = EFFECTS["deployIfNotExists"](definition(text))
         assert effect is not None
         found = effect.remedy(on, context(on, **parameters))
-        assert found is not None
+        assert isinstance(found, Remedy)
         return found
 
     return remedy

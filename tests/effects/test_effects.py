@@ -29,14 +29,17 @@ BARE = (
 )
 
 
-def test_every_effect_is_one_of_the_language() -> None:
-    assert set(EFFECTS) <= set(LANGUAGE_EFFECTS)
+def test_every_effect_of_the_language_is_acted_on() -> None:
+    assert set(EFFECTS) == set(LANGUAGE_EFFECTS)
 
 
 @pytest.mark.parametrize(
     ("name", "otherwise"),
     [
         ("audit", ComplianceState.COMPLIANT),
+        ("deny", ComplianceState.COMPLIANT),
+        ("manual", ComplianceState.COMPLIANT),
+        ("mutate", ComplianceState.NOT_APPLICABLE),
         ("auditIfNotExists", ComplianceState.NOT_APPLICABLE),
         ("deployIfNotExists", ComplianceState.NOT_APPLICABLE),
     ],
@@ -48,7 +51,7 @@ def test_an_effect_knows_its_name_and_what_holds_otherwise(
 
     assert effect is not None
     assert (effect.name, effect.otherwise) == (name, otherwise)
-    assert (effect.details is None) is (name == "audit")
+    assert (effect.details is None) is (not name.endswith("IfNotExists"))
 
 
 def test_disabled_binds_to_nothing(definition: Define) -> None:

@@ -8,7 +8,7 @@ from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.checker import RULES, check
 from policyengine.language.documents import PolicyDefinition
 from policyengine.language.library import PolicyLibrary
-from policyengine.language.parser import ParsedFile
+from policyengine.language.parser import ParsedFile, parse_documents
 
 EXTENSIONS = "Microsoft.KubernetesConfiguration/extensions"
 FLUX = "Microsoft.KubernetesConfiguration/fluxConfigurations"
@@ -162,9 +162,29 @@ def test_rules_are_known_by_their_codes() -> None:
     assert set(RULES) == {
         "bare-literal",
         "exists-operand",
+        "handled-elsewhere",
         "list-operand",
         "loose-existence",
         "unclosed-expression",
         "unknown-alias",
         "unknown-field",
     }
+
+
+@pytest.mark.parametrize(
+    ("mode", "effect", "words"),
+    [
+        ("Microsoft.Kubernetes.Data", "audit", "handled in the cluster"),
+        ("Microsoft.KeyVault.Data", "deny", "handled by its provider"),
+        ("All", "addToNetworkGroup", "handled by its provider"),
+        ("Indexed", "audit", ""),
+    ],
+)
+def test_what_a_provider_evaluates_is_said(mode: str, effect: str, words: str) -> None:
+    rule = f"{{if: {{field: name, exists: true}}, then: {{effect: {effect}}}}}"
+    text = f"name: r\nproperties: {{mode: {mode}, policyRule: {rule}}}"
+    library, _ = PolicyLibrary.build(parse_documents(text, "r.yaml", AliasCatalogue.packaged()).documents)
+
+    found = [d for d in check(library, AliasCatalogue.packaged()) if d.code == "handled-elsewhere"]
+
+    assert [words in d.message and not d.is_error for d in found] == [True] * bool(words)

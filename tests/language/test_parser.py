@@ -182,11 +182,11 @@ def test_details_with_a_type_are_read_and_kept_as_written(load: Load) -> None:
 
 
 def test_details_without_a_type_are_only_kept(load: Load) -> None:
-    rule = {"if": {"field": "type", "equals": "x"}, "then": {"effect": "append", "details": [{"field": "a"}]}}
+    rule = {"if": {"field": "type", "equals": "x"}, "then": {"effect": "mutate", "details": {"mutationInfo": {}}}}
     definition = only(load(json.dumps(rule)))
 
     assert definition.then.details is None
-    assert definition.then.raw == [{"field": "a"}]
+    assert definition.then.raw == {"mutationInfo": {}}
 
 
 @pytest.mark.parametrize(

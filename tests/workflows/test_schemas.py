@@ -67,6 +67,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "Initiative": {"policies": [{"ref": "x@1.*"}]},
     "Assignment": {"policy": "x", "scope": SCOPE},
     "Exemption": {"assignment": "x", "scopes": [SCOPE], "category": "Waiver"},
+    "Attestation": {"assignment": "x", "scopes": [SCOPE], "complianceState": "Compliant"},
     "PolicyTest": {"policy": "x", "cases": [CASE]},
 }
 
