@@ -15,6 +15,7 @@ import typer
 
 from policyengine import __version__
 from policyengine.cli import (
+    check,
     demo,
     emulator,
     explain,
@@ -54,6 +55,7 @@ COMMANDS = (
     ("test", test.command),
     ("eval", evaluate.command),
     ("schema", schema.command),
+    ("check", check.command),
     ("scan", scan.command),
     ("status", status.command),
     ("explain", explain.command),

@@ -77,12 +77,13 @@ def change_lines(step: Step, *, full: bool) -> Iterator[Text]:
     creating = CREATED_FIELDS if step.will_run else 0
     shown = step.changes if full or step.before is not None else step.changes[:creating]
     for change in shown:
-        yield _change(change)
+        yield change_text(change)
     if len(step.changes) > len(shown):
         yield Text(f"… {len(step.changes) - len(shown)} {'more ' if shown else ''}fields (--full)", style="dim")
 
 
-def _change(change: FieldChange) -> Text:
+def change_text(change: FieldChange) -> Text:
+    """One field, such as `~ suspend   true → false`."""
     path = change.path.removeprefix("properties.")
     if change.old is None:
         return Text(f"+ {path}   {canonical_json(change.new)}", style="green")

@@ -33,7 +33,7 @@ class Modify:
     details: ClassVar[ExistenceDetails | None] = None
 
     def judge(self, cluster: Cluster, context: Context) -> Judgement:
-        if self.wants_identity and cluster.resource.type.casefold() not in _TAKE_IDENTITY:
+        if not self.may_change(cluster.resource):
             message = "it changes `identity.type`, which only virtual machines take"
             return Judgement(ComplianceState.NOT_APPLICABLE, Reason("identity-type", message))
         why = trace(self.condition, Subject.of(cluster.resource, context))
@@ -56,10 +56,11 @@ class Modify:
             return str(name).casefold()
         raise ExpressionError(f"`conflictEffect` must be `audit`, `deny` or `disabled`, `{effect.source}` is not")
 
-    @property
-    def wants_identity(self) -> bool:
+    def may_change(self, resource: Resource) -> bool:
+        """False for a policy that changes the identity of what has none to change. Source: §6.2, "field"."""
         names = [operation.field for operation in self.modification.operations]
-        return any(n.is_constant and str(n.constant).casefold() == "identity.type" for n in names)
+        wants_identity = any(n.is_constant and str(n.constant).casefold() == "identity.type" for n in names)
+        return not wants_identity or resource.type.casefold() in _TAKE_IDENTITY
 
 
 def bind(definition: PolicyDefinition) -> Modify:
