@@ -43,14 +43,16 @@ def check(library: PolicyLibrary, aliases: AliasCatalogue) -> tuple[Diagnostic, 
 
 def unknown_alias(definition: PolicyDefinition, aliases: AliasCatalogue) -> Iterator[_Warning]:
     """The resource type is in the catalogue, the alias is not: it reads as absent. Source: policy language §4.3."""
-    for condition in conditions_of(definition):
-        for name in field_names(condition):
-            if classify_field(name).kind is not FieldKind.ALIAS:
-                continue
-            type = aliases.type_of(name)
-            if type is not None and aliases.path_for(type, name) is None:
-                help = did_you_mean(name, aliases.names(type))
-                yield _Warning(f"`{name}` is not an alias of its resource type", condition.span, help)
+    read = [(name, condition.span) for condition in conditions_of(definition) for name in field_names(condition)]
+    modification = definition.then.modification
+    for operation in modification.operations if modification is not None else ():
+        if operation.field.is_constant:
+            read.append((str(operation.field.constant), operation.span))
+    for name, span in read:
+        type = aliases.type_of(name) if classify_field(name).kind is FieldKind.ALIAS else None
+        if type is not None and aliases.path_for(type, name) is None:
+            help = did_you_mean(name, aliases.names(type))
+            yield _Warning(f"`{name}` is not an alias of its resource type", span, help)
 
 
 def unknown_field(definition: PolicyDefinition, _aliases: AliasCatalogue) -> Iterator[_Warning]:

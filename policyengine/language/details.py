@@ -28,6 +28,7 @@ EFFECTS: Final = (
 _CONTAINERS: Final = {"ResourceGroup": "ResourceGroup", "Subscription": "Subscription"}
 _EFFECT_PARAMETER: Final = re.compile(r"\[\s*parameters\(\s*'([^']+)'\s*\)\s*\]", re.IGNORECASE)
 _IF_NOT_EXISTS: Final = {"auditifnotexists", "deployifnotexists"}
+_CHANGING: Final = {"append", "modify"}
 
 
 def parse_then(node: Node | None, rule: Fields) -> Then:
@@ -42,6 +43,8 @@ def parse_then(node: Node | None, rule: Fields) -> Then:
     fields.close()
     if effect.is_constant and str(effect.constant).casefold() in _IF_NOT_EXISTS:
         _check_details(fields, details, str(effect.constant))
+    if details is None and effect.is_constant and str(effect.constant).casefold() in _CHANGING:
+        fields.missing("details", f"`{effect.constant}` says there what it changes")
     typed = None
     if isinstance(details, MappingNode) and details.get("type") is not None:
         typed = parse_existence(details, problems)

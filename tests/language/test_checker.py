@@ -188,3 +188,14 @@ def test_what_a_provider_evaluates_is_said(mode: str, effect: str, words: str) -
     found = [d for d in check(library, AliasCatalogue.packaged()) if d.code == "handled-elsewhere"]
 
     assert [words in d.message and not d.is_error for d in found] == [True] * bool(words)
+
+
+def test_an_operation_on_an_alias_that_does_not_exist_is_said(
+    warnings: Callable[[str], list[tuple[str, str | None]]],
+) -> None:
+    field = "Microsoft.ContainerService/managedClusters/disableLocalAccount"
+    details = f"{{roleDefinitionIds: [x], operations: [{{operation: add, field: {field}, value: true}}]}}"
+
+    (found,) = warnings(f"{{if: {{field: name, exists: true}}, then: {{effect: modify, details: {details}}}}}")
+
+    assert found == ("unknown-alias", f"did you mean `{field}s`?")

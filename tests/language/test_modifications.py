@@ -71,6 +71,8 @@ def test_the_conflict_effect_is_deny_unless_it_is_said() -> None:
         ),
         (modify("x"), "wrong-type", "an operation must be a mapping"),
         (modify({**ADD, "value": 1}, condition="x"), "unknown-key", "`condition`"),
+        (rule(None), "missing-key", "needs `details`"),
+        (rule(None, "append"), "missing-key", "needs `details`"),
         (rule([{"field": "tags.a"}], "append"), "missing-key", "needs `value`"),
         (rule([{"value": "a"}], "append"), "missing-key", "needs `field`"),
         (rule(["x"], "append"), "wrong-type", "a field to append must be a mapping"),
