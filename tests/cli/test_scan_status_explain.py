@@ -29,10 +29,10 @@ def scanned(place: Place) -> Ran:
 def test_a_scan_tells_each_policy_and_the_fleet(scanned: Ran) -> None:
     assert scanned.code == 0
     assert scanned.lines[0].split() == [
-        *("POLICY", "SEVERITY", "COMPLIANT", "✔", "YES", "✘", "NO", "–", "EXEMPT", "SINCE", "LAST")
+        *("POLICY", "SEVERITY", "COMPLIANT", "✔", "YES", "✘", "NO", "≠", "CONFLICT", "–", "EXEMPT", "SINCE", "LAST")
     ]
     (shown,) = [line for line in scanned.lines if line.startswith("edge-baseline/config ")]
-    told = ["edge-baseline/config", "high", "48", "%", "of", "21", "████░░░░░░", "10", "11", "0", "first", "scan"]
+    told = ["edge-baseline/config", "high", "48", "%", "of", "21", "████░░░░░░", "10", "10", "1", "0", "first", "scan"]
     assert shown.split() == told
     assert scanned.lines[-1].startswith("fleet  77 % compliant (188 of 243)   scan s-000001, took ")
     assert scanned.err.startswith("48 clusters (26 AKS, 22 Arc), 16 policies\n")
@@ -99,7 +99,7 @@ def test_status_by_cluster_lists_findings_with_their_reasons(place: Place, scann
     rows = list(csv.DictReader(io.StringIO(place.run("status", "--by", "cluster", "-o", "csv").out)))
 
     assert ran.lines[0].split() == ["CLUSTER", "POLICY", "STATE", "SINCE", "(UTC)", "REASON"]
-    assert Counter(row["state"] for row in rows) == {"NonCompliant": 55, "Exempt": 1}
+    assert Counter(row["state"] for row in rows) == {"NonCompliant": 53, "Conflict": 2, "Exempt": 1}
     (found,) = [row for row in rows if row["cluster"] == "edge-osl-03"]
     assert found["reason"].endswith('gitRepository.repositoryRef.branch is "release/1.8", wanted "main"')
     assert found["since"].endswith("+00:00")
@@ -111,7 +111,17 @@ def test_status_by_state(place: Place, scanned: Ran) -> None:
 
     assert place.run(*asked, "-o", "name").out == "pay-prod-01\n"
     assert "– Exempt" in place.run(*asked).out
-    assert place.run(*asked, "--state", "NonCompliant", "--query", "length(@)").out == "56\n"
+    assert place.run(*asked, "--state", "NonCompliant", "--query", "length(@)").out == "54\n"
+
+
+def test_two_policies_that_want_different_branches_are_in_conflict(place: Place, scanned: Ran) -> None:
+    rows = place.run("status", "--by", "cluster", "--state", "Conflict", "-o", "json").json()
+
+    assert {(row["cluster"], row["policy"]) for row in rows} == {
+        ("plant-dus-01", "edge-baseline/config"),
+        ("plant-dus-01", "plant-dus-pilot"),
+    }
+    assert all("want different values for `gitRepository.repositoryRef.branch`" in row["reason"] for row in rows)
 
 
 def test_a_piped_table_has_a_line_for_each_row_and_nothing_behind_it(place: Place, scanned: Ran) -> None:
