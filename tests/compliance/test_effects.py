@@ -72,7 +72,32 @@ def test_deny_gives_the_reason_an_audit_gives(verdict: Judge, cluster: MakeClust
 def test_a_modify_says_what_it_would_write(
     assigned: Callable[..., BoundPolicy], cluster: MakeCluster, world: MakeWorld
 ) -> None:
-    assert explain(assigned(rule("modify")), cluster(), world()).fix == 'modify the cluster: set tags.env to "prod"'
+    found = explain(assigned(rule("modify")), cluster(), world())
+
+    assert found.fix == 'modify the cluster: set tags.env to "prod"'
+    assert found.is_mendable
+
+
+@pytest.mark.parametrize(
+    "details", ["{operation: add, field: properties.a.b, value: x}", "{operation: remove, field: tags.x}"]
+)
+def test_a_modify_that_changes_nothing_here_mends_nothing(
+    assigned: Callable[..., BoundPolicy], cluster: MakeCluster, world: MakeWorld, details: str
+) -> None:
+    found = explain(
+        assigned(rule("modify", f"{{roleDefinitionIds: [x], operations: [{details}]}}")), cluster(), world()
+    )
+
+    assert found.verdict.state is BAD
+    assert found.fix.startswith("change the cluster: ")
+    assert not found.is_mendable
+
+
+@pytest.mark.parametrize("effect", ["deny", "append"])
+def test_what_acts_on_requests_only_mends_nothing(
+    assigned: Callable[..., BoundPolicy], cluster: MakeCluster, world: MakeWorld, effect: str
+) -> None:
+    assert not explain(assigned(rule(effect)), cluster(), world()).is_mendable
 
 
 def test_identity_is_nothing_a_cluster_takes(verdict: Judge, cluster: MakeCluster) -> None:

@@ -66,6 +66,19 @@ def test_what_the_cluster_handles_is_no_finding_and_full_explanations_say_so(pro
     assert handled.fix == ""
 
 
+def test_without_full_the_policies_of_the_cluster_are_named_among_those_that_do_not_apply(project: Project) -> None:
+    project.put("edge-01")
+    project.write("policies/pods.yaml", GATEKEEPER)
+    project.scan()
+
+    found = explain_cluster(project.settings, project.store, project.clock, "edge-01")
+    full = explain_cluster(project.settings, project.store, project.clock, "edge-01", everything=True)
+
+    assert found.not_applicable["pods"].startswith("handled in the cluster")
+    assert "pods" not in {e.policy.key for e in found.explanations}
+    assert "pods" not in full.not_applicable
+
+
 def test_validate_says_it_too_and_finds_no_error(project: Project) -> None:
     project.write("policies/pods.yaml", GATEKEEPER)
 
