@@ -37,7 +37,7 @@ from policyengine.language.providers import RESOURCE_MODES, is_provider_mode
 from policyengine.model.diagnostic import Diagnostic, Span, did_you_mean
 from policyengine.model.values import JSON, Nothing
 
-__all__ = ["BoundPolicy", "bind"]
+__all__ = ["BoundPolicy", "bind", "effect_of"]
 
 _CANONICAL: Final = {name.casefold(): name for name in EFFECTS}
 
@@ -129,7 +129,7 @@ class _Binder:
         if effect_name is None:
             return []
         try:
-            effect = _effect(definition, effect_name)
+            effect = effect_of(definition, effect_name)
         except PolicyError as error:
             self.problems += error.diagnostics
             return []
@@ -207,8 +207,11 @@ def _given_by_assignment(assignment: Assignment, taker: str) -> Given:
     )
 
 
-def _effect(definition: PolicyDefinition, name: str) -> BoundEffect | None:
-    """None when nothing is evaluated. Static policies audit Microsoft's own premises. Source: §1.1."""
+def effect_of(definition: PolicyDefinition, name: str) -> BoundEffect | None:
+    """The effect called ``name``, bound; None when nothing is evaluated. Raises PolicyError without what it needs.
+
+    Static policies audit Microsoft's own premises. Source: policy language §1.1, §1.2.
+    """
     if definition.policy_type.casefold() == "static" or name == "disabled":
         return None
     if is_provider_mode(definition.mode):

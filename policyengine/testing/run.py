@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from policyengine.compliance.bind import BoundPolicy, bind
+from policyengine.compliance.bind import BoundPolicy, bind, effect_of
 from policyengine.compliance.explain import Explanation, explain
 from policyengine.compliance.judge import judge
-from policyengine.effects import EFFECTS
 from policyengine.effects.base import World
 from policyengine.effects.words import of_unmet, value
 from policyengine.errors import ExpressionError
@@ -51,7 +50,7 @@ class Trial:
 
     def with_definition(self, definition: PolicyDefinition) -> Trial:
         """The same case on a changed policy, whose parameters and effect are those of the old one."""
-        effect = EFFECTS[self.policy.effect_name](definition) if self.policy.effect is not None else None
+        effect = effect_of(definition, self.policy.effect_name)
         return replace(self, policy=replace(self.policy, definition=definition, effect=effect))
 
     def on(self, cluster: Cluster, at: datetime) -> Trial:

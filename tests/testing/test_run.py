@@ -39,6 +39,14 @@ spec:
     if: {field: tags.open, equals: "yes"}
     then: {effect: audit}
 """
+GATEKEEPER = """\
+name: pods
+properties:
+  mode: Microsoft.Kubernetes.Data
+  policyRule:
+    if: {field: type, equals: Microsoft.ContainerService/managedClusters}
+    then: {effect: audit}
+"""
 TEST = """\
 apiVersion: policyengine/v1
 kind: PolicyTest
@@ -58,6 +66,7 @@ spec:
 def run(folder: Path, case: str, *, policy: str = "flux", select: str | None = None, mutate: bool = False) -> TestRun:
     (folder / "flux.yaml").write_text(POLICY, encoding="utf-8")
     (folder / "local.yaml").write_text(AUDIT, encoding="utf-8")
+    (folder / "pods.yaml").write_text(GATEKEEPER, encoding="utf-8")
     (folder / "flux.test.yaml").write_text(TEST.format(case=case, policy=policy), encoding="utf-8")
     return asyncio.run(run_tests(TestRequest([str(folder)], select=select, mutate=mutate)))
 
@@ -226,3 +235,11 @@ def test_junit_counts_failures_and_errors(tmp_path: Path) -> None:
     failure = root.find(".//failure")
     assert failure is not None
     assert failure.get("message") == "wanted Compliant, got NonCompliant: no extension of type microsoft.flux"
+
+
+def test_what_a_provider_evaluates_stays_with_it_however_it_is_changed(tmp_path: Path) -> None:
+    case = "{name: n, given: {cluster: aks}, expect: {state: NotApplicable}}"
+    done = run(tmp_path, case, policy="pods", mutate=True)
+
+    assert told(done) == []
+    assert done.mutants == len(done.survivors) == 2
