@@ -104,7 +104,7 @@ def test_no_command_shows_the_help_and_is_wrong_usage(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("scna",), "Did you mean 'scan'?"),
+        (("sttaus",), "Did you mean 'status'?"),
         (("inventory", "lst"), "Did you mean 'list'?"),
         (("scan", "--assignmen", "x"), "--assignment"),
         (("-o", "xml", "version"), "'xml' is not one of 'table', 'json'"),

@@ -28,7 +28,7 @@ def documents() -> Iterator[Any]:
     texts = [(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")) for path in FILES]
     for page in sorted(DOCS.glob("*.md")):
         blocks = re.findall(r"^```yaml\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-        texts += [(f"{page.name}-{number}", block) for number, block in enumerate(blocks)]
+        texts += [(f"{page.name}-{number}", block) for number, block in enumerate(blocks) if "apiVersion" in block]
     for name, text in texts:
         for value in map(to_value, read(text, name)):
             if isinstance(value, dict) and value.get("apiVersion") == "policyengine/v1":
