@@ -59,8 +59,9 @@ class _Memory:
     def progress(self, plan_id: str) -> Mapping[str, StepOutcome]:  # noqa: ARG002  there is one plan only
         return self.outcomes
 
-    def record_outcome(self, plan_id: str, outcome: StepOutcome) -> None:  # noqa: ARG002
+    def record_outcome(self, plan_id: str, outcome: StepOutcome) -> bool:  # noqa: ARG002
         self.outcomes[outcome.step_id] = outcome
+        return False
 
 
 async def after_apply(trial: Trial) -> Trial:
