@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from hypothesis import given
@@ -117,9 +118,15 @@ def test_a_wait_is_told_with_its_reason() -> None:
 
 
 def test_threads_that_book_at_once_get_instants_of_their_own() -> None:
-    bucket = Bucket(1000.0)
-    with ThreadPoolExecutor(8) as pool:
-        booked = list(pool.map(lambda _: bucket.book(0.0), range(4000)))
+    bucket, interval = Bucket(1000.0), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            booked = [
+                at for part in pool.map(lambda _: [bucket.book(0.0) for _ in range(500)], range(8)) for at in part
+            ]
+    finally:
+        sys.setswitchinterval(interval)
 
     assert len({round(instant * 1000) for instant in booked}) == 4000
 

@@ -205,7 +205,8 @@ class TestTwoProcesses:
 
         async def work() -> None:
             async with leased(store, clock, plan.id, every_s=0.001):
-                await clock.enough.wait()
+                async with asyncio.timeout(10):
+                    await clock.enough.wait()
                 store.take_lease(plan.id, ELSEWHERE, clock.at)
 
         with pytest.raises(RemediationError):
