@@ -76,7 +76,7 @@ class _Binder:
 
     def bind_assignment(self, assignment: Assignment) -> list[BoundPolicy]:
         if assignment.policy is not None:
-            definition = self.library.definition(assignment.policy)
+            definition = self.library.definition(assignment.policy, assignment.cloud)
             if definition is not None:
                 given = _given_by_assignment(assignment, f"policy {label(definition)}")
                 return self.bind_definition(_Slot(assignment), definition, given)
@@ -85,7 +85,7 @@ class _Binder:
                 f"policy `{assignment.policy}`", assignment.policy.span, assignment.policy.name, names
             )
         elif assignment.initiative is not None:
-            initiative = self.library.initiative(assignment.initiative)
+            initiative = self.library.initiative(assignment.initiative, assignment.cloud)
             if initiative is not None:
                 return self.bind_initiative(assignment, initiative)
             reference, names = assignment.initiative, [i.name for i in self.library.initiatives]
@@ -98,7 +98,7 @@ class _Binder:
         self.problems += problems
         bound: list[BoundPolicy] = []
         for member in initiative.members:
-            definition = self.library.definition(member.reference)
+            definition = self.library.definition_of(initiative, member)
             if definition is None:
                 names = [d.name for d in self.library.definitions]
                 self.missing_reference(f"policy `{member.reference}`", member.span, member.reference.name, names)
@@ -115,6 +115,7 @@ class _Binder:
         passed = {
             name: self.constant(value, values, f"{giver}: parameter `{name}`", member.span)
             for name, value in member.parameters.items()
+            if name.casefold() in definition.parameters or not initiative.is_built_in
         }
         if any(isinstance(value, Nothing) for value in passed.values()):
             return []

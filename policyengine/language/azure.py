@@ -109,6 +109,7 @@ def _parse_initiative(properties: Fields, name: str, azure_id: str | None) -> In
         version=_version(properties),
         metadata=_metadata(properties),
         azure_id=azure_id,
+        is_built_in=properties.choice("policyType", _POLICY_TYPES, "Custom") == "BuiltIn",
         span=first_line(properties.node),
     )
 

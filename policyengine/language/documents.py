@@ -16,6 +16,13 @@ from policyengine.model.states import ComplianceState
 from policyengine.model.values import JSON, UNDEFINED, Nothing
 
 
+class Cloud(Enum):
+    """Whose definitions a document speaks of. Azure publishes many twice, under the same id, once for each cloud."""
+
+    PUBLIC = "public"
+    GOVERNMENT = "government"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Parameter:
     """A declared parameter. ``default`` is UNDEFINED when none is declared (null is a default)."""
@@ -71,6 +78,7 @@ class PolicyDefinition:
     non_compliance_message: str | None = None
     metadata: Mapping[str, JSON] = field(default_factory=dict)
     azure_id: str | None = None
+    cloud: Cloud = Cloud.PUBLIC
     span: Span | None = None
 
 
@@ -97,6 +105,8 @@ class InitiativeMember:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Initiative:
+    """``is_built_in``: Microsoft published it, nobody here can correct it; what does not fit in it is a warning."""
+
     name: str
     members: tuple[InitiativeMember, ...]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
@@ -107,6 +117,8 @@ class Initiative:
     version: str | None = None
     metadata: Mapping[str, JSON] = field(default_factory=dict)
     azure_id: str | None = None
+    is_built_in: bool = False
+    cloud: Cloud = Cloud.PUBLIC
     span: Span | None = None
 
 
@@ -160,6 +172,7 @@ class Assignment:
     display_name: str = ""
     description: str = ""
     owner: str = ""
+    cloud: Cloud = Cloud.PUBLIC
     span: Span | None = None
 
 

@@ -1,27 +1,31 @@
 """Documents → a library in which every reference leads somewhere.
 
 Names are compared without case. Several versions of one definition or initiative may stand side by side; of those a
-reference allows, the highest wins.
+reference allows, the highest wins. What stands in a government folder is a namespace of its own: references from there
+look there first and then among the public ones, references from elsewhere never look there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from policyengine.language.cycles import find_cycle
 from policyengine.language.documents import (
     Assignment,
     Attestation,
+    Cloud,
     Exemption,
     Initiative,
+    InitiativeMember,
     PolicyDefinition,
     Reference,
 )
 from policyengine.language.names import Names, Versioned, is_ambiguous, label
 from policyengine.language.parser import Document
 from policyengine.language.problems import Problems
+from policyengine.language.versions import matches_version
 from policyengine.model.diagnostic import MOST_NAMES, Diagnostic, Span, did_you_mean
 
 
@@ -69,13 +73,26 @@ class PolicyLibrary:
         _check_cycles(library, problems)
         return library, tuple(sorted(problems.found, key=lambda d: d.sort_key))
 
-    def definition(self, reference: Reference) -> PolicyDefinition | None:
-        """The highest version the reference allows; None when there is none, or when several documents are meant."""
-        return self.definition_names.find(reference)
+    def definition(self, reference: Reference, cloud: Cloud = Cloud.PUBLIC) -> PolicyDefinition | None:
+        """The highest version the reference allows, as ``cloud`` sees it; None when there is none, or when several
+        documents are meant.
+        """
+        return self.definition_names.find(reference, cloud)
 
-    def initiative(self, reference: Reference) -> Initiative | None:
-        """The highest version the reference allows; None when there is none, or when several documents are meant."""
-        return self.initiative_names.find(reference)
+    def initiative(self, reference: Reference, cloud: Cloud = Cloud.PUBLIC) -> Initiative | None:
+        """The highest version the reference allows, as ``cloud`` sees it; None when there is none, or when several
+        documents are meant.
+        """
+        return self.initiative_names.find(reference, cloud)
+
+    def definition_of(self, initiative: Initiative, member: InitiativeMember) -> PolicyDefinition | None:
+        """What a member stands for. A published initiative may ask for a version that is out of print: then the
+        highest there is.
+        """
+        found = self.definition(member.reference, initiative.cloud)
+        if found is None and initiative.is_built_in:
+            found = self.definition(replace(member.reference, version=None), initiative.cloud)
+        return found
 
     def assignment(self, name: str) -> Assignment | None:
         return next((a for a in self.assignments if a.name.casefold() == name.casefold()), None)
@@ -86,8 +103,10 @@ def _of(kind: type[T], documents: Sequence[Document]) -> tuple[T, ...]:
 
 
 def _check_duplicates(library: PolicyLibrary, problems: Problems) -> None:
-    _check_names("policy definition", [(d, d.version) for d in library.definitions], problems)
-    _check_names("initiative", [(i, i.version) for i in library.initiatives], problems)
+    for cloud in Cloud:
+        definitions = [(d, d.version) for d in library.definitions if d.cloud is cloud]
+        _check_names("policy definition", definitions, problems)
+        _check_names("initiative", [(i, i.version) for i in library.initiatives if i.cloud is cloud], problems)
     _check_names("assignment", [(a, None) for a in library.assignments], problems)
     _check_names("exemption", [(e, None) for e in library.exemptions], problems)
     _check_names("attestation", [(a, None) for a in library.attestations], problems)
@@ -108,14 +127,14 @@ def _check_references(library: PolicyLibrary, problems: Problems) -> None:
     checker = _References(library, problems)
     for definition in library.definitions:
         for reference in definition.depends_on:
-            checker.definition(reference)
+            checker.definition(reference, definition.cloud)
     for initiative in library.initiatives:
         checker.initiative_members(initiative)
     for assignment in library.assignments:
         if assignment.policy is not None:
-            checker.definition(assignment.policy)
+            checker.definition(assignment.policy, assignment.cloud)
         if assignment.initiative is not None:
-            checker.initiative(assignment.initiative)
+            checker.initiative(assignment.initiative, assignment.cloud)
         checker.messages(assignment)
     for exemption in library.exemptions:
         checker.about_assignment(exemption.assignment, exemption.reference_ids, exemption.span)
@@ -131,25 +150,29 @@ class _References:
         self.library = library
         self.problems = problems
 
-    def definition(self, reference: Reference) -> None:
-        if self.library.definition(reference) is None:
-            self.missing("policy definition", reference, self.library.definition_names, self.library.initiatives)
+    def definition(self, reference: Reference, cloud: Cloud) -> None:
+        if self.library.definition(reference, cloud) is None:
+            names = self.library.definition_names
+            self.missing("policy definition", reference, cloud, names, self.library.initiatives)
 
-    def initiative(self, reference: Reference) -> None:
-        if self.library.initiative(reference) is None:
-            self.missing("initiative", reference, self.library.initiative_names, self.library.definitions)
+    def initiative(self, reference: Reference, cloud: Cloud) -> None:
+        if self.library.initiative(reference, cloud) is None:
+            names = self.library.initiative_names
+            self.missing("initiative", reference, cloud, names, self.library.definitions)
 
-    def missing(self, noun: str, reference: Reference, names: Names[V], others: Sequence[Versioned]) -> None:
+    def missing(
+        self, noun: str, reference: Reference, cloud: Cloud, names: Names[V], others: Sequence[Versioned]
+    ) -> None:
         if not reference.name:
             return
-        found = names.all(reference)
-        if is_ambiguous(found):
+        several = next((seen for seen in names.as_seen_from(cloud, reference) if is_ambiguous(seen)), None)
+        if several is not None:
             message = f"`{reference}` may mean several documents"
-            self.problems.error("ambiguous-reference", message, reference.span, _candidates(found))
+            self.problems.error("ambiguous-reference", message, reference.span, _candidates(several))
             return
         help: str | None
-        if found:
-            help = "versions at hand: " + ", ".join(f"`{document.version or 'none'}`" for document in found)
+        if found := names.all(reference):
+            help = f"versions at hand: {', '.join(_version_and_cloud(document) for document in found)}"
         elif any(other.name.casefold() == reference.name.casefold() for other in others):
             other_noun = "an initiative" if noun == "policy definition" else "a policy definition"
             help = f"`{reference.name}` is {other_noun}"
@@ -159,21 +182,28 @@ class _References:
 
     def initiative_members(self, initiative: Initiative) -> None:
         for reference in initiative.depends_on:
-            self.initiative(reference)
+            self.initiative(reference, initiative.cloud)
         ids = [member.reference_id for member in initiative.members]
         for member in initiative.members:
-            self.definition(member.reference)
+            self.member_definition(initiative, member)
             for id in member.depends_on:
                 self.reference_id(id, ids, f"initiative `{initiative.name}`", member.span)
-            definition = self.library.definition(member.reference)
-            for name in member.parameters if definition else ():
-                self.parameter(name, definition, member.span)
 
-    def parameter(self, name: str, definition: PolicyDefinition | None, span: Span | None) -> None:
-        if definition is not None and name.casefold() not in definition.parameters:
-            help = did_you_mean(name, [parameter.name for parameter in definition.parameters.values()])
-            message = f"policy definition `{definition.name}` has no parameter `{name}`"
-            self.problems.error("unknown-parameter", message, span, help)
+    def member_definition(self, initiative: Initiative, member: InitiativeMember) -> None:
+        """The definition is there, in a version that will do, and has the parameters that the member sets."""
+        report = self.problems.warning if initiative.is_built_in else self.problems.error
+        definition = self.library.definition_of(initiative, member)
+        if definition is None:
+            self.definition(member.reference, initiative.cloud)
+            return
+        if not matches_version(definition.version, member.reference.version):
+            message = f"there is no `{member.reference}`: version `{definition.version}` takes its place"
+            self.problems.warning("version-out-of-print", message, member.reference.span)
+        for name in member.parameters:
+            if name.casefold() not in definition.parameters:
+                help = did_you_mean(name, [parameter.name for parameter in definition.parameters.values()])
+                message = f"policy definition `{definition.name}` has no parameter `{name}`"
+                report("unknown-parameter", message, member.span, help)
 
     def reference_id(self, id: str, ids: Sequence[str], owner: str, span: Span | None) -> None:
         if id.casefold() not in {known.casefold() for known in ids}:
@@ -196,7 +226,7 @@ class _References:
     def member_ids(self, ids: Sequence[str], assignment: Assignment, span: Span | None) -> None:
         """Every id must be a member of the initiative that is assigned."""
         reference = assignment.initiative
-        initiative = self.library.initiative(reference) if reference is not None else None
+        initiative = self.library.initiative(reference, assignment.cloud) if reference is not None else None
         if reference is None and assignment.policy is None:
             return
         if reference is not None and initiative is None:
@@ -213,15 +243,24 @@ def _candidates(documents: Sequence[Versioned]) -> str:
     return f"name one of {', '.join(labels[:MOST_NAMES])}{more}"
 
 
+def _version_and_cloud(document: Versioned) -> str:
+    version = f"`{document.version or 'none'}`"
+    return version if document.cloud is Cloud.PUBLIC else f"{version} in the {document.cloud.value} cloud"
+
+
 def _check_cycles(library: PolicyLibrary, problems: Problems) -> None:
     """Rings among definitions, among initiatives, and among the members of one initiative."""
     definitions = {
-        definition.name: [found.name for r in definition.depends_on if (found := library.definition(r))]
+        definition.name: [
+            found.name for r in definition.depends_on if (found := library.definition(r, definition.cloud))
+        ]
         for definition in library.definitions
     }
     _report_cycle("policy definitions", definitions, {d.name: d.span for d in library.definitions}, problems)
     initiatives = {
-        initiative.name: [after.name for r in initiative.depends_on if (after := library.initiative(r))]
+        initiative.name: [
+            after.name for r in initiative.depends_on if (after := library.initiative(r, initiative.cloud))
+        ]
         for initiative in library.initiatives
     }
     _report_cycle("initiatives", initiatives, {i.name: i.span for i in library.initiatives}, problems)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
-from policyengine.language.documents import Reference
+from policyengine.language.documents import Cloud, Reference
 from policyengine.language.versions import matches_version, version_key
 from policyengine.model.diagnostic import Span, did_you_mean, listing
 
@@ -28,6 +28,8 @@ class Versioned(Protocol):
     @property
     def azure_id(self) -> str | None: ...
     @property
+    def cloud(self) -> Cloud: ...
+    @property
     def span(self) -> Span | None: ...
 
 
@@ -44,16 +46,26 @@ class Names(Generic[V]):
         self._spelt = {_words(text): text for document in listed for text in _spellings(document)}
         self._readable = [_readable(document) for document in listed]
 
-    def find(self, reference: Reference) -> V | None:
-        """The highest version the reference allows; None when there is none, or when several documents are meant."""
+    def find(self, reference: Reference, cloud: Cloud = Cloud.PUBLIC) -> V | None:
+        """The highest version the reference allows, as ``cloud`` sees it; None when there is none, or when several
+        documents are meant.
+        """
+        for seen in self.as_seen_from(cloud, reference):
+            if is_ambiguous(seen):
+                return None
+            fitting = [document for document in seen if matches_version(document.version, reference.version)]
+            if fitting:
+                return max(fitting, key=lambda document: version_key(document.version))
+        return None
+
+    def as_seen_from(self, cloud: Cloud, reference: Reference) -> Iterator[tuple[V, ...]]:
+        """What the reference may mean: the cloud's own documents, then those it falls back to."""
         found = self.all(reference)
-        if is_ambiguous(found):
-            return None
-        fitting = [document for document in found if matches_version(document.version, reference.version)]
-        return max(fitting, key=lambda document: version_key(document.version), default=None)
+        for place in dict.fromkeys((cloud, Cloud.PUBLIC)):
+            yield tuple(document for document in found if document.cloud is place)
 
     def all(self, reference: Reference) -> tuple[V, ...]:
-        """Everything the reference may mean, in every version.
+        """Everything the reference may mean, in every version and every cloud.
 
         An Azure id also finds a document that has no id of its own and is called as the id ends.
         """

@@ -6,7 +6,7 @@ Which shape a document has is decided here; each shape is read in a module of it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from policyengine.language.aliases import AliasCatalogue
@@ -14,7 +14,7 @@ from policyengine.language.assignments import parse_assignment
 from policyengine.language.attestations import parse_attestation
 from policyengine.language.azure import is_azure, parse_azure
 from policyengine.language.definitions import parse_definition
-from policyengine.language.documents import Assignment, Attestation, Exemption, Initiative, PolicyDefinition
+from policyengine.language.documents import Assignment, Attestation, Cloud, Exemption, Initiative, PolicyDefinition
 from policyengine.language.exemptions import parse_exemption
 from policyengine.language.fields import Fields, first_line, one_of
 from policyengine.language.initiatives import parse_initiative
@@ -37,6 +37,7 @@ _KINDS: Final[Mapping[str, Callable[[Fields, AliasCatalogue], Document]]] = {
 _READ_ELSEWHERE: Final = ("PolicyTest", "Project", "Fleet")
 DOCUMENT_KINDS: Final = (*_KINDS, *_READ_ELSEWHERE)
 """Every kind of document there is."""
+_GOVERNMENT_FOLDERS: Final = frozenset({"government", "azure government"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +52,32 @@ class ParsedFile:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def parse_documents(text: str, name: str, aliases: AliasCatalogue) -> ParsedFile:
-    """Every document of the text, which people know as ``name``; whatever is wrong is a diagnostic, never raised."""
+def parse_documents(text: str, name: str, aliases: AliasCatalogue, *, cloud: Cloud | None = None) -> ParsedFile:
+    """Every document of the text, which people know as ``name``; whatever is wrong is a diagnostic, never raised.
+
+    ``cloud`` is told by the folders of ``name`` when it is not given.
+    """
     nodes, unreadable = read_leniently(text, name)
     problems = Problems(list(unreadable))
     documents: list[Document] = []
     for node in _each(nodes):
         document = _parse(node, problems, aliases, _stem(name, len(documents)))
         if document is not None:
-            documents.append(document)
+            documents.append(_placed(document, cloud or cloud_of(name)))
     return ParsedFile(tuple(documents), tuple(sorted(problems.found, key=lambda d: d.sort_key)))
+
+
+def cloud_of(name: str) -> Cloud:
+    """Government for a file below a folder called `government` or `Azure Government`, else public."""
+    folders = name.replace("\\", "/").casefold().split("/")[:-1]
+    return Cloud.GOVERNMENT if _GOVERNMENT_FOLDERS.intersection(folders) else Cloud.PUBLIC
+
+
+def _placed(document: Document, cloud: Cloud) -> Document:
+    """Exemptions and attestations name an assignment, which has a cloud of its own."""
+    if cloud is Cloud.PUBLIC or isinstance(document, Exemption | Attestation):
+        return document
+    return replace(document, cloud=cloud)
 
 
 def _each(nodes: list[Node]) -> Iterator[Node]:

@@ -51,6 +51,7 @@ CODES: Final[Mapping[str, str]] = {
     "unknown-parameter": "a parameter that is not declared",
     "unknown-value": "a value outside the few that are possible",
     "unsupported-tag": "a YAML tag or merge key",
+    "version-out-of-print": "a version that a published initiative asks for and nobody has",
     "wrong-type": "a value of another kind than wanted",
     "yaml-syntax": "text that is not YAML",
 }
