@@ -25,7 +25,6 @@ from policyengine.errors import PolicyEngineError
 from policyengine.evaluation import MASK, Context, Subject, evaluate, mask, trace
 from policyengine.evaluation.masking import names_secret
 from policyengine.language.aliases import format_path
-from policyengine.language.documents import EnforcementMode
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.values import JSON, canonical_json
 
@@ -69,7 +68,8 @@ class Admission:
 
 def admit(policies: Sequence[BoundPolicy], resource: Resource, world: World) -> Admission:
     """What becomes of a request for ``resource``; policies that are not enforced say nothing."""
-    pairs = [_Pair(policy, resource, world) for policy in policies if _is_in_force(policy, resource, world)]
+    here = [policy.on(resource) for policy in policies]
+    pairs = [_Pair(policy, resource, world) for policy in here if _is_in_force(policy, resource, world)]
     changed, rulings = _change(pairs, resource)
     for pair in pairs:
         rulings += pair.rule_on(changed)
@@ -80,9 +80,9 @@ def admit(policies: Sequence[BoundPolicy], resource: Resource, world: World) -> 
 
 
 def _is_in_force(policy: BoundPolicy, resource: Resource, world: World) -> bool:
-    if not isinstance(policy.effect, Append | Modify | Audit) or not policy.in_scope(resource.id, world.tree):
+    if not isinstance(policy.effect, Append | Modify | Audit) or not policy.in_scope(resource, world.tree):
         return False
-    if policy.assignment.enforcement_mode is not EnforcementMode.DEFAULT:
+    if not policy.is_enforced_on(resource, world.tree):
         return False
     if resource.type.casefold() in unknown_aliases(policy.definition.condition, world.aliases):
         return False

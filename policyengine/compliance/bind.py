@@ -13,8 +13,9 @@ from typing import Final
 
 from policyengine.compliance.applicability import unknown_aliases
 from policyengine.compliance.bound import BoundPolicy
-from policyengine.compliance.digest import digest_of, is_volatile
+from policyengine.compliance.digest import digest_of, digest_with, is_volatile
 from policyengine.compliance.order import depends_on
+from policyengine.compliance.overrides import Case, allowed_effects, by_place, with_variants
 from policyengine.compliance.parameters import Given, resolve
 from policyengine.effects import EFFECTS, elsewhere
 from policyengine.effects.base import BoundEffect
@@ -26,7 +27,6 @@ from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.documents import (
     Assignment,
     Attestation,
-    Exemption,
     Initiative,
     InitiativeMember,
     PolicyDefinition,
@@ -34,6 +34,8 @@ from policyengine.language.documents import (
 from policyengine.language.library import PolicyLibrary
 from policyengine.language.names import label
 from policyengine.language.providers import RESOURCE_MODES, is_provider_mode
+from policyengine.language.selectors import Override, OverrideKind, Selector
+from policyengine.language.versions import version_key
 from policyengine.model.diagnostic import Diagnostic, Span, did_you_mean
 from policyengine.model.values import JSON, Nothing
 
@@ -75,6 +77,40 @@ class _Binder:
     problems: list[Diagnostic] = field(default_factory=list)
 
     def bind_assignment(self, assignment: Assignment) -> list[BoundPolicy]:
+        """Overrides of the version come before what the assignment itself names, each where its selectors say."""
+        otherwise = self.bind_target(assignment)
+        cases: list[Case] = []
+        for override in assignment.overrides:
+            if override.kind is OverrideKind.VERSION:
+                policies = self.bind_target(self.at_version(assignment, override))
+                if not override.conditions:
+                    return by_place(cases, policies)
+                cases.append((override.conditions, policies))
+        return by_place(cases, otherwise)
+
+    def at_version(self, assignment: Assignment, override: Override) -> Assignment:
+        """The assignment naming another version. A lower one than its own is a problem. Source: §1.5."""
+        policy, initiative = (
+            replace(reference, version=override.value, span=override.span) if reference is not None else None
+            for reference in (assignment.policy, assignment.initiative)
+        )
+        raised = replace(assignment, policy=policy, initiative=initiative)
+        own, other = self.version_of(assignment), self.version_of(raised)
+        if own and other and version_key(other) < version_key(own):
+            message = f"assignment `{assignment.name}` overrides version `{own}` with `{other}`, which is lower"
+            help = "an override may only raise the version"
+            self.problems.append(Diagnostic("invalid-override", message, override.span, help))
+        return raised
+
+    def version_of(self, assignment: Assignment) -> str | None:
+        document: PolicyDefinition | Initiative | None = None
+        if assignment.policy is not None:
+            document = self.library.definition(assignment.policy, assignment.cloud)
+        elif assignment.initiative is not None:
+            document = self.library.initiative(assignment.initiative, assignment.cloud)
+        return document.version if document is not None else None
+
+    def bind_target(self, assignment: Assignment) -> list[BoundPolicy]:
         if assignment.policy is not None:
             definition = self.library.definition(assignment.policy, assignment.cloud)
             if definition is not None:
@@ -130,11 +166,48 @@ class _Binder:
         if effect_name is None:
             return []
         try:
-            effect = effect_of(definition, effect_name)
+            reference_id = slot.member.reference_id if slot.member else None
+            effect = self.effect(slot.assignment, reference_id, definition, effect_name)
         except PolicyError as error:
             self.problems += error.diagnostics
             return []
-        return [self.bound(slot, definition, parameters, effect_name, effect)]
+        return [self.overridden(slot, self.bound(slot, definition, parameters, effect_name, effect))]
+
+    def overridden(self, slot: _Slot, policy: BoundPolicy) -> BoundPolicy:
+        """The policy with the effects that overrides choose, everywhere or where their selectors say."""
+        variants: list[tuple[Sequence[Selector], BoundPolicy]] = []
+        for override in slot.assignment.overrides:
+            if override.kind is OverrideKind.EFFECT and override.speaks_of(policy.reference_id):
+                changed = self.with_effect(policy, override)
+                if not override.conditions:
+                    return with_variants(changed, variants)
+                variants.append((override.conditions, changed))
+        return with_variants(policy, variants)
+
+    def with_effect(self, policy: BoundPolicy, override: Override) -> BoundPolicy:
+        """The policy under another effect, itself after a problem."""
+        name = _CANONICAL.get(override.value.casefold(), override.value)
+        allowed = allowed_effects(policy.definition, policy.effect_name)
+        try:
+            if name.casefold() not in {effect.casefold() for effect in allowed}:
+                raise PolicyError([_not_allowed(policy, override, allowed)])
+            effect = self.effect(policy.assignment, policy.reference_id, policy.definition, name)
+        except PolicyError as error:
+            self.problems += error.diagnostics
+            return policy
+        return replace(policy, effect=effect, effect_name=name, digest=digest_with(policy.digest, name))
+
+    def effect(
+        self, assignment: Assignment, reference_id: str | None, definition: PolicyDefinition, name: str
+    ) -> BoundEffect | None:
+        """The effect called ``name`` with what people attest to. Raises PolicyError without what it needs."""
+        effect = effect_of(definition, name)
+        if isinstance(effect, Manual):
+            return replace(effect, reference_id=reference_id, attestations=self.attestations(assignment))
+        return effect
+
+    def attestations(self, assignment: Assignment) -> tuple[Attestation, ...]:
+        return tuple(a for a in self.library.attestations if assignment.is_named(a.assignment))
 
     def bound(
         self,
@@ -144,10 +217,6 @@ class _Binder:
         effect_name: str,
         effect: BoundEffect | None,
     ) -> BoundPolicy:
-        reference_id = slot.member.reference_id if slot.member else None
-        attestations = tuple(a for a in self.library.attestations if _names(a, slot.assignment))
-        if isinstance(effect, Manual):
-            effect = replace(effect, reference_id=reference_id, attestations=attestations)
         return BoundPolicy(
             key=slot.key,
             assignment=slot.assignment,
@@ -155,12 +224,13 @@ class _Binder:
             effect=effect,
             effect_name=effect_name,
             digest=digest_of(slot.assignment, definition, parameters),
-            volatile=is_volatile(definition) or any(a.expires_on for a in attestations),
+            volatile=is_volatile(definition) or any(a.expires_on for a in self.attestations(slot.assignment)),
             initiative=slot.initiative,
-            reference_id=reference_id,
+            reference_id=slot.member.reference_id if slot.member else None,
             parameters=parameters,
             spellings={folded: declared.name for folded, declared in definition.parameters.items()},
-            exemptions=tuple(e for e in self.library.exemptions if _names(e, slot.assignment)),
+            exemptions=tuple(e for e in self.library.exemptions if slot.assignment.is_named(e.assignment)),
+            enrollments=tuple(e for e in self.library.enrollments if slot.assignment.is_named(e.assignment)),
             unknown_aliases=unknown_aliases(definition.condition, self.aliases),
         )
 
@@ -220,6 +290,16 @@ def effect_of(definition: PolicyDefinition, name: str) -> BoundEffect | None:
     return EFFECTS[name](definition)
 
 
+def _not_allowed(policy: BoundPolicy, override: Override, allowed: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        "not-allowed",
+        f"assignment `{policy.assignment.name}` overrides the effect of policy `{policy.definition.name}` with "
+        f"`{override.value}`, which the policy does not allow",
+        override.span,
+        did_you_mean(override.value, allowed) or f"it allows {', '.join(f'`{effect}`' for effect in allowed)}",
+    )
+
+
 def _unknown_mode(definition: PolicyDefinition) -> list[Diagnostic]:
     mode = definition.mode or ""
     if mode.casefold() in RESOURCE_MODES or is_provider_mode(mode) or definition.policy_type.casefold() == "static":
@@ -227,8 +307,3 @@ def _unknown_mode(definition: PolicyDefinition) -> list[Diagnostic]:
     message = f"policy `{definition.name}` has the mode `{mode}`, which does not exist"
     help = "choose `All` or `Indexed`, or the mode of a provider, such as `Microsoft.Kubernetes.Data`"
     return [Diagnostic("unknown-value", message, definition.span, help)]
-
-
-def _names(document: Exemption | Attestation, assignment: Assignment) -> bool:
-    """By name, or by the full id whose last segment is the name."""
-    return document.assignment.rpartition("/")[2].casefold() == assignment.name.casefold()

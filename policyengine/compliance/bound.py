@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from policyengine.effects.base import BoundEffect
-from policyengine.language.documents import Assignment, Exemption, Initiative, PolicyDefinition
+from policyengine.language.documents import (
+    Assignment,
+    EnforcementMode,
+    Enrollment,
+    Exemption,
+    Initiative,
+    PolicyDefinition,
+)
+from policyengine.language.selectors import Selector, admits_all, is_selected
 from policyengine.model.ids import ResourceId
+from policyengine.model.resource import Resource
 from policyengine.model.scope import ScopeTree, covers_any
 from policyengine.model.values import JSON
 
@@ -20,7 +29,8 @@ class BoundPolicy:
     gives the declared ones. ``effect`` is None when nothing is evaluated (disabled). ``depends_on`` holds keys of
     bound policies whose writes go first. ``digest`` changes when the meaning does; ``volatile`` policies may change
     their answer by the passing of time alone. ``unknown_aliases``: the folded types that the policy does not apply to,
-    because their catalogue lacks an alias it uses.
+    because their catalogue lacks an alias it uses. ``variants`` take its place on the resources their selectors admit,
+    the first that does: so an assignment's overrides may change effect or version place by place.
     """
 
     key: str
@@ -35,6 +45,8 @@ class BoundPolicy:
     parameters: Mapping[str, JSON] = field(default_factory=dict)
     spellings: Mapping[str, str] = field(default_factory=dict)
     exemptions: tuple[Exemption, ...] = ()
+    enrollments: tuple[Enrollment, ...] = ()
+    variants: tuple[tuple[Sequence[Selector], BoundPolicy], ...] = ()
     depends_on: tuple[str, ...] = ()
     unknown_aliases: Mapping[str, str] = field(default_factory=dict)
 
@@ -51,8 +63,7 @@ class BoundPolicy:
         """What `policy()` returns. Source: policy language §5.4."""
         initiative = self.initiative
         return {
-            "assignmentId": f"{self.assignment.scope}/providers/Microsoft.Authorization/policyAssignments/"
-            f"{self.assignment.name}",
+            "assignmentId": self.assignment.id,
             "definitionId": self.definition.azure_id or self.definition.name,
             "setDefinitionId": (initiative.azure_id or initiative.name) if initiative else None,
             "definitionReferenceId": self.reference_id,
@@ -79,6 +90,27 @@ class BoundPolicy:
         groups = (ResourceId(text).management_group for text in named if "*" not in text)
         return next((g for g in groups if g is not None and tree.management_group(g) is None), None)
 
-    def in_scope(self, id: ResourceId, tree: ScopeTree) -> bool:
-        """Under the assignment's scope and under none of its exclusions. Source: policy language §1.10."""
-        return tree.contains(self.assignment.scope, id) and not covers_any(self.assignment.not_scopes, id, tree)
+    def on(self, resource: Resource) -> BoundPolicy:
+        """The policy as it stands on that resource: a variant, or itself."""
+        for selectors, variant in self.variants:
+            if admits_all(selectors, resource):
+                return variant.on(resource)
+        return self
+
+    def in_scope(self, resource: Resource, tree: ScopeTree) -> bool:
+        """Under the assignment's scope, under none of its exclusions, and selected. Source: policy language §1.10."""
+        assignment, id = self.assignment, resource.id
+        if not tree.contains(assignment.scope, id) or covers_any(assignment.not_scopes, id, tree):
+            return False
+        return self.selects(resource)
+
+    def selects(self, resource: Resource) -> bool:
+        """Whether the assignment's resource selectors admit it, wherever it is."""
+        return is_selected(self.assignment.resource_selectors, resource)
+
+    def is_enforced_on(self, resource: Resource, tree: ScopeTree) -> bool:
+        """Whether its effect may write without being asked for by name. Source: policy language §1.6."""
+        mode = self.assignment.enforcement_mode
+        if mode is EnforcementMode.ENROLL:
+            return any(enrollment.covers(resource, self.reference_id, tree) for enrollment in self.enrollments)
+        return mode is EnforcementMode.DEFAULT

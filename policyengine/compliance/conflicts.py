@@ -19,7 +19,6 @@ from policyengine.effects.modify import Modify
 from policyengine.errors import PolicyEngineError
 from policyengine.evaluation import Subject, evaluate
 from policyengine.evaluation.masking import MASK, mask, names_secret
-from policyengine.language.documents import EnforcementMode
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.states import ComplianceState, Reason
 from policyengine.model.values import JSON, canonical_json, get_folded
@@ -50,10 +49,11 @@ def judge_all(
     policies: Sequence[BoundPolicy], cluster: Cluster, world: World, rivals: Sequence[BoundPolicy] = ()
 ) -> dict[str, Verdict]:
     """The verdict of each of ``policies`` by key; ``rivals`` are others that may dispute what they want."""
+    policies, rivals = _here(policies, cluster), _here(rivals, cluster)
     verdicts = {policy.key: judge(policy, cluster, world) for policy in policies}
-    if not any(_wants_change(policy, verdicts[policy.key]) for policy in policies):
+    if not any(_wants_change(policy, verdicts[policy.key], cluster, world) for policy in policies):
         return verdicts
-    others = {p.key: judge(p, cluster, world) for p in rivals if _writes(p) and p.key not in verdicts}
+    others = {p.key: judge(p, cluster, world) for p in rivals if _writes(p, cluster, world) and p.key not in verdicts}
     for dispute in disputes((*policies, *rivals), {**others, **verdicts}, cluster, world):
         found = verdicts.get(dispute.policy)
         if dispute.both_deny and found is not None:
@@ -66,24 +66,33 @@ def disputes(
     policies: Sequence[BoundPolicy], verdicts: Mapping[str, Verdict], cluster: Cluster, world: World
 ) -> tuple[Dispute, ...]:
     """One for each non-compliant policy that another one disputes, in the order of ``policies``."""
-    writers = [_Writer(p, cluster, world, verdicts[p.key]) for p in policies if _may_write(p, verdicts)]
-    found = (next(w.disputes_with(writers), None) for w in writers if _wants_change(w.policy, w.verdict))
+    writers = [
+        _Writer(policy, cluster, world, verdicts[policy.key])
+        for policy in _here(policies, cluster)
+        if policy.key in verdicts and verdicts[policy.key].state in _DISPUTABLE and _writes(policy, cluster, world)
+    ]
+    found = (
+        next(writer.disputes_with(writers), None)
+        for writer in writers
+        if _wants_change(writer.policy, writer.verdict, cluster, world)
+    )
     return tuple(dispute for dispute in found if dispute is not None)
 
 
-def _writes(policy: BoundPolicy) -> bool:
+def _here(policies: Sequence[BoundPolicy], cluster: Cluster) -> list[BoundPolicy]:
+    """The policies as overrides leave them on that cluster."""
+    return [policy.on(cluster.resource) for policy in policies]
+
+
+def _writes(policy: BoundPolicy, cluster: Cluster, world: World) -> bool:
     effect = policy.effect
-    if policy.assignment.enforcement_mode is not EnforcementMode.DEFAULT:
+    if not policy.is_enforced_on(cluster.resource, world.tree):
         return False
     return isinstance(effect, Modify) or (isinstance(effect, DeployIfNotExists) and effect.details.desired is not None)
 
 
-def _wants_change(policy: BoundPolicy, verdict: Verdict) -> bool:
-    return _writes(policy) and verdict.state is ComplianceState.NON_COMPLIANT
-
-
-def _may_write(policy: BoundPolicy, verdicts: Mapping[str, Verdict]) -> bool:
-    return _writes(policy) and policy.key in verdicts and verdicts[policy.key].state in _DISPUTABLE
+def _wants_change(policy: BoundPolicy, verdict: Verdict, cluster: Cluster, world: World) -> bool:
+    return verdict.state is ComplianceState.NON_COMPLIANT and _writes(policy, cluster, world)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,11 +6,12 @@ The hash is taken over the syntax tree, so that comments, order of keys and the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from policyengine.expressions.compiled import CompiledValue
 from policyengine.language.documents import Assignment, PolicyDefinition
+from policyengine.language.selectors import Selector
 from policyengine.language.syntax import (
     AllOf,
     AnyOf,
@@ -46,8 +47,31 @@ def digest_of(assignment: Assignment, definition: PolicyDefinition, parameters: 
             "parameters": dict(parameters),
             "scope": assignment.scope.key,
             "notScopes": sorted(scope.text.casefold() for scope in assignment.not_scopes),
+            **_selected(assignment),
         }
     )
+
+
+def digest_with(digest: str, effect_name: str) -> str:
+    """Of the same policy under an override of its effect."""
+    return fingerprint({"policy": digest, "effect": effect_name})
+
+
+def digest_among(digest: str, variants: Sequence[tuple[Sequence[Selector], str]]) -> str:
+    """Of a policy with variants, each with the digest of its own."""
+    if not variants:
+        return digest
+    return fingerprint({"policy": digest, "variants": [[_selectors(s), variant] for s, variant in variants]})
+
+
+def _selected(assignment: Assignment) -> dict[str, JSON]:
+    """Nothing when everything is selected, as for most assignments."""
+    groups = [_selectors(group.selectors) for group in assignment.resource_selectors]
+    return {"resourceSelectors": groups} if groups else {}
+
+
+def _selectors(selectors: Sequence[Selector]) -> JSON:
+    return [[selector.kind.value, selector.is_negated, sorted(selector.values)] for selector in selectors]
 
 
 def is_volatile(definition: PolicyDefinition) -> bool:

@@ -85,6 +85,7 @@ class Explanation:
 
 def explain(policy: BoundPolicy, cluster: Cluster, world: World, *, rivals: Sequence[BoundPolicy] = ()) -> Explanation:
     """``rivals`` are other policies, which may want the same field to be something else."""
+    policy = policy.on(cluster.resource)
     underlying = judge_without_exemptions(policy, cluster, world)
     condition, type, found = _look(policy, cluster, world)
     operations = _operations(policy, cluster, world, underlying)
@@ -145,7 +146,7 @@ def _look(
 ) -> tuple[Trace | None, str | None, tuple[Candidate, ...]]:
     """As far as evaluation gets: an error ends the look, its reason is in the verdict."""
     effect = policy.effect
-    if effect is None or not policy.in_scope(cluster.id, world.tree):
+    if effect is None or not policy.in_scope(cluster.resource, world.tree):
         return None, None, ()
     context = context_for(policy, cluster, world)
     subject = Subject.of(cluster.resource, context)

@@ -42,6 +42,9 @@ def judge(policy: BoundPolicy, cluster: Cluster, world: World) -> Verdict:
 
 def _out_of_view(policy: BoundPolicy, cluster: Cluster, world: World, group: str) -> Verdict:
     """Unknown where the policy would speak if the cluster is in its scope: a guess could write where nobody asked."""
+    policy = policy.on(cluster.resource)
+    if not policy.selects(cluster.resource):
+        return Verdict(ComplianceState.NOT_APPLICABLE)
     verdict = _judge_here(policy, cluster, world)
     if policy.effect is None or verdict.state is ComplianceState.NOT_APPLICABLE:
         return Verdict(ComplianceState.NOT_APPLICABLE)
@@ -51,7 +54,8 @@ def _out_of_view(policy: BoundPolicy, cluster: Cluster, world: World, group: str
 
 def judge_without_exemptions(policy: BoundPolicy, cluster: Cluster, world: World) -> Verdict:
     """What would be said if nobody were exempt."""
-    if not policy.in_scope(cluster.id, world.tree):
+    policy = policy.on(cluster.resource)
+    if not policy.in_scope(cluster.resource, world.tree):
         return Verdict(ComplianceState.NOT_APPLICABLE)
     return _judge_here(policy, cluster, world)
 
@@ -69,6 +73,7 @@ def _judge_here(policy: BoundPolicy, cluster: Cluster, world: World) -> Verdict:
 
 def remedy_for(policy: BoundPolicy, cluster: Cluster, world: World) -> Remedy | Amendment | None:
     """What would mend the cluster; None when the effect never writes. Raises ExpressionError."""
+    policy = policy.on(cluster.resource)
     if policy.effect is None:
         return None
     return policy.effect.remedy(cluster, context_for(policy, cluster, world))
@@ -76,7 +81,9 @@ def remedy_for(policy: BoundPolicy, cluster: Cluster, world: World) -> Remedy | 
 
 def exemption_for(policy: BoundPolicy, cluster: Cluster, world: World) -> Exemption | None:
     """The exemption that covers the pair now; the one that lasts longest when there are several."""
-    covering = [e for e in policy.exemptions if e.covers(cluster.id, policy.reference_id, world.tree, at=world.at)]
+    covering = [
+        e for e in policy.exemptions if e.covers(cluster.resource, policy.reference_id, world.tree, at=world.at)
+    ]
     return max(covering, key=lambda e: (e.expires_on is None, e.expires_on or world.at), default=None)
 
 

@@ -84,14 +84,19 @@ def check_effect(name: str, span: Span | None, problems: Problems) -> None:
 
 def check_effect_parameter(then: Then, parameters: Mapping[str, Parameter], problems: Problems) -> None:
     """When a parameter gives the effect, its default and its allowed values have to be effects."""
-    match = _EFFECT_PARAMETER.fullmatch(then.effect.source) if isinstance(then.effect.source, str) else None
-    parameter = parameters.get(match[1].casefold()) if match else None
+    parameter = effect_parameter(then, parameters)
     if parameter is None:
         return
     default = [] if parameter.default is UNDEFINED else [parameter.default]
     for name in (*default, *(parameter.allowed_values or ())):
         if isinstance(name, str):
             check_effect(name, parameter.span, problems)
+
+
+def effect_parameter(then: Then, parameters: Mapping[str, Parameter]) -> Parameter | None:
+    """The parameter that gives the effect, when nothing but a parameter does."""
+    match = _EFFECT_PARAMETER.fullmatch(then.effect.source) if isinstance(then.effect.source, str) else None
+    return parameters.get(match[1].casefold()) if match else None
 
 
 def _check_details(then: Fields, details: Node | None, effect: str) -> None:

@@ -8,10 +8,12 @@ from datetime import datetime
 from enum import Enum
 
 from policyengine.expressions.compiled import CompiledValue
+from policyengine.language.selectors import Override, ResourceSelector, is_selected
 from policyengine.language.syntax import Logic, Then
 from policyengine.model.diagnostic import Span
 from policyengine.model.ids import ResourceId
-from policyengine.model.scope import ScopePattern, ScopeTree
+from policyengine.model.resource import Resource
+from policyengine.model.scope import ScopePattern, ScopeTree, covers_any
 from policyengine.model.states import ComplianceState
 from policyengine.model.values import JSON, UNDEFINED, Nothing
 
@@ -144,19 +146,26 @@ class RemediationMode(Enum):
 
 
 class EnforcementMode(Enum):
+    """ENROLL is like DO_NOT_ENFORCE until an Enrollment speaks for the resource, then like DEFAULT."""
+
     DEFAULT = "Default"
     DO_NOT_ENFORCE = "DoNotEnforce"
+    ENROLL = "Enroll"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NonComplianceMessage:
     message: str
     reference_id: str | None = None
+    span: Span | None = None  # of the reference id
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assignment:
-    """A definition or an initiative, applied to a scope. Exactly one of ``policy`` and ``initiative`` is set."""
+    """A definition or an initiative, applied to a scope. Exactly one of ``policy`` and ``initiative`` is set.
+
+    ``resource_selectors`` narrow the scope, ``overrides`` change effect or version; of overrides the first holds.
+    """
 
     name: str
     scope: ResourceId
@@ -167,6 +176,8 @@ class Assignment:
     parameters: Mapping[str, JSON] = field(default_factory=dict)
     parameter_spans: Mapping[str, Span] = field(default_factory=dict)
     non_compliance_messages: tuple[NonComplianceMessage, ...] = ()
+    resource_selectors: tuple[ResourceSelector, ...] = ()
+    overrides: tuple[Override, ...] = ()
     schedule: Schedule | None = None
     remediation_mode: RemediationMode = RemediationMode.PLAN
     display_name: str = ""
@@ -174,6 +185,16 @@ class Assignment:
     owner: str = ""
     cloud: Cloud = Cloud.PUBLIC
     span: Span | None = None
+
+    @property
+    def id(self) -> str:
+        """The full Azure id, whether or not Azure knows the assignment."""
+        scope = "" if self.scope.text == "/" else self.scope.text
+        return f"{scope}/providers/Microsoft.Authorization/policyAssignments/{self.name}"
+
+    def is_named(self, reference: str) -> bool:
+        """By its name, or by its full id."""
+        return reference.casefold().rstrip("/") in {self.name.casefold(), self.id.casefold()}
 
 
 class ExemptionCategory(Enum):
@@ -190,6 +211,9 @@ class Exemption:
     scopes: tuple[ScopePattern, ...]
     category: ExemptionCategory
     reference_ids: tuple[str, ...] = ()  # empty: all members
+    reference_spans: tuple[Span, ...] = ()
+    resource_selectors: tuple[ResourceSelector, ...] = ()
+    any_scope: bool = False  # scopes outside the assignment's are meant, and are no mistake
     expires_on: datetime | None = None  # aware, UTC; None: never
     reason: str = ""
     owner: str = ""
@@ -197,13 +221,38 @@ class Exemption:
     approved_by: tuple[str, ...] = ()
     span: Span | None = None
 
-    def covers(self, resource: ResourceId, reference_id: str | None, tree: ScopeTree, *, at: datetime) -> bool:
+    def covers(self, resource: Resource, reference_id: str | None, tree: ScopeTree, *, at: datetime) -> bool:
         """True while this exemption speaks for ``resource`` under that member; an expired one covers nothing."""
         if self.expires_on is not None and at >= self.expires_on:
             return False
-        if self.reference_ids and (reference_id or "").casefold() not in {r.casefold() for r in self.reference_ids}:
-            return False
-        return any(scope.covers(resource, tree) for scope in self.scopes)
+        return _speaks_for(self, resource, reference_id, tree)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Enrollment:
+    """From here on an assignment with the mode Enroll is enforced on scopes. Source: policy language §1.6."""
+
+    name: str
+    assignment: str
+    scopes: tuple[ScopePattern, ...]
+    reference_ids: tuple[str, ...] = ()  # empty: all members
+    reference_spans: tuple[Span, ...] = ()
+    resource_selectors: tuple[ResourceSelector, ...] = ()
+    any_scope: bool = False  # scopes outside the assignment's are meant, and are no mistake
+    span: Span | None = None
+
+    def covers(self, resource: Resource, reference_id: str | None, tree: ScopeTree) -> bool:
+        """True when it enrols ``resource`` under that member."""
+        return _speaks_for(self, resource, reference_id, tree)
+
+
+def _speaks_for(
+    document: Exemption | Enrollment, resource: Resource, reference_id: str | None, tree: ScopeTree
+) -> bool:
+    ids = {id.casefold() for id in document.reference_ids}
+    if ids and (reference_id or "").casefold() not in ids:
+        return False
+    return covers_any(document.scopes, resource.id, tree) and is_selected(document.resource_selectors, resource)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

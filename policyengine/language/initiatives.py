@@ -13,7 +13,7 @@ from policyengine.language.scalars import check_parameter_names, compile_node, i
 from policyengine.model.diagnostic import Span, did_you_mean
 from policyengine.text.nodes import MappingNode, Node
 
-_MEMBER_NOT_YET = ("effect", "overrides", "resourceSelectors", "definitionVersion")
+_MEMBER_NOT_YET = ("effect", "overrides", "resourceSelectors")
 
 
 def parse_initiative(document: Fields) -> Initiative:
@@ -84,7 +84,12 @@ def _parse_member(fields: Fields, parameters: Mapping[str, Parameter], groups: S
     span: Span = first_line(fields.node)
     ref = fields.required_text("ref")
     node = fields.node.get("ref")
-    reference = reference_of(ref, node.span, problems) if ref and node is not None else Reference("", None, span)
+    version = fields.optional_text("definitionVersion")
+    pinned = reference_of(ref, node.span, problems, version=version) if ref and node is not None else None
+    if pinned is not None and "@" in ref and version is not None:
+        message = f"`{ref}` and `definitionVersion` both give a version"
+        problems.error("invalid-reference", message, pinned.span, "remove one of the two")
+    reference = pinned or Reference("", None, span)
     values = fields.mapping("parameters")
     for entry in values or ():
         check_parameter_names(entry.value, parameters, problems)

@@ -7,7 +7,7 @@ look there first and then among the public ones, references from elsewhere never
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
@@ -16,15 +16,18 @@ from policyengine.language.documents import (
     Assignment,
     Attestation,
     Cloud,
+    Enrollment,
     Exemption,
     Initiative,
     InitiativeMember,
+    NonComplianceMessage,
     PolicyDefinition,
     Reference,
 )
 from policyengine.language.names import Names, Versioned, is_ambiguous, label
 from policyengine.language.parser import Document
 from policyengine.language.problems import Problems
+from policyengine.language.selectors import Override, SelectorKind
 from policyengine.language.versions import matches_version
 from policyengine.model.diagnostic import MOST_NAMES, Diagnostic, Span, did_you_mean
 
@@ -49,6 +52,7 @@ class PolicyLibrary:
     assignments: tuple[Assignment, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
     attestations: tuple[Attestation, ...] = ()
+    enrollments: tuple[Enrollment, ...] = ()
     definition_names: Names[PolicyDefinition] = field(init=False, repr=False, compare=False)
     initiative_names: Names[Initiative] = field(init=False, repr=False, compare=False)
 
@@ -66,6 +70,7 @@ class PolicyLibrary:
             assignments=_of(Assignment, listed),
             exemptions=_of(Exemption, listed),
             attestations=_of(Attestation, listed),
+            enrollments=_of(Enrollment, listed),
         )
         problems = Problems()
         _check_duplicates(library, problems)
@@ -94,8 +99,9 @@ class PolicyLibrary:
             found = self.definition(replace(member.reference, version=None), initiative.cloud)
         return found
 
-    def assignment(self, name: str) -> Assignment | None:
-        return next((a for a in self.assignments if a.name.casefold() == name.casefold()), None)
+    def assignment(self, reference: str) -> Assignment | None:
+        """By its name, or by its full Azure id."""
+        return next((assignment for assignment in self.assignments if assignment.is_named(reference)), None)
 
 
 def _of(kind: type[T], documents: Sequence[Document]) -> tuple[T, ...]:
@@ -110,6 +116,7 @@ def _check_duplicates(library: PolicyLibrary, problems: Problems) -> None:
     _check_names("assignment", [(a, None) for a in library.assignments], problems)
     _check_names("exemption", [(e, None) for e in library.exemptions], problems)
     _check_names("attestation", [(a, None) for a in library.attestations], problems)
+    _check_names("enrollment", [(e, None) for e in library.enrollments], problems)
 
 
 def _check_names(noun: str, documents: Sequence[tuple[_Named, str | None]], problems: Problems) -> None:
@@ -135,12 +142,16 @@ def _check_references(library: PolicyLibrary, problems: Problems) -> None:
             checker.definition(assignment.policy, assignment.cloud)
         if assignment.initiative is not None:
             checker.initiative(assignment.initiative, assignment.cloud)
-        checker.messages(assignment)
+        checker.member_ids(_ids_of_messages(assignment.non_compliance_messages), assignment)
+        checker.member_ids(_ids_of_overrides(assignment.overrides), assignment)
+        checker.overrides(assignment)
     for exemption in library.exemptions:
-        checker.about_assignment(exemption.assignment, exemption.reference_ids, exemption.span)
+        checker.leave(exemption)
+    for enrollment in library.enrollments:
+        checker.leave(enrollment)
     for attestation in library.attestations:
         ids = [attestation.reference_id] if attestation.reference_id else []
-        checker.about_assignment(attestation.assignment, ids, attestation.span)
+        checker.about_assignment(attestation.assignment, [(id, attestation.span) for id in ids], attestation.span)
 
 
 class _References:
@@ -210,20 +221,43 @@ class _References:
             help = did_you_mean(id, ids)
             self.problems.error("missing-reference", f"{owner} has no member with the id `{id}`", span, help)
 
-    def messages(self, assignment: Assignment) -> None:
-        ids = [message.reference_id for message in assignment.non_compliance_messages if message.reference_id]
-        self.member_ids(ids, assignment, assignment.span)
+    def overrides(self, assignment: Assignment) -> None:
+        """Of several that hold for one thing the first wins, which is seldom what the second was written for."""
+        for number, second in enumerate(assignment.overrides):
+            first = next((o for o in assignment.overrides[:number] if _may_both_hold(o, second)), None)
+            if first is not None:
+                message = f"an earlier override of `{second.kind.value}` may hold for the same resources, and wins"
+                help = f"the earlier one is at {first.span}; narrow one of the two by its selectors"
+                self.problems.warning("shadowed-override", message, second.span, help)
 
-    def about_assignment(self, name: str, ids: Sequence[str], span: Span | None) -> None:
-        """What exemptions and attestations name: an assignment, and members of its initiative."""
+    def leave(self, document: Exemption | Enrollment) -> None:
+        """What an exemption or an enrollment speaks about exists, and is where its assignment reaches."""
+        ids = zip(document.reference_ids, document.reference_spans, strict=False)
+        assignment = self.about_assignment(document.assignment, ids, document.span)
+        if assignment is not None:
+            self.scopes(document, assignment)
+
+    def about_assignment(
+        self, name: str, ids: Iterable[tuple[str, Span | None]], span: Span | None
+    ) -> Assignment | None:
+        """The assignment that a document names, with members of its initiative; None when it is missing."""
         assignment = self.library.assignment(name)
         if assignment is not None:
-            self.member_ids(ids, assignment, span)
+            self.member_ids(ids, assignment)
         elif name:
             help = did_you_mean(name, [a.name for a in self.library.assignments])
             self.problems.error("missing-reference", f"there is no assignment `{name}`", span, help)
+        return assignment
 
-    def member_ids(self, ids: Sequence[str], assignment: Assignment, span: Span | None) -> None:
+    def scopes(self, document: Exemption | Enrollment, assignment: Assignment) -> None:
+        """Source: policy language §1.8, "assignmentScopeValidation"."""
+        for scope in () if document.any_scope else document.scopes:
+            if not scope.may_be_within(assignment.scope):
+                message = f"`{scope.text}` is not within `{assignment.scope}`, the scope of `{assignment.name}`"
+                help = "correct it, or write `assignmentScopeValidation: DoNotValidate`"
+                self.problems.error("outside-assignment", message, document.span, help)
+
+    def member_ids(self, ids: Iterable[tuple[str, Span | None]], assignment: Assignment) -> None:
         """Every id must be a member of the initiative that is assigned."""
         reference = assignment.initiative
         initiative = self.library.initiative(reference, assignment.cloud) if reference is not None else None
@@ -232,8 +266,29 @@ class _References:
         if reference is not None and initiative is None:
             return  # reported where the assignment names it
         known = [member.reference_id for member in initiative.members] if initiative else []
-        for id in ids:
-            self.reference_id(id, known, f"assignment `{assignment.name}`", span)
+        for id, span in ids:
+            self.reference_id(id, known, f"assignment `{assignment.name}`", span or assignment.span)
+
+
+def _ids_of_messages(messages: Iterable[NonComplianceMessage]) -> Iterator[tuple[str, Span | None]]:
+    for message in messages:
+        if message.reference_id:
+            yield message.reference_id, message.span
+
+
+def _ids_of_overrides(overrides: Iterable[Override]) -> Iterator[tuple[str, Span | None]]:
+    for override in overrides:
+        for selector in override.selectors:
+            if selector.kind is SelectorKind.REFERENCE_ID:
+                yield from selector.written
+
+
+def _may_both_hold(one: Override, other: Override) -> bool:
+    """False when no member and no resource is meant by both."""
+    if one.kind is not other.kind:
+        return False
+    pairs = [(a, b) for a in one.selectors for b in other.selectors if a.kind is b.kind]
+    return not any(a.excludes(b) for a, b in pairs)
 
 
 def _candidates(documents: Sequence[Versioned]) -> str:

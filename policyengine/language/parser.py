@@ -13,9 +13,18 @@ from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.assignments import parse_assignment
 from policyengine.language.attestations import parse_attestation
 from policyengine.language.azure import is_azure, parse_azure
+from policyengine.language.azure_children import azure_child_type, parse_azure_child
 from policyengine.language.definitions import parse_definition
-from policyengine.language.documents import Assignment, Attestation, Cloud, Exemption, Initiative, PolicyDefinition
-from policyengine.language.exemptions import parse_exemption
+from policyengine.language.documents import (
+    Assignment,
+    Attestation,
+    Cloud,
+    Enrollment,
+    Exemption,
+    Initiative,
+    PolicyDefinition,
+)
+from policyengine.language.exemptions import parse_enrollment, parse_exemption
 from policyengine.language.fields import Fields, first_line, one_of
 from policyengine.language.initiatives import parse_initiative
 from policyengine.language.problems import Problems
@@ -25,7 +34,7 @@ from policyengine.text.reader import read_leniently
 
 API_VERSION: Final = "policyengine/v1"
 
-Document: TypeAlias = PolicyDefinition | Initiative | Assignment | Exemption | Attestation
+Document: TypeAlias = PolicyDefinition | Initiative | Assignment | Exemption | Attestation | Enrollment
 
 _KINDS: Final[Mapping[str, Callable[[Fields, AliasCatalogue], Document]]] = {
     "PolicyDefinition": parse_definition,
@@ -33,6 +42,7 @@ _KINDS: Final[Mapping[str, Callable[[Fields, AliasCatalogue], Document]]] = {
     "Assignment": lambda document, _aliases: parse_assignment(document),
     "Exemption": lambda document, _aliases: parse_exemption(document),
     "Attestation": lambda document, _aliases: parse_attestation(document),
+    "Enrollment": lambda document, _aliases: parse_enrollment(document),
 }
 _READ_ELSEWHERE: Final = ("PolicyTest", "Project", "Fleet")
 DOCUMENT_KINDS: Final = (*_KINDS, *_READ_ELSEWHERE)
@@ -74,8 +84,8 @@ def cloud_of(name: str) -> Cloud:
 
 
 def _placed(document: Document, cloud: Cloud) -> Document:
-    """Exemptions and attestations name an assignment, which has a cloud of its own."""
-    if cloud is Cloud.PUBLIC or isinstance(document, Exemption | Attestation):
+    """Exemptions, attestations and enrollments name an assignment, which has a cloud of its own."""
+    if cloud is Cloud.PUBLIC or isinstance(document, Exemption | Attestation | Enrollment):
         return document
     return replace(document, cloud=cloud)
 
@@ -105,6 +115,8 @@ def _parse(node: Node, problems: Problems, aliases: AliasCatalogue, fallback_nam
         return parse_azure(node, problems, fallback_name=fallback_name)
     if _is_json_schema(node):
         return None
+    if (type := azure_child_type(node)) is not None:
+        return parse_azure_child(node, type, problems, fallback_name=fallback_name)
     help = f"begin with `apiVersion: {API_VERSION}` and a `kind`, or give an Azure definition with a `policyRule`"
     problems.error("unknown-document", "this is not a policy document", first_line(node), help)
     return None

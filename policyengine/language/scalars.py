@@ -124,13 +124,19 @@ def reference_of(text: str, span: Span, problems: Problems, *, version: str | No
     """``name``, ``name@1.*``, a full Azure id, or a display name of several words; ``version`` where written apart."""
     name, at, written = text.partition("@")
     pattern = written if at else version
-    if pattern is not None and not _VERSION.fullmatch(pattern):
-        help = "write `1.2.3`, `1.2.*` or `1.*`"
-        problems.error("invalid-reference", f"`{pattern}` is not a version or a version pattern", span, help)
-        pattern = None
+    if pattern is not None:
+        pattern = version_pattern_of(pattern, span, problems)
     if not name.startswith("/") and not is_name(name) and len(name.split()) < 2:
         problems.error("invalid-reference", f"`{name}` is neither a name nor a full Azure id", span)
     return Reference(name, pattern, span)
+
+
+def version_pattern_of(text: str, span: Span, problems: Problems) -> str | None:
+    if _VERSION.fullmatch(text):
+        return text
+    help = "write `1.2.3`, `1.2.*` or `1.*`"
+    problems.error("invalid-reference", f"`{text}` is not a version or a version pattern", span, help)
+    return None
 
 
 def references_of(fields: Fields, name: str) -> tuple[Reference, ...]:

@@ -123,11 +123,26 @@ class ScopePattern:
         body = re.escape(self.text.rstrip("/").casefold()).replace(r"\*", "[^/]*")
         return re.compile(rf"{body}(/.*)?", re.DOTALL)
 
+    def may_be_within(self, scope: ResourceId) -> bool:
+        """False only when no place this pattern names can be at or under ``scope``.
+
+        What is under a management group is known to a scope tree alone: anything may be.
+        """
+        if scope.management_group is not None:
+            return True
+        own = [s for s in self.text.casefold().split("/") if s]
+        wanted = [s.casefold() for s in scope.segments]
+        return len(own) >= len(wanted) and all(map(_fits, own, wanted))
+
     def covers(self, id: ResourceId, tree: ScopeTree) -> bool:
         """True when ``id`` is at or under a place this pattern names."""
         if not self.has_wildcard:
             return tree.contains(ResourceId(self.text), id)
         return self._regex.fullmatch(id.key) is not None
+
+
+def _fits(pattern: str, segment: str) -> bool:
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), segment, re.DOTALL) is not None
 
 
 def covers_any(patterns: Iterable[ScopePattern], id: ResourceId, tree: ScopeTree) -> bool:

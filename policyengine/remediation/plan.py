@@ -33,6 +33,7 @@ from policyengine.remediation.writes import NothingToWrite, wants_of, with_whole
 
 FLUX: Final = "microsoft.flux"
 NOT_ENFORCED: Final = "its assignment is not enforced (DoNotEnforce); plan it by name to write all the same"
+NOT_ENROLLED: Final = "its assignment is enforced where an Enrollment says so; plan it by name to write all the same"
 
 
 def build_plan(
@@ -98,16 +99,16 @@ class _Planner:
 
     def disputed(self, verdicts: Mapping[str, Verdict], cluster: Cluster) -> dict[str, str]:
         """What another modify policy would want back: policy key → why its change must not be made."""
-        modifying = [policy for policy in self.policies if isinstance(policy.effect, Modify)]
+        modifying = [policy for policy in self.policies if isinstance(policy.on(cluster.resource).effect, Modify)]
         found = disputes(modifying, verdicts, cluster, self.world)
         return {dispute.policy: f"write conflict: {dispute.words}" for dispute in found}
 
     def is_asked(self, policy: BoundPolicy) -> bool:
         return self.selected is None or policy.key in self.selected
 
-    def is_in_force(self, policy: BoundPolicy) -> bool:
+    def is_in_force(self, policy: BoundPolicy, cluster: Cluster) -> bool:
         """A policy that is not enforced wants nothing, unless it was asked for by name."""
-        enforced = policy.assignment.enforcement_mode is EnforcementMode.DEFAULT
+        enforced = policy.is_enforced_on(cluster.resource, self.world.tree)
         return enforced or (self.unenforced and self.is_asked(policy))
 
     def wishes(self, policy: BoundPolicy, verdict: Verdict, cluster: Cluster) -> tuple[list[_Wish], str]:
@@ -115,8 +116,8 @@ class _Planner:
         satisfied = verdict.state is ComplianceState.COMPLIANT
         if not satisfied and verdict.state is not ComplianceState.NON_COMPLIANT:
             return [], ""
-        if not self.is_in_force(policy):
-            return [], "" if satisfied else NOT_ENFORCED
+        if not self.is_in_force(policy, cluster):
+            return [], "" if satisfied else _not_enforced(policy)
         try:
             remedy = remedy_for(policy, cluster, self.world)
             wants = wants_of(remedy, cluster, self.world) if remedy is not None else ()
@@ -125,12 +126,16 @@ class _Planner:
         if satisfied:
             return [_Wish(policy, want, satisfied=True) for want in wants if want.id == verdict.matched], ""
         if remedy is None:
-            return [], f"{policy.effect_name} reports and never writes"
+            return [], f"{policy.on(cluster.resource).effect_name} reports and never writes"
         outcome = writes_for(remedy, wants, cluster)
         if isinstance(outcome, NothingToWrite):
             return [_Wish(policy, want) for want in wants], outcome.reason
         requests = {write.id: write for write in outcome.writes if self.is_asked(policy)}
         return [_Wish(policy, want, requests.get(want.id), refusal=outcome.refusal) for want in wants], ""
+
+
+def _not_enforced(policy: BoundPolicy) -> str:
+    return NOT_ENROLLED if policy.assignment.enforcement_mode is EnforcementMode.ENROLL else NOT_ENFORCED
 
 
 def _steps(cluster: Cluster, wishes: Sequence[_Wish]) -> list[Step]:

@@ -84,5 +84,7 @@ def _why_not(explanation: Explanation, tree: ScopeTree) -> str:
     excluded = next((s for s in policy.assignment.not_scopes if s.covers(id, tree)), None)
     if excluded is not None:
         return f"excluded by `notScopes` of `{policy.assignment.name}`: {excluded.text}"
+    if not policy.selects(explanation.cluster.resource):
+        return f"the `resourceSelectors` of `{policy.assignment.name}` leave the cluster out"
     reason = explanation.verdict.reason
     return reason.message if reason is not None else "its `if` does not hold"

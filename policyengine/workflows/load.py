@@ -10,15 +10,13 @@ from policyengine.compliance.bind import BoundPolicy, bind
 from policyengine.errors import PolicyError, UsageError
 from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.checker import check
-from policyengine.language.documents import Assignment, Attestation, Exemption, Initiative, PolicyDefinition
 from policyengine.language.library import PolicyLibrary
-from policyengine.language.parser import parse_documents
+from policyengine.language.parser import Document, parse_documents
 from policyengine.model.diagnostic import Diagnostic, did_you_mean
 from policyengine.workflows.data import SHIPPED, data_root
 from policyengine.workflows.files import read_text
 
 SUFFIXES = {".yaml", ".yml", ".json"}
-Document = PolicyDefinition | Initiative | Assignment | Exemption | Attestation
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,7 @@ class _Desk:
                 judge_without_exemptions(policy, cluster, self.world).state
                 for policy in policies
                 for cluster in clusters
-                if exemption.covers(cluster.id, policy.reference_id, self.world.tree, at=self.world.at)
+                if exemption.covers(cluster.resource, policy.reference_id, self.world.tree, at=self.world.at)
             ]
             covered = [state for state in underlying if state is not ComplianceState.NOT_APPLICABLE]
             yield ExemptionEntry(

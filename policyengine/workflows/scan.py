@@ -110,7 +110,7 @@ async def scan(
 
 def _idle(policies: Sequence[BoundPolicy], clusters: Sequence[Cluster], tree: ScopeTree) -> tuple[str, ...]:
     names = dict.fromkeys(policy.assignment.name for policy in policies)
-    busy = {p.assignment.name for p in policies if any(p.in_scope(cluster.id, tree) for cluster in clusters)}
+    busy = {p.assignment.name for p in policies if any(p.in_scope(cluster.resource, tree) for cluster in clusters)}
     return tuple(name for name in names if name not in busy)
 
 

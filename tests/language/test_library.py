@@ -356,3 +356,75 @@ def reaches(graph: dict[str, list[str]], start: str, goal: str) -> bool:
             seen.add(name)
             waiting += graph.get(name, ())
     return False
+
+
+@pytest.mark.parametrize(
+    ("scope", "more", "codes"),
+    [
+        ("/subscriptions/a", "", []),
+        ("/subscriptions/A/resourceGroups/x-*", "", []),
+        ("/subscriptions/*", "", []),
+        ("/subscriptions/b", "", ["outside-assignment"]),
+        ("/providers/Microsoft.Management/managementGroups/m", "", ["outside-assignment"]),
+        ("/subscriptions/b", "  assignmentScopeValidation: DoNotValidate\n", []),
+        ("/subscriptions/b", "  assignmentScopeValidation: default\n", ["outside-assignment"]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["Exemption", "Enrollment"])
+def test_leave_is_within_the_scope_of_its_assignment(
+    build: Build, kind: str, scope: str, more: str, codes: list[str]
+) -> None:
+    text = exemption("x", "edge").replace("/subscriptions/a", scope) + more
+    if kind == "Enrollment":
+        text = text.replace("kind: Exemption", "kind: Enrollment").replace("  category: Waiver\n", "")
+
+    _, diagnostics = build(definition("flux"), assignment("edge", "policy: flux"), text)
+
+    assert [d.code for d in diagnostics] == codes
+
+
+def test_a_wrong_member_id_is_underlined_itself(build: Build) -> None:
+    base = [definition("flux"), initiative("base", "{ref: flux, id: extension}")]
+    override = "{kind: policyEffect, value: Audit, selectors: [{kind: policyDefinitionReferenceId, in: [extnsion]}]}"
+    _, diagnostics = build(
+        *base,
+        assignment(
+            "edge",
+            "initiative: base",
+            "  nonComplianceMessages: [{message: m, policyDefinitionReferenceId: extnsion}]\n"
+            f"  overrides: [{override}]\n",
+        ),
+        exemption("x", "edge", "[extension, extnsion]"),
+    )
+
+    assert len(diagnostics) == 3
+    for problem in diagnostics:
+        assert problem.span is not None
+        line = problem.span.source.lines[problem.span.line - 1]
+        assert line[problem.span.column - 1 : problem.span.end_column - 1] == "extnsion"
+        assert problem.help == "did you mean `extension`?"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shadowed"),
+    [
+        ("", "", True),
+        ("in: [a]", "in: [b]", False),
+        ("in: [a]", "in: [b, A]", True),
+        ("in: [a]", "notIn: [a, b]", False),
+        ("notIn: [a]", "in: [a, b]", True),
+        ("notIn: [a]", "notIn: [b]", True),
+        ("in: [a]", "", True),
+    ],
+)
+def test_an_override_after_one_that_holds_as_well_is_warned_about(
+    build: Build, first: str, second: str, shadowed: bool
+) -> None:
+    def override(where: str) -> str:
+        selectors = f"[{{kind: resourceLocation, {where}}}]" if where else "[]"
+        return f"{{kind: policyEffect, value: Audit, selectors: {selectors}}}"
+
+    text = f"  overrides: [{override(first)}, {override(second)}, {{kind: policyVersion, value: 1.*}}]\n"
+    _, diagnostics = build(definition("flux"), assignment("edge", "policy: flux", text))
+
+    assert [(d.code, d.is_error) for d in diagnostics] == [("shadowed-override", False)] * shadowed

@@ -280,10 +280,40 @@ def test_an_assignment_loads(load: Load) -> None:
         ("notScopes: [subscriptions/x]", "invalid-scope"),
         ("notScopes: /subscriptions/x", "wrong-type"),
         ("notScopes: [{id: x}]", "wrong-type"),
-        ("enforcementMode: Enroll", "not-supported-yet"),
         ("enforcementMode: Off", "unknown-value"),
-        ("resourceSelectors: []", "not-supported-yet"),
-        ("overrides: []", "not-supported-yet"),
+        ("resourceSelectors: [nordics]", "wrong-type"),
+        ("resourceSelectors: [{name: n}]", "missing-key"),
+        ("resourceSelectors: [{name: n, selectors: [{in: [a]}]}]", "missing-key"),
+        ("resourceSelectors: [{selectors: [{kind: resourceLocaton, in: [a]}]}]", "unknown-value"),
+        ("resourceSelectors: [{selectors: [{kind: resourceLocation}]}]", "invalid-selector"),
+        ("resourceSelectors: [{selectors: [{kind: resourceLocation, in: [a], notIn: [b]}]}]", "invalid-selector"),
+        ("resourceSelectors: [{selectors: [{kind: policyDefinitionReferenceId, in: [a]}]}]", "unknown-value"),
+        ("resourceSelectors: [{selectors: [{kind: resourceWithoutLocation, in: [a]}]}]", "unknown-value"),
+        (
+            "resourceSelectors: [{selectors: [{kind: resourceType, in: [a]}, {kind: resourceType, in: [b]}]}]",
+            "invalid-selector",
+        ),
+        (
+            "resourceSelectors: [{selectors: [{kind: resourceLocation, in: [a]}, "
+            "{kind: resourceWithoutLocation, in: [subscriptionLevelResources]}]}]",
+            "invalid-selector",
+        ),
+        ("overrides: [Audit]", "wrong-type"),
+        ("overrides: [{value: Audit}]", "missing-key"),
+        ("overrides: [{kind: policyEffect}]", "missing-key"),
+        ("overrides: [{kind: effect, value: Audit}]", "unknown-value"),
+        (
+            "overrides: [{kind: policyEffect, value: Audit, selectors: [{kind: resourceType, in: [a]}]}]",
+            "unknown-value",
+        ),
+        (
+            "overrides: [{kind: policyVersion, value: 1.*, selectors: [{kind: policyDefinitionReferenceId, in: [a]}]}]",
+            "unknown-value",
+        ),
+        ("definitionVersion: latest", "invalid-reference"),
+        ("definitionVersion: 1.*.*", "invalid-reference"),  # beside `flux@…`
+        (f"resourceSelectors: [{', '.join(['{selectors: []}'] * 11)}]", "over-limit"),
+        (f"notScopes: [{', '.join(['/subscriptions/a'] * 401)}]", "over-limit"),
         ("recheck: {compliant: 6h}", "not-supported-yet"),
         ("notify: []", "not-supported-yet"),
         ("remediation: {mode: approve}", "not-supported-yet"),
@@ -386,7 +416,8 @@ def test_dates_are_utc_unless_they_say_otherwise(load: Load, text: str, instant:
     [
         ("expiresOn: next year", "invalid-date"),
         ("expiresOn: 2027", "wrong-type"),
-        ("resourceSelectors: []", "not-supported-yet"),
+        ("resourceSelectors: {}", "wrong-type"),
+        ("assignmentScopeValidation: Never", "unknown-value"),
         ("scope: /subscriptions/x", "unknown-key"),
     ],
 )

@@ -209,6 +209,27 @@ class TestDoNotEnforce:
         assert told(plan) == [("PATCH", "cluster-config", Preflight.READY)]
 
 
+ENROLLMENT = """
+apiVersion: policyengine/v1
+kind: Enrollment
+metadata: {name: pilot}
+spec: {assignment: flux, scopes: [/subscriptions/*/resourceGroups/stores-no]}
+"""
+
+
+class TestEnroll:
+    @pytest.mark.parametrize(("enrollment", "steps"), [("", 0), (ENROLLMENT, 1)])
+    def test_it_is_planned_where_an_enrollment_says_so(
+        self, bound: Bound, required: Text, cluster: MakeCluster, planned: Planned, enrollment: str, steps: int
+    ) -> None:
+        text = required("flux", NEEDS_FLUX, assignment="enforcementMode: Enroll")
+
+        plan = planned(bound(*filter(None, [text, enrollment])), cluster())
+
+        assert len(plan.steps) == steps
+        assert ("Enrollment says so" in unmended(plan).get("flux", "")) is (not steps)
+
+
 class TestParked:
     def test_an_offline_agent_parks_every_step(
         self, bound: Bound, required: Text, cluster: MakeCluster, planned: Planned
