@@ -72,6 +72,8 @@ DOORS: dict[str, set[str]] = {
     "apscheduler": {"policyengine.scheduler"},
     "yaml": {"policyengine.text"},
     "jmespath": {"policyengine.expressions.jmespath"},
+    "jsonschema": {"policyengine.language.parameter_schema"},
+    "referencing": {"policyengine.language.parameter_schema"},
     "sqlmodel": {"policyengine.store"},
     "sqlalchemy": {"policyengine.store"},
     "alembic": {"policyengine.store"},

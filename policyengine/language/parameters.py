@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from policyengine.language.documents import Parameter
 from policyengine.language.fields import Fields, first_line, one_of
+from policyengine.language.parameter_schema import schema_problem, violation
 from policyengine.language.problems import Problems
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.values import JSON, UNDEFINED, canonical_json, is_array
-from policyengine.text.nodes import Entry, MappingNode, SequenceNode, to_value
+from policyengine.text.nodes import Entry, MappingNode, Node, SequenceNode, to_value
 
 TYPES: Final[Mapping[str, tuple[str, Callable[[JSON], bool]]]] = {
     "String": ("text", lambda value: isinstance(value, str)),
@@ -57,16 +59,32 @@ def _parse_parameter(entry: Entry, problems: Problems, verbatim: bool) -> Parame
         default=UNDEFINED if default is None else to_value(default.value),
         allowed_values=tuple(to_value(allowed)) if isinstance(allowed, SequenceNode) else None,
         metadata=to_value(metadata) if metadata else {},
-        schema=to_value(schema) if schema else None,
+        schema=to_value(schema) if schema is not None else None,
         span=entry.key.span,
     )
     fields.close()
+    if schema is not None and not _is_usable(parameter, schema, problems, verbatim):
+        parameter = replace(parameter, schema=None)
     if default is not None and (wrong := mismatch(parameter, parameter.default)):
         code, text = wrong
         report = problems.warning if verbatim else problems.error
         message = f"the default of parameter `{entry.name}` {text}"
         report(code, message, first_line(default.value), suggestion(parameter, parameter.default))
     return parameter
+
+
+def _is_usable(parameter: Parameter, node: Node, problems: Problems, verbatim: bool) -> bool:
+    """Whether values can be checked against the parameter's schema; what keeps it from being so is reported."""
+    if parameter.type != "Object":
+        if not verbatim:
+            message = f"the schema of parameter `{parameter.name}` is not checked: its type is {parameter.type}"
+            problems.warning("invalid-schema", message, first_line(node), "only parameters of type Object have one")
+    elif (wrong := schema_problem(parameter.schema)) is not None:
+        message = f"the schema of parameter `{parameter.name}` {wrong}"
+        problems.error("invalid-schema", message, first_line(node), "write it in JSON Schema 2019-09")
+    else:
+        return True
+    return False
 
 
 def _parse_type(fields: Fields) -> str:
@@ -81,7 +99,7 @@ def mismatch(parameter: Parameter, value: JSON) -> tuple[str, str] | None:
     """Why ``value`` does not fit: a code, and the end of a sentence about the value. None when it fits.
 
     Null fits every type; an empty list of allowed values allows everything. Allowed values are compared with case,
-    for a list element by element.
+    for a list element by element. Objects also have to fit their schema.
     """
     noun, fits = TYPES[parameter.type]
     if value is None:
@@ -90,6 +108,9 @@ def mismatch(parameter: Parameter, value: JSON) -> tuple[str, str] | None:
         return "wrong-type", f"must be {noun}, got `{_shorten(value)}`"
     for element in _not_allowed(parameter, value):
         return "not-allowed", f"must be {_listed(parameter.allowed_values or ())}, got `{_shorten(element)}`"
+    if parameter.type == "Object" and parameter.schema is not None:
+        misfit = violation(parameter.schema, value)
+        return ("schema-mismatch", misfit) if misfit is not None else None
     return None
 
 

@@ -286,3 +286,15 @@ spec:
 
 def test_a_message_for_the_member_beats_the_one_for_all(bound: Bound) -> None:
     assert [p.message for p in bound(TWO, INITIATIVE, MESSAGES)] == ["for all", "for all", "for two"]
+
+
+def test_a_value_is_checked_against_the_schema_where_it_is_given(problems: Problems) -> None:
+    text = DEFINITION.replace("map: {type: Object, ", "map: {type: Object, schema: {required: [a]}, ").replace(
+        "defaultValue: {}}", "defaultValue: {a: 1}}"
+    )
+
+    (problem,) = problems(text, assignment("branch: m, map: {b: 1}"))
+
+    assert problem.code == "schema-mismatch"
+    assert "`map` of policy `rule` does not fit its schema: 'a' is a required property" in problem.message
+    assert problem.span is not None

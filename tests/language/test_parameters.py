@@ -89,3 +89,63 @@ def test_a_default_of_azures_that_does_not_fit_is_a_warning(load: Callable[..., 
     parsed = load('{"policyDefinitions": [], "parameters": {"p": {"type": "String", "defaultValue": []}}}')
 
     assert [(d.code, d.is_error) for d in parsed.diagnostics] == [("wrong-type", False)]
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"labels": {"type": "array", "items": {"type": "string"}}, "n": {"$ref": "#/$defs/count"}},
+    "required": ["labels"],
+    "additionalProperties": False,
+    "$defs": {"count": {"type": "integer", "minimum": 1}},
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"labels": ["a"]}, None),
+        ({"labels": ["a"], "n": 2}, None),
+        (None, None),
+        ({}, "does not fit its schema: 'labels' is a required property"),
+        ({"labels": ["a", 7]}, "does not fit its schema at `labels[1]`: 7 is not of type 'string'"),
+        ({"labels": [], "n": 0}, "does not fit its schema at `n`: 0 is less than the minimum of 1"),
+    ],
+)
+def test_an_object_fits_its_schema(value: Any, text: str | None) -> None:
+    found = mismatch(Parameter("p", "Object", schema=SCHEMA), value)
+
+    assert found == (("schema-mismatch", text) if text is not None else None)
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"$ref": "https://example.com/schema"}, "refers to `https://example.com/schema`, which is not in it"),
+        ({"$ref": "#/definitions/none"}, "which is not in it"),
+        ({"$ref": "#"}, "refers to itself without end"),
+        ({"additionalProperties": {"pattern": "("}}, "is no regular expression"),
+    ],
+)
+def test_nothing_is_fetched_and_no_schema_is_fatal(schema: Any, text: str) -> None:
+    code, message = mismatch(Parameter("p", "Object", schema=schema), {"a": "b"}) or ("", "")
+
+    assert code == "schema-mismatch"
+    assert message.startswith("cannot be checked: ")
+    assert message.endswith(text) or text in message
+
+
+@pytest.mark.parametrize(
+    ("declaration", "codes"),
+    [
+        ("{type: Object, schema: {type: object}, defaultValue: {}}", []),
+        ("{type: Object, schema: {type: objekt}}", ["invalid-schema"]),
+        ("{type: Object, schema: 7, defaultValue: {}}", ["invalid-schema"]),
+        ("{type: Object, schema: {type: objekt}, defaultValue: {}}", ["invalid-schema"]),
+        ("{type: Object, schema: {required: [a]}, defaultValue: {}}", ["schema-mismatch"]),
+        ("{type: String, schema: {type: string}}", ["invalid-schema"]),
+    ],
+)
+def test_schemas_are_checked(
+    spec_problems: Callable[[str], list[tuple[str, int]]], declaration: str, codes: list[str]
+) -> None:
+    assert [found for found, _ in spec_problems(f"parameters: {{p: {declaration}}}\n{RULE}")] == codes
