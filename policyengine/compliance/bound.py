@@ -60,13 +60,16 @@ class BoundPolicy:
 
     @property
     def identity(self) -> Mapping[str, JSON]:
-        """What `policy()` returns. Source: policy language §5.4."""
+        """What `policy()` returns; built-ins hash all of it, so that a part which is not there is empty text.
+
+        Source: policy language §5.4.
+        """
         initiative = self.initiative
         return {
             "assignmentId": self.assignment.id,
             "definitionId": self.definition.azure_id or self.definition.name,
-            "setDefinitionId": (initiative.azure_id or initiative.name) if initiative else None,
-            "definitionReferenceId": self.reference_id,
+            "setDefinitionId": (initiative.azure_id or initiative.name) if initiative else "",
+            "definitionReferenceId": self.reference_id or "",
         }
 
     @property

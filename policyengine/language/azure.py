@@ -21,6 +21,7 @@ from policyengine.language.fields import Fields, first_line
 from policyengine.language.parameters import parse_parameters
 from policyengine.language.problems import Problems
 from policyengine.language.scalars import check_parameter_names, compile_node, reference_of
+from policyengine.language.selectors import MAX_MEMBERS, warn_above
 from policyengine.model.diagnostic import Span
 from policyengine.text.nodes import MappingNode, Node, ScalarNode, to_value
 
@@ -95,6 +96,7 @@ def _version(properties: Fields) -> str | None:
 def _parse_initiative(properties: Fields, name: str, azure_id: str | None) -> Initiative:
     parameters = parse_parameters(properties.mapping("parameters"), properties.problems, verbatim=True)
     members: list[InitiativeMember] = []
+    warn_above(MAX_MEMBERS, len(properties.items("policyDefinitions")), "members", properties, "policyDefinitions")
     for item in properties.items("policyDefinitions"):
         member = _parse_member(item, parameters, len(members) + 1, properties)
         if member is not None:

@@ -10,6 +10,7 @@ from policyengine.language.metadata import METADATA_KEYS, parse_metadata
 from policyengine.language.parameters import parse_parameters
 from policyengine.language.problems import Problems
 from policyengine.language.scalars import check_parameter_names, compile_node, is_name, reference_of, references_of
+from policyengine.language.selectors import MAX_MEMBERS, warn_above
 from policyengine.model.diagnostic import Span, did_you_mean
 from policyengine.text.nodes import MappingNode, Node
 
@@ -64,6 +65,7 @@ def _parse_members(
 ) -> tuple[InitiativeMember, ...]:
     if spec.node.entry("policies") is None:
         spec.missing("policies", "write `policies: [{ref: …, id: …}]`")
+    warn_above(MAX_MEMBERS, len(spec.items("policies")), "members", spec, "policies")
     members: list[InitiativeMember] = []
     for item in spec.items("policies"):
         if not isinstance(item, MappingNode):

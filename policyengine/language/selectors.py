@@ -19,6 +19,7 @@ from policyengine.text.nodes import MappingNode, Node
 
 MAX_GROUPS: Final = 10
 MAX_VALUES: Final = 50
+MAX_MEMBERS: Final = 1000  # of an initiative
 SUBSCRIPTION_LEVEL: Final = "subscriptionLevelResources"
 NO_LOCATION: Final = "global"
 

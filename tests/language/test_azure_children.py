@@ -137,3 +137,12 @@ def test_a_list_of_them_as_a_tool_exports_it(load: Load) -> None:
 )
 def test_what_is_missing_is_told(load: Load, document: Any, code: str) -> None:
     assert [d.code for d in load(json.dumps(document), "file.json").diagnostics] == [code]
+
+
+def test_an_initiative_with_more_members_than_azure_takes_is_warned_about(load: Load) -> None:
+    members = [{"policyDefinitionId": POLICY, "policyDefinitionReferenceId": f"m{n}"} for n in range(1001)]
+    parsed = load(json.dumps({"policyDefinitions": members}), "file.json")
+
+    assert [(d.code, d.message) for d in parsed.diagnostics] == [
+        ("over-limit", "there are 1001 members, and Azure takes 1000")
+    ]
