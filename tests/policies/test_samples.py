@@ -45,8 +45,8 @@ STORIES = [
     ("web-neu-01", f"{PLATFORM}/extension", "NonCompliant", "provisioningState"),
     ("web-neu-01", f"{PLATFORM}/version", "NotApplicable", ""),
     ("web-neu-03", f"{PLATFORM}/config", "NonCompliant", "path"),
-    ("web-eus-03", f"{PLATFORM}/extension", "NotApplicable", ""),
-    ("web-eus-03", "web-preview-train", "NonCompliant", "releaseTrain"),
+    ("web-eus-03", f"{PLATFORM}/extension", "NonCompliant", "releaseTrain"),
+    ("web-eus-03", f"{PLATFORM}/config", "Compliant", ""),
     ("tools-weu-01", f"{PLATFORM}/config", "NotApplicable", ""),
     ("tools-weu-01", "aks-local-accounts", "NonCompliant", "disableLocalAccounts"),
     ("hub-neu-01", f"{PLATFORM}/extension", "Compliant", ""),
@@ -225,6 +225,15 @@ def test_two_wishes_for_one_object_are_refused() -> None:
 def test_what_nobody_may_write_is_not_in_the_plan() -> None:
     for cluster in ("web-eus-03", "pay-prod-01", "lab-ml-02", "lab-net-02", "edge-cph-01", "web-weu-01"):
         assert steps_of(cluster) == []
+
+
+def test_the_preview_train_is_reported_and_never_put_back() -> None:
+    policy, cluster = contoso().policy(f"{PLATFORM}/extension"), contoso().cluster("web-eus-03")
+
+    assert (policy.effect_name, policy.on(cluster.resource).effect_name) == ("deployIfNotExists", "auditIfNotExists")
+    assert [u.reason for u in plan().unmended if (u.cluster, u.policy) == (cluster.id, policy.key)] == [
+        "auditIfNotExists reports and never writes"
+    ]
 
 
 def test_the_failed_extension_says_which_policy_refused_it() -> None:
