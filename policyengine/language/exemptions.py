@@ -18,7 +18,7 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.scope import ScopePattern
 
 _CATEGORIES: Final = {category.value: category for category in ExemptionCategory}
-_VALIDATION: Final = {"Default": False, "DoNotValidate": True}
+VALIDATION: Final = {"Default": False, "DoNotValidate": True}
 
 
 def parse_exemption(document: Fields) -> Exemption:
@@ -105,7 +105,7 @@ def _narrowing(fields: Fields) -> dict[str, Any]:
         "reference_ids": fields.texts("policyDefinitionReferenceIds"),
         "reference_spans": tuple(item.span for item in fields.items("policyDefinitionReferenceIds")),
         "resource_selectors": parse_resource_selectors(fields),
-        "any_scope": fields.choice("assignmentScopeValidation", _VALIDATION, False),
+        "any_scope": fields.choice("assignmentScopeValidation", VALIDATION, False),
     }
 
 

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from policyengine.language.attestations import STATES
 from policyengine.language.details import EFFECTS
 from policyengine.language.documents import EnforcementMode, ExemptionCategory, RemediationMode
+from policyengine.language.exemptions import VALIDATION
 from policyengine.language.metadata import METADATA_KEYS, SEVERITIES
 from policyengine.language.operators import OPERATORS
 from policyengine.language.parameters import TYPES
@@ -19,6 +20,7 @@ from policyengine.language.parser import API_VERSION
 from policyengine.language.policy_tests import OPERATIONS
 from policyengine.language.require_deployment import TARGETS
 from policyengine.language.require_schema import Choice, Each, Kind, Shape
+from policyengine.language.selectors import OVERRIDE_SELECTORS, OVERRIDES, RESOURCE_SELECTORS, OverrideKind
 from policyengine.model.fleet import CLUSTER_KEYS, FLEET_KEYS, SIMULATION_KEYS
 from policyengine.model.resource import CLUSTER_TYPES
 from policyengine.model.states import ComplianceState
@@ -190,20 +192,25 @@ def _require() -> Schema:
     return obj({**bodies, "where": _LOGIC}, oneOf=[{"required": [key]} for key in bodies])
 
 
-_SELECTORS: Final = array(
+def _selectors(kinds: Iterable[str]) -> Schema:
+    lists = [{"required": [key]} for key in ("in", "notIn")]
+    return array(obj({"kind": words(kinds), "in": TEXTS, "notIn": TEXTS}, ("kind",), oneOf=lists))
+
+
+_RESOURCE_SELECTORS: Final = array(obj({"name": TEXT, "selectors": _selectors(RESOURCE_SELECTORS)}, ("selectors",)))
+_OVERRIDES: Final = array(
     obj(
-        {
-            "name": TEXT,
-            "selectors": array(obj({"kind": TEXT, "in": TEXTS, "notIn": TEXTS}, ("kind",))),
-        }
+        {"kind": words(OVERRIDES), "value": TEXT, "selectors": _selectors(OVERRIDE_SELECTORS[OverrideKind.EFFECT])},
+        ("kind", "value"),
     )
 )
-_OVERRIDES: Final = array(
-    obj({"kind": TEXT, "value": TEXT, "selectors": array(obj({"kind": TEXT, "in": TEXTS, "notIn": TEXTS}, ("kind",)))})
-)
-
-
-_MODES: Final = words(sorted({*(mode.value for mode in EnforcementMode), "Enroll"}))
+_MODES: Final = words(sorted(mode.value for mode in EnforcementMode))
+_NARROWING: Final[Mapping[str, JSON]] = {
+    "policyDefinitionReferenceIds": TEXTS,
+    "scopes": {**TEXTS, "minItems": 1},
+    "resourceSelectors": _RESOURCE_SELECTORS,
+    "assignmentScopeValidation": words(VALIDATION),
+}
 
 
 def policy_definition() -> Schema:
@@ -267,9 +274,11 @@ def assignment() -> Schema:
             "enforcementMode": _MODES,
             "parameters": VALUES,
             "nonComplianceMessages": {"anyOf": [TEXT, array(message)]},
-            "resourceSelectors": _SELECTORS,
+            "resourceSelectors": _RESOURCE_SELECTORS,
             "overrides": _OVERRIDES,
             "definitionVersion": TEXT,
+            "identity": ANY_OBJECT,
+            "location": TEXT,
             "schedule": schedule,
             "remediation": obj({"mode": words(mode.value for mode in RemediationMode)}),
         },
@@ -283,19 +292,20 @@ def exemption() -> Schema:
     spec = obj(
         {
             "assignment": REFERENCE,
-            "scopes": {**TEXTS, "minItems": 1},
+            **_NARROWING,
             "category": words(category.value for category in ExemptionCategory),
-            "policyDefinitionReferenceIds": TEXTS,
             "expiresOn": TEXT,
             "reason": TEXT,
             "approvedBy": TEXTS,
             "remindBefore": array(DURATION),
-            "resourceSelectors": _SELECTORS,
-            "assignmentScopeValidation": TEXT,
         },
         ("assignment", "scopes", "category"),
     )
     return document("Exemption", spec)
+
+
+def enrollment() -> Schema:
+    return document("Enrollment", obj({"assignment": REFERENCE, **_NARROWING}, ("assignment", "scopes")))
 
 
 def attestation() -> Schema:
@@ -411,6 +421,7 @@ SCHEMAS: Final[Mapping[str, Callable[[], Schema]]] = {
     "Initiative": initiative,
     "Assignment": assignment,
     "Exemption": exemption,
+    "Enrollment": enrollment,
     "Attestation": attestation,
     "PolicyTest": policy_test,
     "Fleet": fleet,

@@ -21,6 +21,8 @@ _DETAILS: Final = (
     *("type", "name", "kind", "resourceGroupName", "existenceScope", "existenceCondition", "conflictEffect"),
     *("roleDefinitionIds", "evaluationDelay", "deploymentScope", "deployment", "operations"),
 )
+_GROUP: Final = ("name", "selectors")
+_SELECTOR: Final = ("kind", "in", "notIn")
 _EXPECT: Final = ("state", "reason", "failedClauses", "plan", "afterApply")
 _WRITE: Final = ("op", "type", "name", "body")
 
@@ -44,17 +46,32 @@ _BY_KIND: Final[Mapping[str, Mapping[tuple[str, ...], Sequence[str]]]] = {
     },
     "Assignment": {
         ("spec",): (
-            *("policy", "initiative", "scope", "notScopes", "resourceSelectors", "enforcementMode", "overrides"),
-            *("parameters", "nonComplianceMessages", "schedule", "remediation"),
+            *("policy", "initiative", "definitionVersion", "scope", "notScopes", "resourceSelectors"),
+            *("enforcementMode", "overrides", "parameters", "nonComplianceMessages", "identity", "location"),
+            *("schedule", "remediation"),
         ),
+        ("spec", "resourceSelectors", "[]"): _GROUP,
+        ("spec", "resourceSelectors", "[]", "selectors", "[]"): _SELECTOR,
+        ("spec", "overrides", "[]"): ("kind", "value", "selectors"),
+        ("spec", "overrides", "[]", "selectors", "[]"): _SELECTOR,
         ("spec", "nonComplianceMessages", "[]"): ("message", "policyDefinitionReferenceId"),
         ("spec", "schedule"): ("cron", "interval", "timezone", "jitter", "overlap"),
     },
     "Exemption": {
         ("spec",): (
-            *("assignment", "policyDefinitionReferenceIds", "scopes", "category", "reason", "expiresOn"),
-            *("approvedBy", "remindBefore"),
+            *("assignment", "policyDefinitionReferenceIds", "scopes", "assignmentScopeValidation"),
+            *("resourceSelectors", "category", "reason", "expiresOn", "approvedBy", "remindBefore"),
         ),
+        ("spec", "resourceSelectors", "[]"): _GROUP,
+        ("spec", "resourceSelectors", "[]", "selectors", "[]"): _SELECTOR,
+    },
+    "Enrollment": {
+        ("spec",): (
+            *("assignment", "policyDefinitionReferenceIds", "scopes", "assignmentScopeValidation"),
+            "resourceSelectors",
+        ),
+        ("spec", "resourceSelectors", "[]"): _GROUP,
+        ("spec", "resourceSelectors", "[]", "selectors", "[]"): _SELECTOR,
     },
     "Attestation": {
         ("spec",): (

@@ -109,14 +109,14 @@ def _seen(kind: SelectorKind, value: str) -> str:
     return str(normalise_location(value)) if kind is SelectorKind.LOCATION else value.casefold()
 
 
-_ON_RESOURCES: Final = {
+RESOURCE_SELECTORS: Final = {
     kind.value: kind for kind in (SelectorKind.LOCATION, SelectorKind.TYPE, SelectorKind.WITHOUT_LOCATION)
 }
-_ON_OVERRIDES: Final[Mapping[OverrideKind, Mapping[str, SelectorKind]]] = {
+OVERRIDE_SELECTORS: Final[Mapping[OverrideKind, Mapping[str, SelectorKind]]] = {
     OverrideKind.EFFECT: {kind.value: kind for kind in (SelectorKind.REFERENCE_ID, SelectorKind.LOCATION)},
     OverrideKind.VERSION: {SelectorKind.LOCATION.value: SelectorKind.LOCATION},
 }
-_OVERRIDES: Final = {
+OVERRIDES: Final = {
     "policyEffect": OverrideKind.EFFECT,
     "policyVersion": OverrideKind.VERSION,  # the documentation's word
     "definitionVersion": OverrideKind.VERSION,  # the schema's
@@ -153,7 +153,7 @@ def _parse_group(node: Node, problems: Problems) -> ResourceSelector | None:
         return None
     if fields.node.entry("selectors") is None:
         fields.missing("selectors")
-    group = ResourceSelector(fields.text("name"), _parse_selectors(fields, _ON_RESOURCES))
+    group = ResourceSelector(fields.text("name"), _parse_selectors(fields, RESOURCE_SELECTORS))
     fields.close()
     kinds = {selector.kind for selector in group.selectors}
     if {SelectorKind.LOCATION, SelectorKind.WITHOUT_LOCATION} <= kinds:
@@ -167,12 +167,12 @@ def _parse_override(node: Node, problems: Problems) -> Override | None:
     if fields is None:
         return None
     if fields.node.entry("kind") is None:
-        fields.missing("kind", one_of(_OVERRIDES))
-    kind = fields.choice("kind", _OVERRIDES, OverrideKind.EFFECT)
+        fields.missing("kind", one_of(OVERRIDES))
+    kind = fields.choice("kind", OVERRIDES, OverrideKind.EFFECT)
     override = Override(
         kind=kind,
         value=fields.required_text("value"),
-        selectors=_parse_selectors(fields, _ON_OVERRIDES[kind]),
+        selectors=_parse_selectors(fields, OVERRIDE_SELECTORS[kind]),
         span=first_line(node),
     )
     fields.close()

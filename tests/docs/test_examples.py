@@ -56,7 +56,7 @@ def test_the_policies_of_the_reference_fit_together_and_can_be_assigned(page: Ca
 
     assert errors(diagnostics) == []
     assert [policy.key for policy in bind(library, ALIASES)] == ["teams/extension", "teams/config", "backups"]
-    assert len(documents) == 8
+    assert len(documents) == 9
 
 
 def test_the_policy_test_of_the_reference_passes(page: Callable[[str], Page], tmp_path: Path) -> None:
