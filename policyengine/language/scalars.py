@@ -154,5 +154,5 @@ def is_name(text: str) -> bool:
 def name_of(text: str, span: Span, problems: Problems) -> str:
     if text and not is_name(text):
         help = "use letters, digits, `-`, `_` and `.`, beginning with a letter or digit"
-        problems.error("invalid-name", f"`{text}` cannot be the name of a document", span, help)
+        problems.error("invalid-name", f"`{' '.join(text.split())}` cannot be the name of a document", span, help)
     return text
