@@ -54,6 +54,20 @@ def states(bound: Bound, world: MakeWorld) -> Callable[..., dict[str, Compliance
     return states
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        ", overrides: [{kind: policyEffect, value: audit, selectors: [{kind: resourceLocation, in: [norwayeast]}]}]",
+        ", resourceSelectors: [{name: other, selectors: [{kind: resourceLocation, notIn: [norwayeast]}]}]",
+        ", enforcementMode: Enroll",
+    ],
+)
+def test_one_that_does_not_write_here_is_no_rival(
+    states: Callable[..., dict[str, object]], cluster: MakeCluster, extra: str
+) -> None:
+    assert states(cluster(), modify("a", "prod"), modify("b", "test", extra=extra))["a"] is BAD
+
+
 def test_two_that_deny_and_disagree_are_in_conflict(states: Callable[..., object], cluster: MakeCluster) -> None:
     assert states(cluster(), modify("a", "prod"), modify("b", "test")) == {"a": CONFLICT, "b": CONFLICT}
 

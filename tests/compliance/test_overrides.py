@@ -275,6 +275,29 @@ def test_azures_full_id_names_the_assignment_and_another_scope_does_not(bound: B
     assert policy.identity["assignmentId"] == id.replace("EDGE", "edge")
 
 
+def test_selectors_leave_a_cluster_out_also_where_a_management_group_is_not_known(
+    bound: Bound, cluster: MakeCluster, world: MakeWorld
+) -> None:
+    away = "notScopes: [/providers/Microsoft.Management/managementGroups/nobody]\n  resourceSelectors: "
+    for location, state in (("norwayeast", ComplianceState.UNKNOWN), ("westus", ComplianceState.NOT_APPLICABLE)):
+        more = f"{away}[{{selectors: [{{kind: resourceLocation, in: [{location}]}}]}}]"
+        (policy,) = bound(ONE, assignment(more))
+        assert judge(policy, cluster(), world()).state is state
+
+
+def test_an_override_to_manual_hears_the_attestations(bound: Bound, cluster: MakeCluster, world: MakeWorld) -> None:
+    definition = ONE.replace("[Audit, Disabled]", "[Audit, Manual]")
+    said = f"""
+apiVersion: policyengine/v1
+kind: Attestation
+metadata: {{name: said}}
+spec: {{assignment: edge, scopes: ["{SUBSCRIPTION}/resourceGroups/stores-*"], complianceState: Compliant}}
+"""
+    (policy,) = bound(definition, assignment("overrides: [{kind: policyEffect, value: Manual}]"), said)
+
+    assert judge(policy, cluster(), world()).state is ComplianceState.COMPLIANT
+
+
 def test_a_library_holds_enrollments() -> None:
     library: Any = library_of(ONE, assignment("enforcementMode: Enroll"), enrollment())
 
