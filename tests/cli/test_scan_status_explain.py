@@ -34,8 +34,8 @@ def test_a_scan_tells_each_policy_and_the_fleet(scanned: Ran) -> None:
     (shown,) = [line for line in scanned.lines if line.startswith("edge-baseline/config ")]
     told = ["edge-baseline/config", "high", "48", "%", "of", "21", "████░░░░░░", "10", "10", "1", "0", "first", "scan"]
     assert shown.split() == told
-    assert scanned.lines[-1].startswith("fleet  77 % compliant (188 of 243)   scan s-000001, took ")
-    assert scanned.err.startswith("48 clusters (26 AKS, 22 Arc), 16 policies\n")
+    assert scanned.lines[-1].startswith("fleet  78 % compliant (191 of 246)   scan s-000001, took ")
+    assert scanned.err.startswith("48 clusters (26 AKS, 22 Arc), 15 policies\n")
     assert "Next: policyengine status" in scanned.err
 
 
@@ -89,8 +89,8 @@ def test_status_by_scope_adds_up(place: Place, scanned: Ran) -> None:
     assert ran.lines[1].startswith("Contoso Outfitters  ")
     assert [line for line in ran.lines if line.startswith("      stores-no ")]
     top, *below = rows
-    assert (top["scope"], top["depth"], top["applicable"]) == ("Contoso Outfitters", 0, 243)
-    assert sum(row["applicable"] for row in below if row["depth"] == 1) == 243
+    assert (top["scope"], top["depth"], top["applicable"]) == ("Contoso Outfitters", 0, 246)
+    assert sum(row["applicable"] for row in below if row["depth"] == 1) == 246
     assert {row["scope"] for row in rows if row["id"].endswith("stores-no")} == {"stores-no"}
 
 
