@@ -17,7 +17,7 @@ from policyengine.compliance.judge import judge
 from policyengine.errors import ArmNotFound
 from policyengine.inventory.live import read_cluster
 from policyengine.language.aliases import AliasCatalogue
-from policyengine.language.documents import EnforcementMode, RemediationMode
+from policyengine.language.documents import RemediationMode
 from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState
@@ -78,7 +78,7 @@ class Permission:
     def _lapse(self, policy: BoundPolicy, cluster: Cluster) -> str:
         assignment = policy.assignment
         by_name = self.plan.unenforced and not self.unattended
-        if assignment.enforcement_mode is EnforcementMode.DO_NOT_ENFORCE and not by_name:
+        if not by_name and not policy.is_enforced_on(cluster.resource, self.tree):
             return "its assignment is not enforced"
         if self.unattended and assignment.remediation_mode is not RemediationMode.CONTINUOUS:
             return "its assignment is not remediated continuously"
