@@ -63,11 +63,12 @@ def innermost_cause(error: JSON) -> Cause:
 
 
 def cause_in_resource(document: Mapping[str, JSON]) -> Cause | None:
-    """What a failed extension or configuration says about itself, or None when it says nothing.
+    """What a failed extension, configuration or deployment says about itself, or None when it says nothing.
 
-    Source: configuration API §2 (errorInfo, statuses) and §3 (errorMessage).
+    Source: configuration API §2 (errorInfo, statuses) and §3 (errorMessage); ARM deployments (error).
     """
-    for told in (walk(document, "properties", "errorInfo"), walk(document, "properties", "errorMessage")):
+    for name in ("errorInfo", "errorMessage", "error"):
+        told = walk(document, "properties", name)
         if told and not (cause := innermost_cause(told)).is_vague:
             return cause
     statuses = walk(document, "properties", "statuses")

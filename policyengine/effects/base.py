@@ -43,7 +43,8 @@ class Remedy:
 
     ``parameters`` maps a template parameter to ``{"value": …}`` or ``{"reference": {"keyVault": …}}``. Policies with
     `require` also say what they want: ``desired`` with ``desired_properties`` evaluated, and ``live``, the object
-    already there that it would change, None when there is none.
+    already there that it would change, None when there is none. ``location`` and ``resource_group`` say where the
+    deployment goes; None: nowhere in particular, and the cluster's own group.
     """
 
     deployment: Deployment
@@ -52,6 +53,8 @@ class Remedy:
     live: Resource | None = None
     desired: Desired | None = None
     desired_properties: JSON = None
+    location: str | None = None
+    resource_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ class DeployIfNotExists:
             live=_live(desired, properties, cluster, subject) if desired else None,
             desired=desired,
             desired_properties=properties,
+            location=_text(self.deployment.location, subject, "deployment.location"),
+            resource_group=_text(self.details.resource_group_name, subject, "details.resourceGroupName"),
         )
 
 
@@ -70,6 +72,14 @@ def _live(desired: Desired, properties: JSON, cluster: Cluster, subject: Subject
         return next((r for r in candidates if _folded(r.property("extensionType")) == wanted), None)
     wanted = _folded(_evaluated(desired.name, subject, "the required name"))
     return next((r for r in candidates if _folded(r.name) == wanted), None)
+
+
+def _text(value: CompiledValue | None, subject: Subject, what: str) -> str | None:
+    """The text that ``value`` gives; None when there is none, or an empty one."""
+    result = None if value is None else _evaluated(value, subject, f"`{what}`")
+    if result is not None and not isinstance(result, str):
+        raise ExpressionError(f"`{what}` must be a text")
+    return result or None
 
 
 def _evaluated(value: CompiledValue, subject: Subject, what: str) -> JSON:

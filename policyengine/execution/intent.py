@@ -11,6 +11,7 @@ from enum import Enum
 
 from policyengine.arm.operation import is_settled
 from policyengine.model.values import JSON, walk
+from policyengine.remediation.deployments import is_deployment
 from policyengine.remediation.diff import has_secrets, holds, writable_fingerprint
 from policyengine.remediation.steps import Step
 
@@ -27,12 +28,17 @@ def note(live: Mapping[str, JSON] | None) -> str:
     """When the object was last changed, as a sentence to keep with the intent; "" when the service does not say."""
     if live is None:
         return "sending; nothing was there"
-    changed = walk(live, "systemData", "lastModifiedAt") or walk(live, "etag")
+    changed = walk(live, "systemData", "lastModifiedAt") or walk(live, "etag") or walk(live, "properties", "timestamp")
     return f"sending over what was last changed {changed}" if changed else ""
 
 
 def fate(step: Step, live: Mapping[str, JSON] | None, noted: str) -> Fate:
-    """What became of the step's write, given the object as it is now and the `note` made before sending."""
+    """What became of the step's write, given the object as it is now and the `note` made before sending.
+
+    A deployment is the record of a run: it says when it ran, and not what it was sent.
+    """
+    if is_deployment(step.write.id.type):
+        return Fate.NOT_APPLIED if live is None or note(live) == noted else Fate.APPLIED
     is_as_before = writable_fingerprint(live, step.write.id.type) == step.before
     if live is None or not holds(live, step.write.body):
         return Fate.NOT_APPLIED if is_as_before else Fate.OVERTAKEN

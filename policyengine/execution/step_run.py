@@ -38,6 +38,7 @@ from policyengine.execution.secrets import Resolved, SecretResolver
 from policyengine.inventory.resource_manager import API_VERSIONS
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.values import JSON
+from policyengine.remediation.deployments import is_deployment
 from policyengine.remediation.diff import differences, has_secrets, holds, writable_fingerprint
 from policyengine.remediation.steps import FieldChange, Step, StepOutcome, StepState
 
@@ -238,9 +239,9 @@ class StepRun:
         return _VERSIONS.get(write.id.type.casefold(), write.api_version)
 
     def _objection(self, live: Document | None) -> tuple[StepState, str] | None:
-        """Why the write must not be sent over ``live``."""
+        """Why the write must not be sent over ``live``; a deployment may always run again."""
         write = self.step.write
-        if writable_fingerprint(live, write.id.type) == self.step.before:
+        if is_deployment(write.id.type) or writable_fingerprint(live, write.id.type) == self.step.before:
             return None
         if live is not None and holds(live, write.body) and is_well(live) and not has_secrets(write.body):
             return StepState.SUCCEEDED, "already as planned: nothing was sent"

@@ -12,6 +12,7 @@ from typing import Final
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import ResourceWrite
 from policyengine.model.values import JSON, fingerprint, get_folded, is_array, walk
+from policyengine.remediation.deployments import is_deployment, parameters_of
 from policyengine.remediation.habits import (
     ENVELOPE,
     Habits,
@@ -20,6 +21,7 @@ from policyengine.remediation.habits import (
     is_kept_up_to_date,
     is_same,
     is_secret,
+    without_states,
     writable_part,
 )
 from policyengine.remediation.steps import FieldChange
@@ -56,6 +58,8 @@ def changes(live: Mapping[str, JSON] | None, write: ResourceWrite) -> tuple[Fiel
     For a PUT over an existing object that includes what it resets without naming it, as far as that is
     known: properties with a default, and entries of settings and kustomizations that it leaves out.
     """
+    if is_deployment(write.id.type):
+        return tuple(_given(write.body))
     habits = habits_of(write.id.type)
     found = [*_differences(live, write.body, habits), *_secret_changes(live, write.body)]
     if live is not None and write.method == "PUT":
@@ -63,6 +67,13 @@ def changes(live: Mapping[str, JSON] | None, write: ResourceWrite) -> tuple[Fiel
     if live is not None:
         found += _surplus_tags(live, write.body)
     return tuple(found)
+
+
+def _given(deployment: Mapping[str, JSON]) -> Iterator[FieldChange]:
+    """What a deployment is given; what it makes of that, only Resource Manager knows."""
+    for name, value, is_secure in parameters_of(deployment):
+        is_vault = walk(value, "reference", "keyVault") is not None
+        yield FieldChange(f"parameters.{name}", None, MASK if is_secure and not is_vault else _shown(value))
 
 
 def has_secrets(body: Mapping[str, JSON]) -> bool:
@@ -105,8 +116,18 @@ def _compare(live: JSON, wanted: JSON, path: str, name: str) -> Iterator[FieldCh
         inside = live if isinstance(live, Mapping) else {}
         for key, member in wanted.items():
             yield from _compare(get_folded(inside, key), member, f"{path}.{key}", key)
+    elif _are_items(live, wanted):
+        for index, (item, member) in enumerate(zip(live, wanted, strict=True)):
+            yield from _compare(item, without_states(member), f"{path}[{index}]", name)
     elif not is_same(live, wanted, name.casefold()):
         yield FieldChange(path, _shown(live), _shown(wanted))
+
+
+def _are_items(live: JSON, wanted: JSON) -> bool:
+    """Two lists of objects that can be compared one by one; the service adds members to each."""
+    if not is_array(live) or not is_array(wanted) or len(live) != len(wanted) or not wanted:
+        return False
+    return all(isinstance(item, Mapping) for item in (*live, *wanted))
 
 
 def _shown(value: JSON) -> JSON:

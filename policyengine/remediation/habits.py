@@ -13,6 +13,7 @@ from typing import Final
 
 from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS
 from policyengine.model.values import JSON, get_folded, is_array, walk
+from policyengine.remediation.deployments import DEPLOYMENTS
 
 ENVELOPE: Final = frozenset({"id", "name", "type", "apiversion", "systemdata", "etag"})
 """Members (folded) of every document that nobody writes."""
@@ -25,6 +26,9 @@ SECRET_NAMES: Final = frozenset(
 )
 """Properties (folded) that are written and never read back."""
 
+_ITEM_STATES: Final = frozenset(
+    {"provisioningstate", "powerstate", "currentorchestratorversion", "nodeimageversion", "etag", "status"}
+)
 _SETTINGS: Final = frozenset({"configurationsettings", "substitute"})
 _CASELESS: Final = frozenset(
     {
@@ -54,10 +58,21 @@ HABITS: Final[Mapping[str, Habits]] = {
                 *("packageuri", "extensionstate", "issystemextension", "managementdetails", "additionaldetails"),
             }
         ),
-        ignored=frozenset({"location", "tags"}),
+        # Azure's own Strimzi template writes a `version` there.
+        ignored=frozenset({"location", "tags", "version"}),
         defaults={"autoUpgradeMinorVersion": True, "autoUpgradeMode": "compatible", "releaseTrain": "Stable"},
         maps=frozenset({"configurationsettings"}),
         create_only=frozenset({"extensiontype", "scope"}),
+    ),
+    DEPLOYMENTS.casefold(): Habits(
+        read_only=frozenset(
+            {
+                *("template", "templatelink", "templatehash", "parameters", "parameterslink", "mode", "timestamp"),
+                *("duration", "correlationid", "providers", "dependencies", "outputs", "outputresources"),
+                *("validatedresources", "debugsetting", "onerrordeployment", "provisioningstate", "error"),
+            }
+        ),
+        ignored=frozenset({"location", "tags"}),
     ),
     FLUX_CONFIGURATIONS.casefold(): Habits(
         read_only=frozenset(
@@ -79,7 +94,7 @@ HABITS: Final[Mapping[str, Habits]] = {
         read_only=frozenset(
             {
                 *("provisioningstate", "powerstate", "currentkubernetesversion", "maxagentpools", "resourceuid"),
-                *("fqdn", "privatefqdn", "azureportalfqdn"),
+                *("fqdn", "privatefqdn", "azureportalfqdn", "privatelinkresources", "status"),
             }
         ),
     ),
@@ -131,10 +146,15 @@ def normal_form(value: JSON, name: str = "") -> JSON:
         members = {key.casefold(): _member(member, key.casefold(), name) for key, member in value.items()}
         return {key: member for key, member in members.items() if not is_empty(member)}
     if is_array(value):
-        return [normal_form(item) for item in value]
+        return [normal_form(without_states(item) if isinstance(item, Mapping) else item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)  # JSON has one kind of number
     return value.casefold() if isinstance(value, str) and name in _CASELESS else value
+
+
+def without_states(item: Mapping[str, JSON]) -> dict[str, JSON]:
+    """A member of a list, such as a node pool, without what the service says of it. Source: AKS agent pool profiles."""
+    return {key: value for key, value in item.items() if key.casefold() not in _ITEM_STATES}
 
 
 def is_same(one: JSON, other: JSON, name: str) -> bool:

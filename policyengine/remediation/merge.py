@@ -52,6 +52,20 @@ def merge(one: Mapping[str, JSON], other: Mapping[str, JSON]) -> dict[str, JSON]
     return merged
 
 
+def overlay(body: Mapping[str, JSON], change: Mapping[str, JSON]) -> dict[str, JSON]:
+    """``body`` with ``change`` written over it, member by member."""
+    names = {key.casefold(): key for key in body}
+    changed = dict(body)
+    for key, value in change.items():
+        own = names.get(key.casefold(), key)
+        inside = changed.get(own)
+        if isinstance(inside, Mapping) and isinstance(value, Mapping):
+            changed[own] = overlay(inside, value)
+        else:
+            changed[own] = value
+    return changed
+
+
 def without_nulls(body: Mapping[str, JSON]) -> dict[str, JSON]:
     """The body of an object that is made anew: what must be absent is left out."""
     return {

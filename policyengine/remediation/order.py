@@ -13,6 +13,8 @@ from policyengine.compliance.judge import Verdict
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import EXTENSIONS, FLUX_CONFIGURATIONS
 from policyengine.model.states import ComplianceState
+from policyengine.model.values import canonical_json
+from policyengine.remediation.deployments import is_deployment
 from policyengine.remediation.steps import Preflight, Step, Unmended
 
 _RANK = {EXTENSIONS.casefold(): 0, FLUX_CONFIGURATIONS.casefold(): 1}
@@ -63,12 +65,19 @@ class Order:
             return True
         if any(needed in earlier.policies for key in step.policies for needed in self.needs[key]):
             return True
-        return earlier.write.id in self.flux and step.write.id.type.casefold() == FLUX_CONFIGURATIONS.casefold()
+        return earlier.write.id in self.flux and _configures_flux(step)
 
     def _missing(self, step: Step, kept: Sequence[Step], verdicts: Mapping[str, Verdict]) -> str | None:
         provided = {key for earlier in kept for key in earlier.policies} | set(step.policies)
         needed = (n for key in step.policies for n in self.needs[key] if n not in provided and n in verdicts)
         return next((n for n in needed if verdicts[n].state in _UNMET), None)
+
+
+def _configures_flux(step: Step) -> bool:
+    """True for a Flux configuration, and for a deployment that makes one."""
+    if is_deployment(step.write.id.type):
+        return FLUX_CONFIGURATIONS.casefold() in canonical_json(step.write.body).casefold()
+    return step.write.id.type.casefold() == FLUX_CONFIGURATIONS.casefold()
 
 
 def _after(step: Step, before: Sequence[Step]) -> Step:
@@ -78,5 +87,5 @@ def _after(step: Step, before: Sequence[Step]) -> Step:
     if blocked is not None:
         reason = f"needs `{blocked.action}`, which is {blocked.preflight.value}: {blocked.reason}"
         return replace(step, preflight=blocked.preflight, reason=reason)
-    reason = "after " + ", ".join(s.action for s in before)
+    reason = "after " + ", ".join(s.action for s in before) + (f"; {step.reason}" if step.reason else "")
     return replace(step, after_steps=tuple(s.id for s in before), preflight=Preflight.WAITS, reason=reason)

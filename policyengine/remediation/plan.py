@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from itertools import combinations
@@ -17,23 +17,42 @@ from typing import Final
 from policyengine.compliance.bind import BoundPolicy
 from policyengine.compliance.conflicts import disputes
 from policyengine.compliance.judge import Verdict, judge, remedy_for
-from policyengine.effects.base import World
+from policyengine.effects.base import Amendment, Remedy, World
 from policyengine.effects.modify import Modify
 from policyengine.errors import ExpressionError, TemplateError
 from policyengine.language.documents import EnforcementMode
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import EXTENSIONS, Cluster, Resource, ResourceWrite
 from policyengine.model.states import ComplianceState
-from policyengine.model.values import canonical_json
+from policyengine.model.values import JSON, canonical_json, get_folded
+from policyengine.remediation.deployments import deployment_name
 from policyengine.remediation.diff import changes, writable_fingerprint
-from policyengine.remediation.merge import find_clash, merge, without_nulls
+from policyengine.remediation.merge import find_clash, merge, overlay, without_nulls
 from policyengine.remediation.order import Order
 from policyengine.remediation.steps import Plan, Preflight, Step, Unmended
-from policyengine.remediation.writes import NothingToWrite, wants_of, with_whole_tags, writes_for
+from policyengine.remediation.writes import (
+    UNREAD,
+    NothingToWrite,
+    Wants,
+    left_out,
+    wants_of,
+    with_whole_tags,
+    without_null_tags,
+    writes_for,
+)
+from policyengine.templates import Answers, LiveRead
 
 FLUX: Final = "microsoft.flux"
 NOT_ENFORCED: Final = "its assignment is not enforced (DoNotEnforce); plan it by name to write all the same"
 NOT_ENROLLED: Final = "its assignment is enforced where an Enrollment says so; plan it by name to write all the same"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A plan, and the reads that would make it better: findings that need one are in it as unmended."""
+
+    plan: Plan
+    reads: tuple[LiveRead, ...] = ()
 
 
 def build_plan(
@@ -45,20 +64,48 @@ def build_plan(
     scope: str = "all",
     selected: frozenset[str] | None = None,
     unenforced: bool = False,
+    answers: Answers = UNREAD,
 ) -> Plan:
+    """The plan that `draft_plan` makes, whatever it would still have to read."""
+    draft = draft_plan(
+        policies,
+        clusters,
+        world,
+        created_at=created_at,
+        scope=scope,
+        selected=selected,
+        unenforced=unenforced,
+        answers=answers,
+    )
+    return draft.plan
+
+
+def draft_plan(
+    policies: Sequence[BoundPolicy],
+    clusters: Iterable[Cluster],
+    world: World,
+    *,
+    created_at: datetime,
+    scope: str = "all",
+    selected: frozenset[str] | None = None,
+    unenforced: bool = False,
+    answers: Answers = UNREAD,
+) -> Draft:
     """The plan for ``clusters``, steps numbered in the order they would run.
 
     ``policies`` are all bound policies: those outside ``selected`` (keys; None for all) are not mended, but still
-    speak up when a request would undo what they want. ``unenforced``: mend DoNotEnforce assignments too.
+    speak up when a request would undo what they want. ``unenforced``: mend DoNotEnforce assignments too. ``answers``
+    are those to the reads of an earlier draft.
     """
-    planner = _Planner(policies, world, selected, unenforced)
+    planner = _Planner(policies, world, selected, unenforced, answers)
     steps: list[Step] = []
     unmended: list[Unmended] = []
     for cluster in sorted(clusters, key=lambda c: c.id):
         found, left = planner.plan(cluster, first=len(steps) + 1)
         steps += found
         unmended += left
-    return Plan(created_at=created_at, steps=tuple(steps), unmended=tuple(unmended), scope=scope, unenforced=unenforced)
+    plan = Plan(created_at=created_at, steps=tuple(steps), unmended=tuple(unmended), scope=scope, unenforced=unenforced)
+    return Draft(plan, tuple(planner.reads))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +113,8 @@ class _Wish:
     """What one policy wants one object to be, and the request that it asks for, if any.
 
     ``satisfied``: the object is what makes the policy compliant. ``refusal`` says why the request must not be sent.
+    ``changes_only``: the request puts the whole object back as it was read, and ``want`` is what it changes. ``live``:
+    the object as it was read for this plan, when the cluster does not carry it. ``note`` is for people.
     """
 
     policy: BoundPolicy
@@ -73,6 +122,9 @@ class _Wish:
     request: ResourceWrite | None = None
     satisfied: bool = False
     refusal: str = ""
+    changes_only: bool = False
+    live: Mapping[str, JSON] | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +133,8 @@ class _Planner:
     world: World
     selected: frozenset[str] | None
     unenforced: bool
+    answers: Answers
+    reads: dict[LiveRead, None] = field(default_factory=dict)
 
     def plan(self, cluster: Cluster, *, first: int) -> tuple[list[Step], list[Unmended]]:
         verdicts = {policy.key: judge(policy, cluster, self.world) for policy in self.policies}
@@ -120,18 +174,43 @@ class _Planner:
             return [], "" if satisfied else _not_enforced(policy)
         try:
             remedy = remedy_for(policy, cluster, self.world)
-            wants = wants_of(remedy, cluster, self.world) if remedy is not None else ()
+            wants = Wants() if remedy is None else self.wants(policy, remedy, cluster)
         except (ExpressionError, TemplateError) as error:
             return [], "" if satisfied else f"its deployment cannot be expanded: {error.message}"
         if satisfied:
-            return [_Wish(policy, want, satisfied=True) for want in wants if want.id == verdict.matched], ""
+            held = [want for want in wants.writes if want.id == verdict.matched]
+            return [replace(_wish(policy, want, wants, cluster), satisfied=True) for want in held], ""
         if remedy is None:
             return [], f"{policy.on(cluster.resource).effect_name} reports and never writes"
+        if wants.reads:
+            self.reads.update(dict.fromkeys(wants.reads))
+            return [], f"its deployment needs `{wants.reads[0].id}`, which was not read"
         outcome = writes_for(remedy, wants, cluster)
         if isinstance(outcome, NothingToWrite):
-            return [_Wish(policy, want) for want in wants], outcome.reason
+            return [_wish(policy, want, wants, cluster) for want in wants.writes], outcome.reason
         requests = {write.id: write for write in outcome.writes if self.is_asked(policy)}
-        return [_Wish(policy, want, requests.get(want.id), refusal=outcome.refusal) for want in wants], ""
+        return [
+            replace(
+                _wish(policy, want, wants, cluster),
+                request=requests.get(want.id),
+                refusal=outcome.refusal,
+            )
+            for want in wants.writes
+        ], ""
+
+    def wants(self, policy: BoundPolicy, remedy: Remedy | Amendment, cluster: Cluster) -> Wants:
+        name = deployment_name(policy, cluster)
+        return wants_of(remedy, cluster, self.world, name=name, answers=self.answers)
+
+
+def _wish(policy: BoundPolicy, want: ResourceWrite, wants: Wants, cluster: Cluster) -> _Wish:
+    return _Wish(
+        policy,
+        replace(want, body=wants.own_part(want, cluster)),
+        changes_only=want.id == cluster.id and want.method == "PUT",
+        live=wants.seen.get(want.id),
+        note=f"as one deployment: {wants.as_deployment}" if wants.as_deployment else "",
+    )
 
 
 def _not_enforced(policy: BoundPolicy) -> str:
@@ -189,19 +268,31 @@ def _extension_type(write: ResourceWrite) -> str | None:
 def _step(cluster: Cluster, acting: Sequence[_Wish], group: Sequence[_Wish], refusal: str = "") -> Step:
     write = _request(acting, group)
     live = next((r for r in (cluster.resource, *cluster.children) if r.id == write.id), None)
-    document = live.document if live else None
+    document = live.document if live else next((wish.live for wish in group if wish.live is not None), None)
     write = with_whole_tags(write, document or {})
     preflight, reason = _preflight(cluster, refusal)
+    note = next((wish.note for wish in acting if wish.note), "")
     return Step(
         id="",
         cluster=cluster.id,
         policies=tuple(wish.policy.key for wish in acting),
         write=write,
         before=writable_fingerprint(document, write.id.type),
-        changes=changes(document, write),
+        changes=changes(document, _shown(write, acting, document)),
         preflight=preflight,
-        reason=reason,
+        reason=reason or note,
     )
+
+
+def _shown(write: ResourceWrite, acting: Sequence[_Wish], live: Mapping[str, JSON] | None) -> ResourceWrite:
+    """The part of the request that people look at: what it puts back as it was changes nothing."""
+    if live is None or not any(wish.changes_only for wish in acting):
+        return write
+    bodies = [*(wish.want.body for wish in acting), left_out(live, write.body)]
+    shown = reduce(merge, bodies)
+    # Tags are declared as a whole: those the request keeps must be in sight of the comparison.
+    whole = {key: get_folded(write.body, key) for key in shown if key.casefold() == "tags"}
+    return replace(write, method="PATCH", body={**shown, **whole})
 
 
 def _request(acting: Sequence[_Wish], group: Sequence[_Wish]) -> ResourceWrite:
@@ -209,11 +300,14 @@ def _request(acting: Sequence[_Wish], group: Sequence[_Wish]) -> ResourceWrite:
     requests = [wish.request for wish in acting if wish.request is not None]
     puts = [request for request in requests if request.method == "PUT"]
     bodies = [request.body for request in puts or requests]
+    depends_on = tuple(dict.fromkeys(id for request in requests for id in request.depends_on))
+    if puts and any(wish.changes_only for wish in acting):
+        changed = (wish.want.body for wish in acting)
+        return replace(puts[0], body=without_null_tags(reduce(overlay, changed, puts[0].body)), depends_on=depends_on)
     wants = [wish.want.body for wish in group if wish in acting or wish.satisfied] if puts else []
     if len(wants) > 1:
         # What is wanted goes before what a PUT only keeps of the live object: it may be what another wants changed.
         bodies = [without_nulls(reduce(merge, [*wants, *bodies]))]
-    depends_on = tuple(dict.fromkeys(id for request in requests for id in request.depends_on))
     return replace((puts or requests)[0], body=reduce(merge, bodies), depends_on=depends_on)
 
 

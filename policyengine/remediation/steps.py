@@ -86,8 +86,11 @@ class Step:
 
     @property
     def action(self) -> str:
-        """``create extension flux`` or ``update fluxConfiguration cluster-config``, for people."""
-        noun = _NOUNS.get(self.write.id.type.rpartition("/")[2].casefold(), self.write.id.type)
+        """``create extension flux``, ``update fluxConfiguration cluster-config``, ``run deployment x``: for people."""
+        kind = self.write.id.type.rpartition("/")[2].casefold()
+        if kind == "deployments":
+            return f"run deployment {self.write.id.name}"
+        noun = _NOUNS.get(kind, self.write.id.type)
         return f"{'create' if self.before is None else 'update'} {noun} {self.write.id.name}"
 
     @property

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from policyengine.errors import StoreError
-from policyengine.model.values import JSON, is_array
+from policyengine.model.resource import ResourceWrite
+from policyengine.model.values import JSON, is_array, walk
+from policyengine.remediation.deployments import is_deployment, literal_secret
 from policyengine.remediation.habits import SECRET_NAMES, is_empty
 from policyengine.remediation.steps import Plan
 
@@ -19,11 +21,23 @@ def refuse_literals(plan: Plan) -> None:
     Source: user experience, "Policy file format", secrets.
     """
     for step in plan.steps:
-        for name in _literals(step.write.body):
+        for name in _secrets_of(step.write):
             raise StoreError(
                 f"step `{step.id}` cannot be stored: the {name} of `{step.write.id}` is a literal",
                 help="write {secretRef: {env: NAME}} or {secretRef: {file: PATH}} in its place",
             )
+
+
+def _secrets_of(write: ResourceWrite) -> Iterator[str]:
+    """Of a deployment its parameters only: what stands in a template is known to all who read the policy."""
+    if not is_deployment(write.id.type):
+        yield from _literals(write.body)
+    elif (name := literal_secret(_of(write, "template"), _of(write, "parameters"))) is not None:
+        yield f"secure parameter `{name}`"
+
+
+def _of(deployment: ResourceWrite, part: str) -> Mapping[str, JSON]:
+    return walk(deployment.body, "properties", part) or {}
 
 
 def _literals(value: JSON) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`copy` on a resource: the same resource several times, each with its own `copyIndex()`."""
+"""`copy`: the same resource, property, variable or output several times, each with its own `copyIndex()`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from policyengine.errors import ExpressionError, TemplateError
 from policyengine.expressions.compiled import ExpressionContext
 from policyengine.expressions.functions.base import kind_of
-from policyengine.model.values import JSON, get_folded
-from policyengine.templates.surroundings import evaluated, with_function
+from policyengine.model.values import JSON, get_folded, is_array
+from policyengine.templates.compiled import Piece, is_loop, piece
+from policyengine.templates.evaluated import evaluated_piece, with_function
 
 MAX_COUNT = 800
 
@@ -47,9 +48,51 @@ def loop_of(resource: Mapping[str, JSON], context: ExpressionContext, place: str
         raise TemplateError(f"{place}: `copy` must be an object with `name` and `count`, got {kind_of(copy)}")
     settings = evaluated(copy, context, f"{place}: copy")
     name, count = get_folded(settings, "name"), get_folded(settings, "count")
-    if not isinstance(name, str) or kind_of(count) != "a whole number" or not 0 <= count <= MAX_COUNT:
+    if not isinstance(name, str) or not _is_count(count):
         raise TemplateError(f"{place}: `copy` needs a `name`, and a `count` from 0 to {MAX_COUNT}")
     return Loop(name, tuple(_iteration(context, name, index) for index in range(count)), _batch_size(settings))
+
+
+def evaluated(value: JSON, context: ExpressionContext, place: str) -> JSON:
+    """``value`` with its expressions evaluated and its property loops written out.
+
+    ``place`` begins the message of the TemplateError it may raise. Source: ARM template syntax, "property iteration".
+    """
+    found = piece_of(value, place)
+    if found.compiled is not None:
+        return evaluated_piece(found.compiled, context, place)
+    if is_array(value):
+        return [evaluated(item, context, f"{place}[{index}]") for index, item in enumerate(value)]
+    result: dict[str, JSON] = {}
+    for key, member in value.items():
+        if is_loop(key, member):
+            for turn in member:
+                name = evaluated(get_folded(turn, "name"), context, f"{place}: copy")
+                result[str(name)] = array_of(turn, context, f"{place}: copy", str(name))
+        else:
+            result[str(evaluated(key, context, place))] = evaluated(member, context, f"{place}: {key}")
+    return result
+
+
+def array_of(turn: Mapping[str, JSON], context: ExpressionContext, place: str, name: str) -> list[JSON]:
+    """The array that ``{"count": …, "input": …}`` stands for; `copyIndex('name')` counts in it."""
+    count = evaluated(get_folded(turn, "count"), context, f"{place}: count")
+    if not _is_count(count):
+        raise TemplateError(f"{place}: the `count` of `{name}` must be a whole number from 0 to {MAX_COUNT}")
+    each = get_folded(turn, "input")
+    contexts = (_iteration(context, name, index, is_resource=False) for index in range(count))
+    return [evaluated(each, inner, f"{place}: {name}[{index}]") for index, inner in enumerate(contexts)]
+
+
+def piece_of(value: JSON, place: str) -> Piece:
+    try:
+        return piece(value)
+    except ExpressionError as error:
+        raise TemplateError(f"{place}: {error.message}", help=error.help) from error
+
+
+def _is_count(count: JSON) -> bool:
+    return kind_of(count) == "a whole number" and 0 <= count <= MAX_COUNT
 
 
 def _batch_size(settings: Mapping[str, JSON]) -> int | None:
@@ -57,12 +100,15 @@ def _batch_size(settings: Mapping[str, JSON]) -> int | None:
     return max(int(get_folded(settings, "batchSize") or 1), 1) if serial else None
 
 
-def _iteration(context: ExpressionContext, loop: str, index: int) -> ExpressionContext:
+def _iteration(context: ExpressionContext, loop: str, index: int, *, is_resource: bool = True) -> ExpressionContext:
+    """``context`` inside one turn. Without a name `copyIndex()` counts the resource, inside property loops too."""
     outer = context.functions.get("copyindex")
 
     def copy_index(*arguments: JSON) -> int:
         """``copyIndex([loop], [offset])``."""
         name, offset = _named(arguments)
+        if name is None and outer is not None and not is_resource:
+            return int(outer(*arguments))
         if name is None or name.casefold() == loop.casefold():
             return index + offset
         if outer is None:

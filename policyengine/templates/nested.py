@@ -9,8 +9,10 @@ from policyengine.errors import TemplateError
 from policyengine.expressions.compiled import ExpressionContext
 from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON, get_folded, walk
+from policyengine.templates.copy import array_of, evaluated
+from policyengine.templates.live_reads import OnlyWhole, Reader
 from policyengine.templates.scope import DeploymentScope
-from policyengine.templates.surroundings import evaluated, section, surroundings
+from policyengine.templates.surroundings import section, surroundings
 
 DEPLOYMENTS = "Microsoft.Resources/deployments"
 
@@ -22,6 +24,7 @@ class NestedDeployment:
     template: Mapping[str, JSON]
     context: ExpressionContext
     scope: DeploymentScope
+    is_inner: bool = True
 
 
 def target_of(
@@ -36,7 +39,7 @@ def target_of(
 
 
 def open_nested(
-    resource: Mapping[str, JSON], context: ExpressionContext, target: DeploymentScope, place: str
+    resource: Mapping[str, JSON], context: ExpressionContext, target: DeploymentScope, reader: Reader, place: str
 ) -> NestedDeployment:
     """The nested template with its surroundings.
 
@@ -44,21 +47,32 @@ def open_nested(
     expressions are those of the template around it, also `resourceGroup()`. Source: policy language §6.4.
     """
     template = walk(resource, "properties", "template")
+    if walk(resource, "properties", "templateLink") is not None:
+        raise OnlyWhole("it links to a template that only Resource Manager reads")
     if not isinstance(template, Mapping):
-        raise TemplateError(
-            f"{place}: a nested deployment needs its `properties.template`",
-            help="linked templates (`templateLink`) are not supported by this release",
-        )
+        raise TemplateError(f"{place}: a nested deployment needs its `properties.template`")
     mode = str(walk(resource, "properties", "mode") or "Incremental")
     if mode.casefold() != "incremental":
         raise TemplateError(f"{place}: the mode `{mode}` is not supported", help="only `Incremental` deletes nothing")
     if str(walk(resource, "properties", "expressionEvaluationOptions", "scope") or "").casefold() != "inner":
-        return NestedDeployment(template, context, target)
+        return NestedDeployment(template, context, target, is_inner=False)
     given = evaluated(section(section(resource, "properties"), "parameters"), context, f"{place}: parameters")
     try:
-        return NestedDeployment(template, surroundings(template, given, target), target)
+        return NestedDeployment(template, surroundings(template, given, target, reader), target)
     except TemplateError as error:
         raise TemplateError(f"{place}: {error.message}", help=error.help) from error
+
+
+def outputs_of(deployment: NestedDeployment, context: ExpressionContext, place: str) -> dict[str, JSON]:
+    """``{name: {"type": …, "value": …}}``, as `reference()` shows them; an unmet condition leaves one out."""
+    found: dict[str, JSON] = {}
+    for name, declared in section(deployment.template, "outputs").items():
+        where = f"{place}: output `{name}`"
+        if evaluated(get_folded(declared, "condition", True), context, where) is not False:
+            loop = get_folded(declared, "copy")
+            value = array_of(loop, context, where, name) if loop else evaluated(walk(declared, "value"), context, where)
+            found[name] = {"type": walk(declared, "type"), "value": value}
+    return found
 
 
 def _text(resource: Mapping[str, JSON], key: str, context: ExpressionContext, place: str) -> str | None:

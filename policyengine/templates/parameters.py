@@ -11,8 +11,8 @@ from policyengine.errors import TemplateError
 from policyengine.expressions.functions.base import kind_of
 from policyengine.expressions.functions.comparison import equal
 from policyengine.model.diagnostic import did_you_mean
-from policyengine.model.values import JSON, get_folded, is_array
-from policyengine.templates.live_reads import refuse_key_vault
+from policyengine.model.values import JSON, get_folded, is_array, walk
+from policyengine.templates.live_reads import defer_to_key_vault
 
 _KINDS = {
     "string": "a text",
@@ -30,7 +30,7 @@ def given_values(declared: Mapping[str, JSON], given: Mapping[str, JSON]) -> dic
     """Values passed to a template, by folded name; a null stands for "not given" where there is a default.
 
     ``given`` maps names to ``{"value": …}`` or ``{"reference": {"keyVault": …}}``, as a deployment's own
-    ``parameters`` do. Raises TemplateError for an unknown or missing name and for a Key Vault reference.
+    ``parameters`` do. Raises TemplateError for an unknown or missing name, OnlyWhole for a Key Vault reference.
     """
     names = {name.casefold() for name in declared}
     for name in given:
@@ -49,7 +49,7 @@ def _value(name: str, holder: JSON) -> JSON:
     if isinstance(holder, Mapping):
         reference = get_folded(holder, "reference")
         if isinstance(reference, Mapping):
-            refuse_key_vault(name, reference)
+            defer_to_key_vault(name, reference)
         if any(key.casefold() == "value" for key in holder):
             return get_folded(holder, "value")
     raise TemplateError(f'parameter `{name}` must be given as `{{"value": …}}`, got {kind_of(holder)}')
@@ -72,7 +72,8 @@ def _settle(name: str, declaration: JSON, values: dict[str, JSON]) -> None:
 def check_value(name: str, declaration: Mapping[str, JSON], value: JSON) -> JSON:
     """``value`` when the declaration allows it. Raises TemplateError; secure values stay out of the message.
 
-    A `bool` may be given as the text ``true`` or ``false``: built-in templates have such defaults.
+    A `bool` may be given as the text ``true`` or ``false``: built-in templates have such defaults. A secure one may be
+    a ``{"secretRef": …}``: it stands for the secret until the moment of sending.
     """
     type = str(get_folded(declaration, "type"))
     if type.casefold() not in _KINDS:
@@ -81,13 +82,25 @@ def check_value(name: str, declaration: Mapping[str, JSON], value: JSON) -> JSON
         return value
     if type.casefold() == "bool" and isinstance(value, str):
         value = {"true": True, "false": False}.get(value.casefold(), value)
+    if is_secure(declaration) and is_secret_reference(value):
+        return value
     wanted, got = _KINDS[type.casefold()], kind_of(value)
     if got != wanted:
         raise TemplateError(f"parameter `{name}` must be {wanted}, got {got}")
-    shown = "that value" if type.casefold().startswith("secure") else f"`{value}`"
+    shown = "that value" if is_secure(declaration) else f"`{value}`"
     _check_allowed(name, get_folded(declaration, "allowedValues"), value, shown)
     _check_bounds(name, declaration, value, shown)
     return value
+
+
+def is_secure(declaration: JSON) -> bool:
+    """True for `securestring` and `secureobject`."""
+    return str(walk(declaration, "type") or "").casefold().startswith("secure")
+
+
+def is_secret_reference(value: JSON) -> bool:
+    """True for ``{"secretRef": {"env"|"file": …}}``, which stands for a secret without being one."""
+    return isinstance(value, Mapping) and len(value) == 1 and isinstance(get_folded(value, "secretRef"), Mapping)
 
 
 def _check_allowed(name: str, allowed: JSON, value: JSON, shown: str) -> None:

@@ -14,13 +14,15 @@ class DeploymentScope:
     """A subscription or a resource group, and the facts a template may ask of them.
 
     ``subscription`` and ``resource_group`` are what `subscription()` and `resourceGroup()` return; both need an
-    ``id``. Without a resource group the deployment is one of the subscription. ``at`` is what `utcNow()` gives.
+    ``id``. Without a resource group the deployment is one of the subscription, and has a ``location``. ``at`` is what
+    `utcNow()` gives.
     """
 
     subscription: Mapping[str, JSON]
     resource_group: Mapping[str, JSON] | None
     deployment_name: str
     at: datetime
+    location: str | None = None
 
     @property
     def id(self) -> str:
@@ -31,13 +33,19 @@ class DeploymentScope:
     def subscription_id(self) -> str:
         return str(get_folded(self.subscription, "id")).rsplit("/", 1)[-1]
 
+    @property
+    def deployment_value(self) -> Mapping[str, JSON]:
+        """What `deployment()` returns, as far as it is known before there is one."""
+        value = {"name": self.deployment_name, "properties": {"mode": "Incremental", "provisioningState": "Running"}}
+        return value if self.location is None else {**value, "location": self.location}
+
     def retargeted(self, *, name: str, subscription: str | None, resource_group: str | None) -> DeploymentScope:
         """The scope of a nested deployment ``name``; None keeps what this scope has.
 
         Another subscription without a group means the subscription itself. Of another subscription or group no more
         is known than its id and name, so that asking for its location is an error rather than a guess.
         """
-        inner = replace(self, deployment_name=name)
+        inner = replace(self, deployment_name=name, location=None if resource_group else self.location)
         if subscription is not None and subscription.casefold() != self.subscription_id.casefold():
             id = f"/subscriptions/{subscription}"
             inner = replace(inner, subscription={"id": id, "subscriptionId": subscription}, resource_group=None)

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from policyengine.errors import ExpressionError, TemplateError
-from policyengine.expressions.compiled import ExpressionContext, Where, compile_value
+from policyengine.expressions.compiled import ExpressionContext, Where
 from policyengine.model.diagnostic import did_you_mean
-from policyengine.model.values import JSON, Nothing, get_folded, is_array
-from policyengine.templates.live_reads import UNSUPPORTED
+from policyengine.model.values import JSON, get_folded
+from policyengine.templates.compiled import is_loop
+from policyengine.templates.copy import array_of, evaluated
+from policyengine.templates.live_reads import NEVER_ANSWERED, OnlyWhole, Reader
 from policyengine.templates.parameters import check_value, given_values
 from policyengine.templates.scope import DeploymentScope
 
 
-def surroundings(template: Mapping[str, JSON], given: Mapping[str, JSON], scope: DeploymentScope) -> ExpressionContext:
+def surroundings(
+    template: Mapping[str, JSON], given: Mapping[str, JSON], scope: DeploymentScope, reader: Reader
+) -> ExpressionContext:
     """The context of ``template`` deployed to ``scope`` with the parameters ``given``.
 
-    Every parameter is checked at once, every variable when it is used. Raises TemplateError.
+    Every parameter is checked at once, every variable when it is used. Raises TemplateError, or OnlyWhole.
     """
+    if get_folded(template, "functions"):
+        raise OnlyWhole("its template defines functions of its own")
     functions: dict[str, Callable[..., JSON]] = {
-        **UNSUPPORTED,
+        **NEVER_ANSWERED,
+        "reference": reader.reference,
         "subscription": lambda: scope.subscription,
-        "deployment": lambda: {"name": scope.deployment_name},
+        "deployment": lambda: scope.deployment_value,
+        "tenant": lambda: _tenant(scope),
     }
     if scope.resource_group is not None:
         functions["resourcegroup"] = lambda: scope.resource_group
@@ -33,17 +40,6 @@ def surroundings(template: Mapping[str, JSON], given: Mapping[str, JSON], scope:
     functions["variables"] = _variables(section(template, "variables"), context).get
     parameters.evaluate_all()
     return context
-
-
-def evaluated(value: JSON, context: ExpressionContext, place: str) -> JSON:
-    """``value`` with its expressions evaluated. ``place`` begins the message of the TemplateError it may raise."""
-    try:
-        result = compile_value(value, where=Where.TEMPLATE).evaluate(context)
-    except (ExpressionError, TemplateError) as error:
-        raise TemplateError(f"{place}: {error.message}", help=error.help) from error
-    if isinstance(result, Nothing):
-        raise TemplateError(f"{place}: the expression gives no result")
-    return result
 
 
 def section(template: Mapping[str, JSON], name: str) -> Mapping[str, JSON]:
@@ -107,15 +103,25 @@ def _parameters(declared: Mapping[str, JSON], given: Mapping[str, JSON], context
 
 
 def _variables(declared: Mapping[str, JSON], context: ExpressionContext) -> _LazyValues:
-    if is_array(get_folded(declared, "copy")):
-        raise TemplateError("`copy` in variables is not supported by this release", help="write the array out")
+    """The variables, those that a `copy` among them makes included."""
 
     def recipe(name: str) -> Callable[[], JSON]:
         return lambda: evaluated(declared[name], context, f"variable `{name}`")
 
-    return _LazyValues("variable", {name: recipe(name) for name in declared})
+    def looped(turn: Mapping[str, JSON], name: str) -> Callable[[], JSON]:
+        return lambda: array_of(turn, context, f"variable `{name}`", name)
+
+    recipes: dict[str, Callable[[], JSON]] = {}
+    for name, value in declared.items():
+        if is_loop(name, value):
+            recipes |= {str(get_folded(turn, "name")): looped(turn, str(get_folded(turn, "name"))) for turn in value}
+        else:
+            recipes[name] = recipe(name)
+    return _LazyValues("variable", recipes)
 
 
-def with_function(context: ExpressionContext, name: str, call: Callable[..., JSON]) -> ExpressionContext:
-    """``context`` with one more function."""
-    return replace(context, functions={**context.functions, name: call})
+def _tenant(scope: DeploymentScope) -> JSON:
+    id = get_folded(scope.subscription, "tenantId")
+    if not id:
+        raise OnlyWhole("only Resource Manager knows what `tenant()` gives")
+    return {"id": f"/tenants/{id}", "tenantId": id}

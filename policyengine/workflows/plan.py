@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from policyengine.clock import Clock
 from policyengine.compliance.bind import BoundPolicy
@@ -13,18 +14,22 @@ from policyengine.errors import UsageError
 from policyengine.inventory.live import LiveClusters, read_clusters
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import Cluster
+from policyengine.model.resource import Cluster, Resource
 from policyengine.model.states import ComplianceState
 from policyengine.remediation.budget import Estimate, estimate
-from policyengine.remediation.plan import build_plan
+from policyengine.remediation.plan import Draft, draft_plan
 from policyengine.remediation.steps import Plan
 from policyengine.store.store import Store
+from policyengine.templates import Answer, Answers, LiveRead
 from policyengine.workflows.connect import arm_client
 from policyengine.workflows.inventory import one_cluster
+from policyengine.workflows.live_reads import answer_reads
 from policyengine.workflows.load import load, select
 from policyengine.workflows.scan import world_of
 from policyengine.workflows.settings import Settings
 from policyengine.workflows.sync import OnProgress
+
+MakeDraft: TypeAlias = Callable[[Sequence[Cluster], Answers], Draft]
 
 
 @dataclass(frozen=True)
@@ -77,16 +82,20 @@ async def make_plan(
         raise UsageError("the inventory is empty", help="run `policyengine scan` first")
     world = world_of(store.tree(), loaded.aliases, clock)
     candidates = _candidates(store, request, known, chosen, world)
-    live = await _read_again(settings, candidates, on_progress)
-    plan = build_plan(
-        loaded.policies,
-        live.clusters,
-        world,
-        created_at=clock.now(),
-        scope=request.words,
-        selected=frozenset(p.key for p in chosen),
-        unenforced=request.unenforced,
-    )
+
+    def draft(clusters: Sequence[Cluster], answers: Answers) -> Draft:
+        return draft_plan(
+            loaded.policies,
+            clusters,
+            world,
+            created_at=clock.now(),
+            scope=request.words,
+            selected=frozenset(p.key for p in chosen),
+            unenforced=request.unenforced,
+            answers=answers,
+        )
+
+    plan, live = await _planned(settings, candidates, draft, on_progress)
     store.save_plan(plan)
     return Planned(plan, estimate(plan, settings.arm.budget.writes_per_second), len(known), live.failures)
 
@@ -117,9 +126,31 @@ def _scope(text: str) -> ResourceId:
         raise UsageError(str(error)) from None
 
 
-async def _read_again(settings: Settings, clusters: Sequence[Cluster], on_progress: OnProgress) -> LiveClusters:
-    """The clusters as they are this moment; from a file inventory there is nothing fresher than the file."""
+async def _planned(
+    settings: Settings, clusters: Sequence[Cluster], draft: MakeDraft, on_progress: OnProgress
+) -> tuple[Plan, LiveClusters]:
+    """A plan for the clusters as they are this moment; from a file inventory there is nothing fresher than the file.
+
+    A draft may need other reads, which may show that it needs more: it is made again until it asks for nothing new.
+    """
     if not settings.inventory.startswith("arm:"):
-        return LiveClusters(tuple(clusters))
+        live = LiveClusters(tuple(clusters))
+        answers: dict[LiveRead, Answer] = {}
+        known = {resource.id: resource for cluster in clusters for resource in (cluster.resource, *cluster.children)}
+        while unread := _unread(found := draft(live.clusters, answers), answers):
+            answers |= {read: _from_inventory(known.get(read.id)) for read in unread}
+        return found.plan, live
     async with arm_client(settings) as client:
-        return await read_clusters(client, [cluster.id for cluster in clusters], on_progress=on_progress)
+        live = await read_clusters(client, [cluster.id for cluster in clusters], on_progress=on_progress)
+        answers = {}
+        while unread := _unread(found := draft(live.clusters, answers), answers):
+            answers |= await answer_reads(client, unread)
+        return found.plan, live
+
+
+def _unread(draft: Draft, answers: Answers) -> list[LiveRead]:
+    return [read for read in draft.reads if read not in answers]
+
+
+def _from_inventory(known: Resource | None) -> Answer:
+    return Answer(None, "it is not in the inventory file") if known is None else Answer(known.document)

@@ -33,6 +33,8 @@ def expanded(scope: DeploymentScope) -> Expand:
 
     def run(*resources: JSON, given: Mapping[str, JSON] | None = None, **sections: JSON) -> tuple[ResourceWrite, ...]:
         parameters = {name: {"value": value} for name, value in (given or {}).items()}
-        return expand({"resources": list(resources), **sections}, parameters, scope)
+        found = expand({"resources": list(resources), **sections}, parameters, scope)
+        assert (found.reads, found.only_whole) == ((), "")
+        return found.writes
 
     return run

@@ -1,4 +1,4 @@
-"""Azure's own cluster templates, unchanged: what each writes, and which ones need more than this release has."""
+"""Azure's own cluster templates, unchanged: what each reads and writes, or why it goes whole to Resource Manager."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from policyengine.errors import TemplateError
 from policyengine.expressions.compiled import ExpressionContext, compile_value
+from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, ARC, ResourceWrite
 from policyengine.model.values import JSON, get_folded, walk
-from policyengine.templates import DeploymentScope, expand
+from policyengine.templates import Answer, Answers, DeploymentScope, Expansion, LiveRead, expand
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared/corpus/azure-policy/definitions"
+GOLDEN = Path(__file__).resolve().parents[1] / "golden/templates"
 AT = datetime(2026, 7, 2, 8, 0, tzinfo=UTC)
 
 SUBSCRIPTION = {
@@ -32,69 +32,79 @@ pytestmark = pytest.mark.skipif(
     not CORPUS.is_dir(), reason=f"THE BUILT-IN DEFINITIONS ARE NOT THERE: {CORPUS}; their templates stay untested"
 )
 
-REFERENCE = "is not supported by this release"
-KEY_VAULT = "of Key Vault"
-
-NEEDS_MORE = {
-    "AKS_AAD_AdminGroup_DINE": REFERENCE,
-    "AKS_Autoupgrade_NodeOS_DINE": REFERENCE,
-    "AKS_AzurePolicyAddOn_DINE": REFERENCE,
-    "AKS_DisableRunCommand_DINE": REFERENCE,
-    "AKS_ImageCleaner_DINE": REFERENCE,
-    "AKS_ImageIntegrity_DINE": REFERENCE,
-    "ASC_Azure_Defender_AKS_SecurityProfile_DINE": REFERENCE,
-    "ASC_Azure_Defender_Arc_Extension_DINE": REFERENCE,
-    "Deploy-GitOps-Flux2-to-Kubernetes-cluster-HTTPS-secrets_DINE": KEY_VAULT,
-    "Deploy-GitOps-Flux2-to-Kubernetes-cluster-SSH_DINE": KEY_VAULT,
-    "Deploy-GitOps-to-Kubernetes-cluster-HTTPS-secrets_DINE": KEY_VAULT,
-    "Deploy-GitOps-to-Kubernetes-cluster-SSH-secrets_DINE": KEY_VAULT,
-    "GitOps-Flux2-to-Kubernetes-cluster-Bucket-KVSecret_DINE": KEY_VAULT,
-    "Kubernetes_InstallAzureBackupExtensionWithTag_DINE": REFERENCE,
-    "Kubernetes_InstallAzureBackupExtensionWithoutTag_DINE": REFERENCE,
+LOCATED = {"location": "westeurope", "tags": {"env": "edge"}}
+AKS_DOCUMENT: Mapping[str, JSON] = {
+    **LOCATED,
+    "id": f"{GROUP['id']}/providers/{AKS}/edge-1",
+    "name": "edge-1",
+    "type": AKS,
+    "sku": {"name": "Base", "tier": "Free"},
+    "identity": {"type": "SystemAssigned"},
+    "properties": {
+        "provisioningState": "Succeeded",
+        "kubernetesVersion": "1.31.2",
+        "nodeResourceGroup": "MC_rg-edge",
+        "enableRBAC": True,
+        "aadProfile": {"managed": True, "adminGroupObjectIDs": ["old"], "tenantID": SUBSCRIPTION["tenantId"]},
+        "addonProfiles": {"azurepolicy": {"enabled": False}},
+        "agentPoolProfiles": [{"name": "system", "count": 3, "vmSize": "Standard_D4s_v5", "mode": "System"}],
+        "networkProfile": {"networkPlugin": "azure", "outboundType": "loadBalancer"},
+    },
 }
-"""Templates that read live resources or a vault while they are expanded, and what the refusal says."""
-
-EXPANDS = {
-    "AKS_Autojoin_Fleet_Manager_DINE": "fleets/members",
-    "AKS_Maintenance_DINE": "managedClusters/maintenanceConfigurations",
-    "ArcOpenServiceMeshExtension": "extensions",
-    "ArcPolicyExtension_DINE": "extensions",
-    "ArcStrimziKafkaExtension": "extensions",
-    "DataConnectorsAzureKubernetes_DINE": "diagnosticSettings",
-    "Deploy-GitOps-Flux2-Extension-to-Kubernetes-cluster_DINE": "extensions",
-    "Deploy-GitOps-Flux2-to-Kubernetes-cluster-HTTPs-CA-Cert_DINE": "fluxConfigurations",
-    "Deploy-GitOps-Flux2-to-Kubernetes-cluster-LocalAuthRef_DINE": "fluxConfigurations",
-    "Deploy-GitOps-Flux2-to-Kubernetes-cluster-no-secrets_DINE": "fluxConfigurations",
-    "Deploy-GitOps-to-Kubernetes-cluster-no-secrets_DINE": "sourceControlConfigurations",
-    "GitOps-Flux2-to-Kubernetes-cluster-Bucket-K8sSecret_DINE": "fluxConfigurations",
+WORKSPACE = f"{GROUP['id']}/providers/Microsoft.OperationalInsights/workspaces/logs"
+LIVE: Mapping[str, Mapping[str, JSON]] = {
+    ResourceId(str(AKS_DOCUMENT["id"])).key: AKS_DOCUMENT,
+    ResourceId(STORAGE).key: {"properties": {"primaryEndpoints": {"blob": "https://st.blob.core.windows.net/"}}},
+    ResourceId(WORKSPACE).key: {"properties": {"customerId": "c-1"}},
 }
-"""Templates that expand to one write, and the type written."""
+"""What is there to be read; everything else is absent."""
+
+LOCATIONS = {"public": "westeurope", "government": "usgovvirginia"}
+KINDS = {"arc": ARC, "aks": AKS}
+VAULT = "/subscriptions/s/…/vaults/kv-edge"
+SECRETS = ("httpsUserKeyVaultSecretName", "httpsKeyKeyVaultSecretName", "sshPrivateKeyKeyVaultSecretName")
+ASSIGNED: Mapping[str, JSON] = {
+    "storageAccountId": STORAGE,
+    "keyVaultName": VAULT,
+    "keyVaultResourceId": VAULT,
+    **dict.fromkeys(SECRETS, "git-secret"),
+}
 
 
 def definition(name: str, cloud: str = "public") -> Mapping[str, JSON]:
-    found: Mapping[str, JSON] = json.loads((CORPUS / cloud / "resource-manager" / f"{name}.json").read_text("utf-8"))
+    file = CORPUS / cloud / "resource-manager" / f"{name}.json"
+    found: Mapping[str, JSON] = json.loads(file.read_text("utf-8-sig"))
     return found
 
 
 def writes_of(name: str, type: str, *, cloud: str = "public", **assigned: JSON) -> tuple[ResourceWrite, ...]:
-    """The writes for one cluster of ``type``: the definition's parameters evaluated as a policy would."""
+    expansion = expansion_of(name, type, cloud=cloud, **assigned)
+    assert (expansion.reads, expansion.only_whole) == ((), "")
+    return expansion.writes
+
+
+def expansion_of(
+    name: str, type: str, *, cloud: str = "public", answers: Answers | None = None, **assigned: JSON
+) -> Expansion:
+    """What deploying for one cluster of ``type`` does: the definition's parameters evaluated as a policy would."""
     properties = definition(name, cloud)["properties"]
     details = properties["policyRule"]["then"]["details"]
     deployment = walk(details, "deployment", "properties")
     context = ExpressionContext(
         {
             "parameters": lambda parameter: _assigned(properties["parameters"], parameter, assigned),
-            "field": lambda field: _field(field, type),
+            "field": lambda field: _field(field, type, LOCATIONS[cloud]),
             "subscription": lambda: SUBSCRIPTION,
             "resourcegroup": lambda: GROUP,
         },
         at=AT,
     )
     to_subscription = str(get_folded(details, "deploymentScope")).casefold() == "subscription"
-    scope = DeploymentScope(SUBSCRIPTION, None if to_subscription else GROUP, "mend", AT)
+    location = get_folded(get_folded(details, "deployment"), "location")
+    scope = DeploymentScope(SUBSCRIPTION, None if to_subscription else GROUP, "mend", AT, location)
     given = compile_value(get_folded(deployment, "parameters")).evaluate(context)
     assert isinstance(given, dict)
-    return expand(get_folded(deployment, "template"), given, scope)
+    return expand(get_folded(deployment, "template"), given, scope, answers or {})
 
 
 def _assigned(declared: JSON, name: str, assigned: Mapping[str, JSON]) -> JSON:
@@ -108,9 +118,9 @@ def _assigned(declared: JSON, name: str, assigned: Mapping[str, JSON]) -> JSON:
     return samples[declaration["type"].casefold()]
 
 
-def _field(name: str, type: str) -> JSON:
+def _field(name: str, type: str, location: str) -> JSON:
     id = f"{GROUP['id']}/providers/{type}/edge-1"
-    return {"name": "edge-1", "type": type, "location": "westeurope", "id": id}.get(name.casefold())
+    return {"name": "edge-1", "type": type, "location": location, "id": id}.get(name.casefold())
 
 
 @pytest.mark.parametrize(("type", "identity"), [(ARC, {"identity": {"type": "SystemAssigned"}}), (AKS, {})])
@@ -199,7 +209,7 @@ def test_policy_extension_template(cloud: str) -> None:
         f"{GROUP['id']}/providers/{ARC}/edge-1/providers/Microsoft.KubernetesConfiguration/extensions/azurepolicy"
     )
     assert write.body == {
-        "location": "westeurope",
+        "location": LOCATIONS[cloud],
         "identity": {"type": "SystemAssigned"},
         "properties": {
             "extensionType": "microsoft.policyinsights",
@@ -212,28 +222,67 @@ def test_policy_extension_template(cloud: str) -> None:
     }
 
 
-@pytest.mark.parametrize(("name", "type"), EXPANDS.items())
-def test_template_expands_to_one_write(name: str, type: str) -> None:
-    cluster = ARC if name.startswith("Arc") else AKS
-    (write,) = writes_of(name, cluster)
-
-    assert write.id.type.casefold().endswith(f"/{type}".casefold())
-    assert write.body["properties"]
-
-
-@pytest.mark.parametrize(("name", "message"), NEEDS_MORE.items())
-def test_template_that_needs_more_says_so(name: str, message: str) -> None:
-    cluster = ARC if "_Arc_" in name else AKS
-    assigned: dict[str, Any] = {"storageAccountId": STORAGE, "logAnalyticsWorkspaceResourceId": ""}
-    with pytest.raises(TemplateError, match=message):
-        writes_of(name, cluster, **assigned)
+def deploying() -> list[tuple[str, str, str]]:
+    """(cloud, definition, kind of cluster) of every template, for each kind its rule speaks of."""
+    found = []
+    for path in sorted(CORPUS.glob("*/resource-manager/*.json")):
+        rule = definition(path.stem, path.parts[-3])["properties"]["policyRule"]
+        if walk(rule, "then", "details", "deployment"):
+            text = json.dumps(rule["if"]).casefold()
+            found += [(path.parts[-3], path.stem, kind) for kind, type in KINDS.items() if type.casefold() in text]
+    return found
 
 
-def test_every_cluster_template_is_listed() -> None:
-    deploying = {
-        path.stem
-        for path in (CORPUS / "public/resource-manager").glob("*.json")
-        if walk(definition(path.stem), "properties", "policyRule", "then", "details", "deployment")
+TEMPLATES = deploying()
+
+
+@pytest.mark.parametrize(("cloud", "name", "kind"), TEMPLATES, ids=["-".join(case) for case in TEMPLATES])
+def test_template_expands_to_what_it_describes(cloud: str, name: str, kind: str, update_golden: bool) -> None:
+    """First without an answer, then with those it asked for, until it asks no more; the same in every cloud."""
+    rounds = []
+    answers: dict[LiveRead, Answer] = {}
+    while True:
+        expansion = expansion_of(name, KINDS[kind], cloud=cloud, answers=answers, **ASSIGNED)
+        rounds.append(shown(expansion))
+        if not expansion.reads:
+            break
+        answers |= {read: Answer(LIVE.get(read.id.key)) for read in expansion.reads}
+
+    golden = GOLDEN / f"{name}.{kind}{'' if cloud == 'public' else '.' + cloud}.json"
+    if update_golden:
+        golden.write_text(json.dumps(rounds, indent=2) + "\n", encoding="utf-8")
+    assert rounds == json.loads(golden.read_text("utf-8"))
+
+
+def test_all_forty_cluster_templates_are_covered() -> None:
+    assert len({(cloud, name) for cloud, name, _ in TEMPLATES}) == 40
+
+
+def test_templates_without_a_live_read_or_a_secret_expand_at_once() -> None:
+    outcomes = {
+        name: shown(expansion_of(name, KINDS[kind], **ASSIGNED)) for cloud, name, kind in TEMPLATES if cloud == "public"
     }
 
-    assert deploying == set(EXPANDS) | set(NEEDS_MORE)
+    assert sum("writes" in outcome for outcome in outcomes.values()) == 12
+    assert sum("reads" in outcome for outcome in outcomes.values()) == 8
+    assert sum("only whole" in outcome for outcome in outcomes.values()) == 7
+
+
+def shown(expansion: Expansion) -> dict[str, JSON]:
+    """The part that is not empty, ids without what is the same in all."""
+    if expansion.only_whole:
+        return {"only whole": expansion.only_whole}
+    if expansion.reads:
+        return {"reads": [f"{r.id} {r.api_version}{' Full' * r.full}" for r in expansion.reads]}
+    return {
+        "writes": [
+            {
+                "method": write.method,
+                "id": write.id.text,
+                "apiVersion": write.api_version,
+                "body": write.body,
+                "after": [id.text for id in write.depends_on],
+            }
+            for write in expansion.writes
+        ]
+    }

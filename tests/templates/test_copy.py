@@ -79,6 +79,43 @@ def test_bad_loop_is_refused(expanded: Expand, resource: Any, message: str) -> N
     assert message in caught.value.message
 
 
-def test_copy_in_variables_is_refused(expanded: Expand) -> None:
-    with pytest.raises(TemplateError, match="`copy` in variables is not supported by this release"):
-        expanded(variables={"copy": [{"name": "v", "count": 2, "input": "x"}]})
+def turns(name: str, count: Any, each: Any) -> dict[str, Any]:
+    return {"name": name, "count": count, "input": each}
+
+
+def test_copy_in_properties_makes_an_array(expanded: Expand) -> None:
+    """At any depth; `copyIndex()` without a name counts the resource, by name it counts the property."""
+    disk = {"lun": "[copyIndex('disks', 1)]", "of": "[copyIndex()]", "parts": {"copy": [turns("p", 2, "x")]}}
+    resource = {
+        **looped("[concat('x', copyIndex())]", name="l", count=2),
+        "properties": {"storage": {"copy": [turns("disks", "[parameters('n')]", disk)], "kind": "k"}},
+    }
+    _, second = expanded(resource, parameters={"n": {"type": "int"}}, given={"n": 2})
+
+    made = [{"lun": lun, "of": 1, "parts": {"p": ["x", "x"]}} for lun in (1, 2)]
+    assert second.body == {"properties": {"storage": {"disks": made, "kind": "k"}}}
+
+
+def test_copy_in_variables_makes_arrays(expanded: Expand) -> None:
+    """Among the variables each turn is a variable, inside one it is a member."""
+    variables = {
+        "copy": [turns("names", 2, "[concat('n', copyIndex('names'))]"), turns("none", 0, "x")],
+        "object": {"copy": [turns("ports", 2, "[copyIndex('ports', 80)]")], "a": 1},
+    }
+    seen = {name: f"[variables('{name}')]" for name in ("names", "none", "object")}
+    (write,) = expanded({"type": "A.B/c", "name": "x", "apiVersion": "1", "properties": seen}, variables=variables)
+
+    assert write.body["properties"] == {"names": ["n0", "n1"], "none": [], "object": {"ports": [80, 81], "a": 1}}
+
+
+def test_a_member_that_is_only_called_copy_is_data(expanded: Expand) -> None:
+    resource = {"type": "A.B/c", "name": "x", "apiVersion": "1", "properties": {"copy": ["a"]}}
+
+    assert expanded(resource)[0].body == {"properties": {"copy": ["a"]}}
+
+
+def test_a_property_loop_without_a_usable_count_is_refused(expanded: Expand) -> None:
+    resource = {"type": "A.B/c", "name": "x", "apiVersion": "1", "properties": {"copy": [turns("p", "two", 1)]}}
+
+    with pytest.raises(TemplateError, match="the `count` of `p` must be a whole number from 0 to 800"):
+        expanded(resource)

@@ -85,7 +85,7 @@ def test_every_spelling_of_an_extension_resource_gives_one_id(expanded: Expand, 
 def test_resources_go_under_the_deployments_scope(scope: DeploymentScope) -> None:
     group = {"type": "Microsoft.Resources/resourceGroups", "name": "rg-new", "apiVersion": "1", "location": "x"}
     role = plain("r", dependsOn=["[resourceId('Microsoft.Resources/resourceGroups', 'rg-new')]"])
-    writes = expand({"resources": [role, group]}, {}, replace(scope, resource_group=None))
+    writes = expand({"resources": [role, group]}, {}, replace(scope, resource_group=None)).writes
 
     root = "/subscriptions/11111111-2222-3333-4444-555555555555"
     assert [write.id.text for write in writes] == [f"{root}/resourceGroups/rg-new", f"{root}/providers/A.B/c/r"]
@@ -157,6 +157,19 @@ def test_errors_name_the_place(expanded: Expand, resources: list[Any], message: 
     assert message in caught.value.message
 
 
-def test_symbolic_names_are_refused(scope: DeploymentScope) -> None:
-    with pytest.raises(TemplateError, match="`resources` of the template must be an array, got an object"):
-        expand({"resources": {"flux": extension()}}, {}, scope)
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ({"resources": {"flux": extension()}}, "its template names resources by symbols (language version 2.0)"),
+        ({"functions": [{"namespace": "a"}], "resources": []}, "its template defines functions of its own"),
+    ],
+)
+def test_what_is_not_understood_is_left_to_resource_manager(template: Any, reason: str, scope: DeploymentScope) -> None:
+    assert expand(template, {}, scope).only_whole == reason
+
+
+def test_subscription_deployment_knows_its_location_and_tenant(scope: DeploymentScope) -> None:
+    told = plain("x", properties={"at": "[deployment().location]", "tenant": "[tenant().tenantId]"})
+    top = replace(scope, resource_group=None, location="westeurope")
+
+    assert expand({"resources": [told]}, {}, top).writes[0].body["properties"] == {"at": "westeurope", "tenant": "t-1"}

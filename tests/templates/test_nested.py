@@ -125,7 +125,7 @@ def test_false_condition_leaves_the_whole_deployment_out(expanded: Expand) -> No
             "resources[0]: the mode `Complete` is not supported",
         ),
         (
-            {**nested("d"), "properties": {"templateLink": {"uri": "https://example.org/t.json"}}},
+            {**nested("d"), "properties": {}},
             "resources[0]: a nested deployment needs its `properties.template`",
         ),
         (
