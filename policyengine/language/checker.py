@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from policyengine.errors import ExpressionError
+from policyengine.expressions.compiled import Where, compile_value
 from policyengine.language.aliases import BUILT_IN_FIELDS, ENVELOPE, AliasCatalogue, FieldKind, classify_field
 from policyengine.language.documents import PolicyDefinition
 from policyengine.language.library import PolicyLibrary
@@ -16,7 +18,7 @@ from policyengine.language.syntax import Count, Field, JMESPath, Value
 from policyengine.language.walk import conditions_in, conditions_of, field_names
 from policyengine.model.diagnostic import Diagnostic, Span, did_you_mean
 from policyengine.model.resource import FLUX_CONFIGURATIONS
-from policyengine.model.values import JSON, is_array
+from policyengine.model.values import JSON, get_folded, is_array
 
 _ROOTS: Final = ENVELOPE | {"properties"}
 
@@ -156,12 +158,50 @@ def handled_elsewhere(definition: PolicyDefinition, _aliases: AliasCatalogue) ->
         yield _Warning(message, definition.span, help)
 
 
+_ONLY_RESOURCE_MANAGER: Final = {name.casefold(): name for name in ("environment", "newGuid", "pickZones", "providers")}
+
+
+def template_expression(definition: PolicyDefinition, _aliases: AliasCatalogue) -> Iterator[_Warning]:
+    """Text in the deployment template that can never be expanded. Source: policy language §6.4."""
+    details, (functions, error) = definition.then.details, _template(definition)
+    span = details.span if details is not None else None
+    if error is not None:
+        yield _Warning(f"the deployment template cannot be expanded: {error.message}", span, error.help)
+    elif "managementgroup" in functions:
+        message = "`managementGroup()` has no answer in a deployment to a subscription or a resource group"
+        yield _Warning(message, span, "take the group's name as a parameter")
+
+
+def template_function(definition: PolicyDefinition, _aliases: AliasCatalogue) -> Iterator[_Warning]:
+    """A function that only Resource Manager answers: the template is sent whole, and no plan shows what it writes."""
+    details, (functions, _) = definition.then.details, _template(definition)
+    for name in sorted(functions & set(_ONLY_RESOURCE_MANAGER)):
+        if details is not None:
+            message = f"`{_ONLY_RESOURCE_MANAGER[name]}()` is answered by Resource Manager only"
+            help = "its plan shows one deployment and not what that writes; take the value as a parameter"
+            yield _Warning(message, details.span, help)
+
+
+def _template(definition: PolicyDefinition) -> tuple[frozenset[str], ExpressionError | None]:
+    """The functions that the deployment template calls (folded), or why it cannot be compiled."""
+    details = definition.then.details
+    template = details.deployment.template if details is not None and details.deployment is not None else {}
+    if get_folded(template, "functions"):
+        return frozenset(), None  # calls of its own functions are not ours to understand
+    try:
+        return compile_value(template, where=Where.TEMPLATE).functions, None
+    except ExpressionError as error:
+        return frozenset(), error
+
+
 RULES: Final[dict[str, Check]] = {
     "bare-literal": bare_literal,
     "exists-operand": exists_operand,
     "handled-elsewhere": handled_elsewhere,
     "list-operand": list_operand,
     "loose-existence": loose_existence,
+    "template-expression": template_expression,
+    "template-function": template_function,
     "unclosed-expression": unclosed_expression,
     "unknown-alias": unknown_alias,
     "unknown-field": unknown_field,

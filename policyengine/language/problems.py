@@ -46,6 +46,8 @@ CODES: Final[Mapping[str, str]] = {
     "over-limit": "more of something than Azure takes",
     "schema-mismatch": "an object that does not fit the schema of its parameter",
     "shadowed-override": "an override that an earlier one comes before",
+    "template-expression": "text in a deployment template that can never be expanded",
+    "template-function": "a function in a deployment template that only Resource Manager answers",
     "too-deep": "nesting beyond all measure",
     "unclosed-expression": "text that begins like an expression and does not end like one",
     "unknown-alias": "a field that the catalogue does not have for its resource type",

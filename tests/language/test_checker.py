@@ -158,6 +158,36 @@ def test_an_expression_that_nothing_closes_is_reported(warnings: Warnings, condi
     assert [code for code, _ in warnings(audit(condition))] == ["unclosed-expression"] * count
 
 
+def deploying(value: str, more: str = "") -> str:
+    template = f"{{resources: [{{type: A.B/c, name: x, apiVersion: '1', kind: \"{value}\"}}]{more}}}"
+    details = f"{{type: {FLUX}, name: x, deployment: {{properties: {{mode: incremental, template: {template}}}}}}}"
+    return f"if: {{field: type, equals: x}}\nthen: {{effect: deployIfNotExists, details: {details}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "codes"),
+    [
+        ("[reference(resourceId('A.B/c', 'y'), '1').z]", []),
+        ("[listKeys('/a/b', '1').key]", []),
+        ("[[field('name')]", []),
+        ("[field('name')]", ["template-expression"]),
+        ("[concta('a')]", ["template-expression"]),
+        ("[managementGroup().name]", ["template-expression"]),
+        ("[environment().name]", ["template-function"]),
+        (
+            "[concat(newGuid(), string(pickZones('A.B', 'c', 'x')), providers('A.B').namespace)]",
+            ["template-function"] * 3,
+        ),
+    ],
+)
+def test_what_a_template_cannot_be_expanded_for_is_reported(warnings: Warnings, value: str, codes: list[str]) -> None:
+    assert [code for code, _ in warnings(deploying(value))] == codes
+
+
+def test_a_template_with_functions_of_its_own_is_not_looked_into(warnings: Warnings) -> None:
+    assert warnings(deploying("[concat(contoso.name())]", ", functions: [{namespace: contoso, members: {}}]")) == []
+
+
 def test_rules_are_known_by_their_codes() -> None:
     assert set(RULES) == {
         "bare-literal",
@@ -165,6 +195,8 @@ def test_rules_are_known_by_their_codes() -> None:
         "handled-elsewhere",
         "list-operand",
         "loose-existence",
+        "template-expression",
+        "template-function",
         "unclosed-expression",
         "unknown-alias",
         "unknown-field",
