@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from policyengine.expressions.compiled import CompiledValue, Where, compile_value
@@ -33,6 +34,8 @@ _BODIES: dict[int, tuple[Mapping[str, JSON], dict[str, JSON]]] = {}
 
 def piece(value: JSON) -> Piece:
     """``value`` compiled, at once when that very object was compiled before. Raises ExpressionError."""
+    if isinstance(value, str):
+        return _text(value)
     if not isinstance(value, Mapping) and not is_array(value):
         return Piece(value, False, compile_value(value, where=Where.TEMPLATE))
     known = _PIECES.get(id(value))
@@ -44,6 +47,11 @@ def piece(value: JSON) -> Piece:
         _PIECES.clear()
     _PIECES[id(value)] = made
     return made
+
+
+@lru_cache(maxsize=_MOST)
+def _text(text: str) -> Piece:
+    return Piece(text, False, compile_value(text, where=Where.TEMPLATE))
 
 
 def sent_of(resource: Mapping[str, JSON]) -> Mapping[str, JSON]:
