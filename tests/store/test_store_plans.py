@@ -280,6 +280,27 @@ def test_a_property_known_as_secret_holds_a_reference_or_nothing(store: Store, n
         store.save_plan(with_body({"properties": {"azureBlob": {name: harmless}}}))
 
 
+def deploying(key: Any) -> Plan:
+    """One deployment whose secure parameter `key` is given ``key``; its template says where the secret goes."""
+    resource = {"properties": {"configurationProtectedSettings": {"httpsKey": "[parameters('key')]"}}}
+    template = {"parameters": {"key": {"type": "SecureString"}}, "resources": [resource]}
+    body = {"properties": {"template": template, "parameters": {"key": key}}}
+    whole = with_body(body)
+    id = ResourceId("/subscriptions/s/resourceGroups/g/providers/Microsoft.Resources/deployments/d")
+    step = whole.steps[0]
+    return replace(whole, steps=(replace(step, write=replace(step.write, id=id)),))
+
+
+def test_a_deployment_is_stored_with_its_template_but_never_with_a_secret(store: Store) -> None:
+    for kept in ({"reference": {"keyVault": {"id": "/v"}, "secretName": "s"}}, {"value": {"secretRef": {"env": "A"}}}):
+        store.save_plan(deploying(kept))
+    with pytest.raises(StoreError, match="secure parameter `key`") as error:
+        store.save_plan(deploying({"value": "hunter2"}))
+
+    assert "hunter2" not in error.value.message
+    assert len(store.plans()) == 2
+
+
 def test_references_to_secrets_are_stored(store: Store) -> None:
     settings = {"a": {"secretRef": {"env": "A"}}, "b": {"secretRef": {"file": "/run/b"}}, "c": None}
     whole = with_body({"properties": {"configurationProtectedSettings": settings}})
