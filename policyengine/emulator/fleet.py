@@ -33,11 +33,13 @@ from policyengine.emulator.state import EmulatedCluster, Record, State
 from policyengine.errors import InventoryError
 from policyengine.model.fleet import FleetFile
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import EXTENSIONS, FLUX_CONFIGURATIONS, Cluster, Resource
+from policyengine.model.resource import AKS, EXTENSIONS, FLUX_CONFIGURATIONS, Cluster, Resource
 from policyengine.model.scope import ResourceGroup, ScopeTree, Subscription
 from policyengine.model.values import JSON, get_folded, walk
 
 _ENVELOPE: Final = ("identity", "plan", "managedBy")
+_AKS_SKU: Final = {"name": "Base", "tier": "Free"}
+"""Of a cluster that was made without one."""
 _GIVEN: Final = frozenset({"expired", "agentnotinstalled", "connecting"})
 """Connectivity that is a fact of its own, not the silence of an agent."""
 
@@ -224,4 +226,6 @@ def _document(resource: Resource) -> dict[str, JSON]:
     document: dict[str, JSON] = copy.deepcopy(dict(resource.document))
     document.update(id=resource.id.text, name=resource.name, type=resource.type)
     document.setdefault("properties", {})
+    if resource.type.casefold() == AKS.casefold():
+        document.setdefault("sku", dict(_AKS_SKU))
     return document

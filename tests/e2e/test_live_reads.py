@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from policyengine.model.fleet import FleetFile, parse_fleet
-from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS
 from policyengine.text.reader import read, to_value
 from tests.e2e.conftest import Project
@@ -50,9 +49,6 @@ def assigned(corpus: Path, make_project: Callable[[FleetFile], Project]) -> Proj
             "spec": spec,
         }
         (project.folder / "policies" / f"assignment-{name}.json").write_text(json.dumps(document), "utf-8")
-    web = project.emulator.state.find_cluster(ResourceId(f"{SCOPE}/resourceGroups/shops/providers/{AKS}/web-01"))
-    assert web is not None
-    web.document["sku"] = {"name": "Base", "tier": "Free"}  # every AKS cluster has one, and these templates read it
     return project
 
 

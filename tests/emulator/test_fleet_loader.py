@@ -11,7 +11,7 @@ from policyengine.emulator import Emulator
 from policyengine.errors import InventoryError, UsageError
 from policyengine.model.fleet import Fleet, FleetFile
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import Cluster, Resource
+from policyengine.model.resource import AKS, ARC, Cluster, Resource
 from policyengine.model.scope import ScopeTree
 
 if TYPE_CHECKING:
@@ -50,6 +50,22 @@ def test_scopes_that_clusters_imply_are_there() -> None:
     tree = Emulator(file_of(), clock="frozen").state.tree
     assert [s.subscription_id for s in tree.subscriptions] == ["s1"]
     assert [(g.name, g.location) for g in tree.resource_groups] == [("rg", "norwayeast")]
+
+
+@pytest.mark.parametrize(
+    ("type", "said", "sku"),
+    [
+        (AKS, {}, {"name": "Base", "tier": "Free"}),
+        (AKS, {"sku": {"name": "Automatic", "tier": "Standard"}}, {"name": "Automatic", "tier": "Standard"}),
+        (ARC, {}, None),
+    ],
+)
+def test_an_aks_cluster_has_a_sku(type: str, said: dict[str, Any], sku: dict[str, str] | None) -> None:
+    id = f"/subscriptions/s1/resourceGroups/rg/providers/{type}/web"
+    cluster = Cluster(Resource.from_document({"id": id, "location": "norwayeast", "properties": {}, **said}))
+    emulator = Emulator(FleetFile(Fleet(ScopeTree(), (cluster,)), {}), clock="frozen")
+
+    assert emulator.cluster("web").document.get("sku") == sku
 
 
 def test_a_sparse_extension_is_filled_in_as_settled() -> None:
