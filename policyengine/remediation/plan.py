@@ -7,7 +7,7 @@ with its reason; nothing is dropped silently.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
@@ -40,8 +40,9 @@ from policyengine.remediation.writes import (
     without_null_tags,
     writes_for,
 )
-from policyengine.templates import Answers, LiveRead
+from policyengine.templates import Answer, Answers, LiveRead
 
+ABSENT: Final = Answer(None)
 FLUX: Final = "microsoft.flux"
 NOT_ENFORCED: Final = "its assignment is not enforced (DoNotEnforce); plan it by name to write all the same"
 NOT_ENROLLED: Final = "its assignment is enforced where an Enrollment says so; plan it by name to write all the same"
@@ -57,27 +58,40 @@ class Draft:
 
 def build_plan(
     policies: Sequence[BoundPolicy],
-    clusters: Iterable[Cluster],
+    clusters: Sequence[Cluster],
     world: World,
     *,
     created_at: datetime,
     scope: str = "all",
     selected: frozenset[str] | None = None,
     unenforced: bool = False,
-    answers: Answers = UNREAD,
 ) -> Plan:
-    """The plan that `draft_plan` makes, whatever it would still have to read."""
-    draft = draft_plan(
-        policies,
-        clusters,
-        world,
-        created_at=created_at,
-        scope=scope,
-        selected=selected,
-        unenforced=unenforced,
-        answers=answers,
-    )
-    return draft.plan
+    """The plan that `draft_plan` makes where there is nothing beside the clusters and what is on them."""
+
+    def draft(answers: Answers) -> Draft:
+        return draft_plan(
+            policies,
+            clusters,
+            world,
+            created_at=created_at,
+            scope=scope,
+            selected=selected,
+            unenforced=unenforced,
+            answers=answers,
+        )
+
+    return settle(draft, clusters)
+
+
+def settle(draft: Callable[[Answers], Draft], clusters: Sequence[Cluster], otherwise: Answer = ABSENT) -> Plan:
+    """The plan once each read it asks for is answered by a document of ``clusters``, and ``otherwise`` by that."""
+    known = {r.id: Answer(r.document) for cluster in clusters for r in (cluster.resource, *cluster.children)}
+    answers: dict[LiveRead, Answer] = {}
+    found = draft(answers)
+    while unread := [read for read in found.reads if read not in answers]:
+        answers |= {read: known.get(read.id, otherwise) for read in unread}
+        found = draft(answers)
+    return found.plan
 
 
 def draft_plan(

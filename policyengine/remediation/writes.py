@@ -111,12 +111,18 @@ def wants_of(
 def _with_what_is_there(
     writes: tuple[ResourceWrite, ...], reads: tuple[LiveRead, ...], cluster: Cluster, answers: Answers
 ) -> Wants:
-    """Objects that no inventory carries are read before they are written, as those of the cluster were."""
+    """Objects that no inventory carries are read before they are written, as those of the cluster were.
+
+    Raises TemplateError when one could not be read: it may be there.
+    """
     known = {cluster.id, *(child.id for child in cluster.children)}
     own = [LiveRead(write.id, write.api_version, full=True) for write in writes]
     foreign = [read for read in own if read.id not in known and read.id.type.casefold() not in _COLLECTED]
     if open_reads := (*reads, *(read for read in foreign if read not in answers)):
         return Wants(reads=open_reads)
+    for read in foreign:
+        if answers[read].problem:
+            raise TemplateError(f"`{read.id}` cannot be read: {answers[read].problem}")
     return Wants(writes, seen={read.id: answers[read].document for read in own if read in answers})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from policyengine.clock import Clock
 from policyengine.compliance.bind import BoundPolicy
@@ -14,10 +14,10 @@ from policyengine.errors import UsageError
 from policyengine.inventory.live import LiveClusters, read_clusters
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import Cluster, Resource
+from policyengine.model.resource import Cluster
 from policyengine.model.states import ComplianceState
 from policyengine.remediation.budget import Estimate, estimate
-from policyengine.remediation.plan import Draft, draft_plan
+from policyengine.remediation.plan import Draft, draft_plan, settle
 from policyengine.remediation.steps import Plan
 from policyengine.store.store import Store
 from policyengine.templates import Answer, Answers, LiveRead
@@ -30,6 +30,7 @@ from policyengine.workflows.settings import Settings
 from policyengine.workflows.sync import OnProgress
 
 MakeDraft: TypeAlias = Callable[[Sequence[Cluster], Answers], Draft]
+_NOT_IN_FILE: Final = Answer(None, "it is not in the inventory file")
 
 
 @dataclass(frozen=True)
@@ -134,15 +135,10 @@ async def _planned(
     A draft may need other reads, which may show that it needs more: it is made again until it asks for nothing new.
     """
     if not settings.inventory.startswith("arm:"):
-        live = LiveClusters(tuple(clusters))
-        answers: dict[LiveRead, Answer] = {}
-        known = {resource.id: resource for cluster in clusters for resource in (cluster.resource, *cluster.children)}
-        while unread := _unread(found := draft(live.clusters, answers), answers):
-            answers |= {read: _from_inventory(known.get(read.id)) for read in unread}
-        return found.plan, live
+        return settle(lambda answers: draft(clusters, answers), clusters, _NOT_IN_FILE), LiveClusters(tuple(clusters))
     async with arm_client(settings) as client:
         live = await read_clusters(client, [cluster.id for cluster in clusters], on_progress=on_progress)
-        answers = {}
+        answers: dict[LiveRead, Answer] = {}
         while unread := _unread(found := draft(live.clusters, answers), answers):
             answers |= await answer_reads(client, unread)
         return found.plan, live
@@ -150,7 +146,3 @@ async def _planned(
 
 def _unread(draft: Draft, answers: Answers) -> list[LiveRead]:
     return [read for read in draft.reads if read not in answers]
-
-
-def _from_inventory(known: Resource | None) -> Answer:
-    return Answer(None, "it is not in the inventory file") if known is None else Answer(known.document)

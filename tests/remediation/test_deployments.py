@@ -12,7 +12,7 @@ from policyengine.compliance.bind import BoundPolicy
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, ARC, Cluster, Resource
 from policyengine.remediation.diff import MASK
-from policyengine.remediation.plan import Draft, draft_plan
+from policyengine.remediation.plan import Draft, build_plan, draft_plan, settle
 from policyengine.remediation.steps import FieldChange, Preflight
 from policyengine.templates import Answer, LiveRead
 from tests.remediation.conftest import GROUP, NOON, SUBSCRIPTION, WORLD, assignment_text, bind_texts
@@ -184,6 +184,12 @@ def test_what_a_satisfied_policy_reads_of_the_cluster_is_no_wish_of_its_own() ->
     assert step.write.body["properties"]["oidcIssuerProfile"] == {"enabled": True}
 
 
+def test_a_plan_of_documents_alone_reads_the_clusters_among_them() -> None:
+    plan = build_plan(puts_cluster(*RUN_COMMAND), [web()], WORLD, created_at=NOON)
+
+    assert [step.action for step in plan.steps] == ["update cluster web-01"]
+
+
 def test_an_answer_that_failed_is_the_reason_of_the_finding() -> None:
     found = draft(puts_cluster(*RUN_COMMAND), web(), answers={READ: Answer(None, "403 AuthorizationFailed")})
 
@@ -270,24 +276,48 @@ def test_a_secret_given_as_it_is_comes_into_no_plan() -> None:
     assert "hush" not in unmended.reason
 
 
-def test_what_no_inventory_carries_is_read_before_it_is_written() -> None:
-    """A workspace, a resource group, a diagnostic setting: theirs are reads of the plan too."""
-    type = "Microsoft.Insights/diagnosticSettings"
+DIAGNOSTICS = "Microsoft.Insights/diagnosticSettings"
+SETTING = LiveRead(ResourceId(f"{CLUSTER}/providers/{DIAGNOSTICS}/audit"), "2021-05-01-preview", full=True)
+LOGS = [{"category": "audit", "enabled": True}]
+
+
+def sets_diagnostics() -> tuple[BoundPolicy, ...]:
     resource = {
-        "type": type,
+        "type": DIAGNOSTICS,
         "apiVersion": "2021-05-01-preview",
         "name": "audit",
         "scope": f"[concat('{AKS}/', parameters('name'))]",
-        "properties": {"workspaceId": "w", "logs": [{"category": "audit", "enabled": True}]},
+        "properties": {"workspaceId": "w", "logs": LOGS},
     }
     body = {"mode": "incremental", "template": {"parameters": {"name": {"type": "string"}}, "resources": [resource]}}
     given = {**body, "parameters": {"name": {"value": "[field('name')]"}}}
-    details = {"type": type, "name": "audit", "deployment": {"properties": given}}
-    policies = bound("diagnostics", details)
-    read = LiveRead(ResourceId(f"{CLUSTER}/providers/{type}/audit"), "2021-05-01-preview", full=True)
-    live = {"id": read.id.text, "properties": {"workspaceId": "old", "logs": [{"category": "audit", "enabled": True}]}}
+    return bound("diagnostics", {"type": DIAGNOSTICS, "name": "audit", "deployment": {"properties": given}})
 
-    assert draft(policies, web()).reads == (read,)
-    (created,) = draft(policies, web(), answers={read: Answer(None)}).plan.steps
-    (updated,) = draft(policies, web(), answers={read: Answer(live)}).plan.steps
+
+def test_what_no_inventory_carries_is_read_before_it_is_written() -> None:
+    """A workspace, a resource group, a diagnostic setting: theirs are reads of the plan too."""
+    policies = sets_diagnostics()
+    live = {"id": SETTING.id.text, "properties": {"workspaceId": "old", "logs": LOGS}}
+
+    assert draft(policies, web()).reads == (SETTING,)
+    (created,) = draft(policies, web(), answers={SETTING: Answer(None)}).plan.steps
+    (updated,) = draft(policies, web(), answers={SETTING: Answer(live)}).plan.steps
     assert (created.before, updated.changes) == (None, (FieldChange("properties.workspaceId", "old", "w"),))
+
+
+def test_what_could_not_be_read_is_never_taken_for_absent() -> None:
+    found = draft(sets_diagnostics(), web(), answers={SETTING: Answer(None, "403 AuthorizationFailed")})
+
+    assert (found.reads, found.plan.steps) == ((), ())
+    assert found.plan.unmended[0].reason.endswith(f"`{SETTING.id}` cannot be read: 403 AuthorizationFailed")
+
+
+def test_beside_the_documents_of_a_plan_nothing_is_there_or_nothing_can_be_read() -> None:
+    policies = sets_diagnostics()
+    unreadable = Answer(None, "it is not in the inventory file")
+
+    whole = build_plan(policies, [web()], WORLD, created_at=NOON)
+    partial = settle(lambda answers: draft(policies, web(), answers=answers), [web()], unreadable)
+
+    assert [step.action for step in whole.steps] == [f"create {DIAGNOSTICS} audit"]
+    assert (partial.steps, len(partial.unmended)) == ((), 1)
