@@ -22,6 +22,7 @@ from policyengine.cli import (
     fmt,
     inventory,
     plan,
+    policy,
     remediate,
     report,
     scan,
@@ -69,6 +70,7 @@ COMMANDS = (
 for _name, _command in COMMANDS:
     app.command(_name)(_command)
 app.add_typer(inventory.app, name="inventory")
+app.add_typer(policy.app, name="policy")
 
 
 def _print_version(value: bool) -> None:

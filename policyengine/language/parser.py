@@ -5,7 +5,7 @@ Which shape a document has is decided here; each shape is read in a module of it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -60,6 +60,8 @@ class ParsedFile:
 
     documents: tuple[Document, ...]
     diagnostics: tuple[Diagnostic, ...]
+    nodes: tuple[MappingNode, ...] = ()
+    """What each document was read from, in the order of ``documents``."""
 
 
 def parse_documents(text: str, name: str, aliases: AliasCatalogue, *, cloud: Cloud | None = None) -> ParsedFile:
@@ -68,13 +70,22 @@ def parse_documents(text: str, name: str, aliases: AliasCatalogue, *, cloud: Clo
     ``cloud`` is told by the folders of ``name`` when it is not given.
     """
     nodes, unreadable = read_leniently(text, name)
-    problems = Problems(list(unreadable))
+    return parse_nodes(nodes, name, aliases, Problems(list(unreadable)), cloud=cloud)
+
+
+def parse_nodes(
+    nodes: Iterable[Node], name: str, aliases: AliasCatalogue, problems: Problems, *, cloud: Cloud | None = None
+) -> ParsedFile:
+    """Like `parse_documents`, of what has been read already; ``problems`` are those found so far."""
     documents: list[Document] = []
+    read: list[MappingNode] = []
     for node in _each(nodes):
         document = _parse(node, problems, aliases, _stem(name, len(documents)))
-        if document is not None:
+        if document is not None and isinstance(node, MappingNode):
             documents.append(_placed(document, cloud or cloud_of(name)))
-    return ParsedFile(tuple(documents), tuple(sorted(problems.found, key=lambda d: d.sort_key)))
+            read.append(node)
+    diagnostics = tuple(sorted(problems.found, key=lambda d: d.sort_key))
+    return ParsedFile(tuple(documents), diagnostics, tuple(read))
 
 
 def cloud_of(name: str) -> Cloud:
@@ -90,7 +101,7 @@ def _placed(document: Document, cloud: Cloud) -> Document:
     return replace(document, cloud=cloud)
 
 
-def _each(nodes: list[Node]) -> Iterator[Node]:
+def _each(nodes: Iterable[Node]) -> Iterator[Node]:
     """A list at the top holds several documents, as Azure's tools export them."""
     for node in nodes:
         if isinstance(node, SequenceNode):

@@ -39,6 +39,7 @@ CODES: Final[Mapping[str, str]] = {
     "missing-reference": "a name that no document has",
     "mixed-logic": "`allOf`, `anyOf` or `not` with another key beside it",
     "not-allowed": "a value that the parameter does not allow",
+    "not-exportable": "something that Azure's language has no words for",
     "not-supported-yet": "a key or value that the format has and this release does not act on",
     "one-left-side": "a condition with no left-hand side, or with several",
     "one-operator": "a condition with no operator, or with several",

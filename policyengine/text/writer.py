@@ -26,8 +26,13 @@ def _text(dumper: Any, text: str) -> Any:
     """Quoted whenever plain text would be taken for something else by YAML 1.2; our reader speaks 1.2, PyYAML 1.1."""
     if "\n" in text and _fits_block(text):
         return dumper.represent_scalar(_STRING, text, style="|")
-    style = '"' if not isinstance(resolve_plain(text), str) else None
+    style = '"' if not isinstance(resolve_plain(text), str) or _reads_better_doubled(text) else None
     return dumper.represent_scalar(_STRING, text, style=style)
+
+
+def _reads_better_doubled(text: str) -> bool:
+    """True for expressions: single quotes would have to be written twice. Longer ones would be broken with escapes."""
+    return text.startswith("[") and "'" in text and not {'"', "\\"} & set(text) and len(text) <= _WIDTH // 2
 
 
 def _fits_block(text: str) -> bool:

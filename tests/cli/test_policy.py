@@ -1,0 +1,124 @@
+"""`policy`: documents from Azure and to it, by name and by file, and how that ends."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from policyengine.cli.exit_codes import ExitCode
+from tests.cli.conftest import Shell
+
+GUID = "0adc5395-9169-4b9b-8687-af838d69410a"
+AZURE: dict[str, Any] = {
+    "id": f"/providers/Microsoft.Authorization/policyDefinitions/{GUID}",
+    "name": GUID,
+    "properties": {
+        "displayName": "No local accounts",
+        "policyType": "BuiltIn",
+        "metadata": {"version": "1.0.0"},
+        "policyRule": {
+            "if": {
+                "allOf": [
+                    {"field": "type", "equals": "Microsoft.ContainerService/managedClusters"},
+                    {"field": "Microsoft.ContainerService/managedClusters/disableLocalAccounts", "notEquals": True},
+                ]
+            },
+            "then": {"effect": "audit"},
+        },
+    },
+}
+
+
+def test_export_prints_the_json_of_a_definition(shell: Shell) -> None:
+    ran = shell.run("policy", "export", "flux-extension-required")
+
+    assert ran.code == ExitCode.OK
+    assert ran.json()["properties"]["policyRule"]["then"]["details"]["deployment"]
+    assert ran.err == ""
+
+
+@pytest.mark.parametrize(("part", "key"), [("rules", "policyRule"), ("params", "parameters")])
+def test_export_prints_the_parts_that_az_takes(shell: Shell, part: str, key: str) -> None:
+    whole = shell.run("policy", "export", "flux-extension-required").json()
+
+    assert shell.run("policy", "export", "flux-extension-required", "--part", part).json() == whole["properties"][key]
+
+
+def test_export_refuses_what_azure_has_no_words_for(shell: Shell) -> None:
+    ran = shell.run("policy", "export", "flux-version-supported")
+
+    assert (ran.code, ran.out) == (ExitCode.INVALID, "")
+    assert "flux-version-supported.yaml:41:11: error[not-exportable]" in ran.err
+
+
+def test_a_lossy_export_tells_what_it_leaves_out(shell: Shell) -> None:
+    ran = shell.run("policy", "export", "monitoring-extension-arc", "--lossy")
+
+    assert ran.code == ExitCode.OK
+    assert ran.err.count("warning[not-exportable]") == 2
+    assert "configurationSettings" in ran.out
+
+
+def test_export_writes_a_file_once(shell: Shell) -> None:
+    arguments = ("policy", "export", "aks-local-accounts-disabled", "--out", "azure/local.json")
+    first, second = shell.run(*arguments), shell.run(*arguments)
+
+    assert (first.code, second.code) == (ExitCode.OK, ExitCode.USAGE)
+    assert "is there already" in second.err
+    assert json.loads((shell.folder / "azure" / "local.json").read_text(encoding="utf-8"))["properties"]
+    assert shell.run(*arguments, "--force").code == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nothing-like-it",),
+        ("no-such-file.yaml",),
+        ("flux-extension-required", "--part", "rule"),
+        ("flux-extension-required", "--part", "groups"),
+        ("gitops-baseline", "--scope", "somewhere"),
+        ("gitops-baseline", "--scope", "/subscriptions/s/resourceGroups/g"),
+    ],
+)
+def test_export_of_what_is_not_there_is_wrong_usage(shell: Shell, arguments: tuple[str, ...]) -> None:
+    ran = shell.run("policy", "export", *arguments)
+
+    assert (ran.code, ran.out) == (ExitCode.USAGE, "")
+
+
+def test_what_is_imported_runs_and_is_exported_as_it_was(shell: Shell) -> None:
+    shell.write("downloads/LocalAccounts_Audit.json", json.dumps(AZURE))
+    ran = shell.run("policy", "import", "downloads/LocalAccounts_Audit.json")
+
+    assert (ran.code, ran.err) == (ExitCode.OK, "")
+    assert "policies/LocalAccounts_Audit.yaml" in ran.out
+    assert shell.run("validate", "--strict").code == ExitCode.OK
+    assert shell.run("fmt", "--check").code == ExitCode.OK
+    for name in (GUID, "LocalAccounts_Audit", "No local accounts", "policies/LocalAccounts_Audit.yaml"):
+        assert shell.run("policy", "export", name).json() == AZURE
+
+
+def test_import_reads_standard_input_and_writes_standard_output(shell: Shell) -> None:
+    ran = shell.run("policy", "import", "-", "--out", "-", typed=json.dumps([AZURE]))
+
+    assert ran.code == ExitCode.OK
+    assert ran.out.startswith(f"id: /providers/Microsoft.Authorization/policyDefinitions/{GUID}\n")
+    assert not (shell.folder / "policies").exists()
+
+
+def test_an_import_that_is_refused_writes_nothing(shell: Shell) -> None:
+    wrong = json.dumps([AZURE, {**AZURE, "name": "x", "properties": {**AZURE["properties"], "policyType": "Static"}}])
+    ran = shell.run("policy", "import", "-", typed=wrong)
+
+    assert ran.code == ExitCode.INVALID
+    assert "error[handled-elsewhere]" in ran.err
+    assert not (shell.folder / "policies").exists()
+
+
+def test_import_copies_a_policy_of_the_library(shell: Shell) -> None:
+    ran = shell.run("policy", "import", "cluster-tag-required", "-o", "name")
+
+    assert ran.lines == ["policies/cluster-tag-required.yaml"]
+    assert (shell.folder / ran.lines[0]).read_text(encoding="utf-8").startswith("# ")
