@@ -1,4 +1,4 @@
-"""`policyengine policy …`: export, and what else authors do with documents."""
+"""`policyengine policy …`: import, export, render."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from policyengine.cli.context import Cli, Output, cli_of
+from policyengine.language.spelling import Form
 
 if TYPE_CHECKING:
     from policyengine.model.diagnostic import Diagnostic
@@ -60,6 +61,7 @@ def import_command(
     out: Annotated[
         Path | None, typer.Option(help="A file, a folder, or `-` (default: the project's policies).")
     ] = None,
+    as_: Annotated[Form, typer.Option("--as", help="How definitions are written.")] = Form.AZURE,
     force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
 ) -> None:
     """Take documents of Azure's into the project.
@@ -77,6 +79,7 @@ def import_command(
         typed=_typed("-") if "-" in names else None,
         out=str(out) if out is not None else None,
         ending=".json" if as_json else ".yaml",
+        form=as_,
     )
     done = import_documents(cli.settings, request)
     _tell(cli, done.notes)
@@ -90,6 +93,25 @@ def import_command(
         for document in documents
     ]
     emit(cli, Result([Column(key, key) for key in ("file", "kind", "name")], rows, name="file"))
+
+
+@app.command("render")
+def render_command(
+    context: typer.Context,
+    name: Named,
+    as_: Annotated[Form, typer.Option("--as", help="The spelling: Azure's language, or the short form.")] = Form.AZURE,
+) -> None:
+    """Print a definition in the other spelling.
+
+    What Azure has no words for stays in its place, and is named on standard error.
+    """
+    from policyengine.workflows.render import render
+
+    cli = cli_of(context)
+    done = render(cli.settings, name, as_, _typed(name))
+    _tell(cli, done.notes)
+    value = done.documents[0] if len(done.documents) == 1 else list(done.documents)
+    _print_or_write(cli, value, None, force=False, default=Output.YAML)
 
 
 def _typed(name: str) -> str | None:

@@ -243,7 +243,7 @@ class _Writer:
         if scope is None:
             help = "say where with `--scope`: a management group or a subscription"
             message = f"Azure needs the full id of `{name}`, and it is not known where in Azure it will stand"
-            self.losses.problems.error("not-exportable", message, span, help)
+            self.losses.note(Obstacle(message, span), help)
         return f"{scope or ''}/providers/{type}/{name}"
 
     def _version(self, reference: Reference, id: str) -> str | None:

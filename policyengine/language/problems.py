@@ -40,6 +40,7 @@ CODES: Final[Mapping[str, str]] = {
     "mixed-logic": "`allOf`, `anyOf` or `not` with another key beside it",
     "not-allowed": "a value that the parameter does not allow",
     "not-exportable": "something that Azure's language has no words for",
+    "not-short": "a rule that the short form has no words for",
     "not-supported-yet": "a key or value that the format has and this release does not act on",
     "one-left-side": "a condition with no left-hand side, or with several",
     "one-operator": "a condition with no operator, or with several",

@@ -1,6 +1,7 @@
 """Azure's documents → policy files of a project, which mean the same; documents of ours → copies, comments and all.
 
-Azure's stay in Azure's shape, as YAML: what reads them back reads the same value. What cannot run here is refused.
+Azure's stay in Azure's shape, as YAML: what reads them back reads the same value. In the short form, where that is
+asked for, they judge the same. What cannot run here is refused.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from policyengine.language.documents import PolicyDefinition
 from policyengine.language.library import PolicyLibrary
 from policyengine.language.parser import Document, ParsedFile, parse_nodes
 from policyengine.language.problems import Problems
+from policyengine.language.shortener import shorten
+from policyengine.language.spelling import Form
 from policyengine.model.diagnostic import Diagnostic
 from policyengine.model.values import JSON, canonical_json
 from policyengine.text.json_lines import is_json_lines, read_json_lines
@@ -48,6 +51,7 @@ class ImportRequest:
     typed: str | None = None
     out: str | None = None
     ending: str = ".yaml"
+    form: Form = Form.AZURE
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def _pieces(settings: Settings, name: str, request: ImportRequest, problems: Pro
     for document, node in zip(parsed.documents, parsed.nodes, strict=True):
         one = ParsedFile((document,), (), (node,))
         stem = _stem_of(name, parsed.documents) if len(parsed.documents) == 1 else _stem(document)
-        yield _Piece(stem, _azure_text(document, node, request.ending, problems), one)
+        yield _Piece(stem, _azure_text(document, node, request, problems), one)
 
 
 def _shipped(settings: Settings, name: str) -> str:
@@ -139,16 +143,22 @@ def _is_azures(node: MappingNode) -> bool:
     return not is_ours and (is_azure(node) or azure_child_type(node) is not None)
 
 
-def _azure_text(document: Document, node: MappingNode, ending: str, problems: Problems) -> str:
+def _azure_text(document: Document, node: MappingNode, request: ImportRequest, problems: Problems) -> str:
     """The document as YAML or JSON that reads back as the same value; empty, with an error, when there is none."""
     if isinstance(document, PolicyDefinition) and document.policy_type == "Static":
         message = f"`{document.name}` is of the type Static, which only Microsoft evaluates, on its own machines"
         problems.error("handled-elsewhere", message, document.span)
         return ""
     value = to_value(node)
-    text = written(value, ending)
+    if request.form is Form.SHORT and isinstance(document, PolicyDefinition):
+        value = shorten(document, node, _aliases(), problems)
+        if value is None:
+            return ""
+    text = written(value, request.ending)
     if text is None:
-        message = f"`{document.name}` cannot be written as {ending.removeprefix('.')}: it would not read back the same"
+        message = (
+            f"`{document.name}` cannot be written as {request.ending[1:].upper()}: it would not read back the same"
+        )
         problems.error("invalid-value", message, document.span, "try `-o json`, or look for a key called `<<`")
     return text or ""
 

@@ -122,3 +122,47 @@ def test_import_copies_a_policy_of_the_library(shell: Shell) -> None:
 
     assert ran.lines == ["policies/cluster-tag-required.yaml"]
     assert (shell.folder / ran.lines[0]).read_text(encoding="utf-8").startswith("# ")
+
+
+def test_render_prints_a_definition_in_azures_language(shell: Shell) -> None:
+    ran = shell.run("policy", "render", "flux-extension-required", "--as", "azure")
+
+    assert (ran.code, ran.err) == (ExitCode.OK, "")
+    assert "existenceCondition:" in ran.out
+    assert (
+        shell.run("policy", "render", "flux-extension-required", "-o", "json").json()
+        == shell.run("policy", "export", "flux-extension-required").json()
+    )
+
+
+def test_render_shows_what_azure_has_no_words_for_and_says_so(shell: Shell) -> None:
+    ran = shell.run("policy", "render", "flux-version-supported")
+
+    assert ran.code == ExitCode.OK
+    assert "jmespath: version_minor(properties.currentVersion)" in ran.out
+    assert ran.err.count("warning[not-exportable]") == 3
+
+
+def test_render_prints_the_short_form(shell: Shell) -> None:
+    shell.write("local.json", json.dumps(AZURE))
+    ran = shell.run("policy", "render", "local.json", "--as", "short", "-o", "json")
+
+    assert ran.json()["spec"]["appliesTo"] == ["aks"]
+    assert shell.run("policy", "render", "gitops-baseline", "--as", "short").code == ExitCode.USAGE
+
+
+def test_render_refuses_what_has_no_short_form(shell: Shell) -> None:
+    wide = {**AZURE["properties"], "policyRule": {"if": {"field": "name", "like": "x"}, "then": {"effect": "audit"}}}
+    shell.write("wide.json", json.dumps({**AZURE, "properties": wide}))
+    ran = shell.run("policy", "render", "wide.json", "--as", "short")
+
+    assert (ran.code, ran.out) == (ExitCode.INVALID, "")
+    assert "error[not-short]" in ran.err
+
+
+def test_import_writes_the_short_form_when_that_is_asked_for(shell: Shell) -> None:
+    ran = shell.run("policy", "import", "-", "--as", "short", typed=json.dumps(AZURE))
+
+    assert ran.code == ExitCode.OK
+    assert "appliesTo:" in (shell.folder / "policies" / "No-local-accounts.yaml").read_text(encoding="utf-8")
+    assert shell.run("validate", "--strict").code == ExitCode.OK
