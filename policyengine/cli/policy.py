@@ -1,4 +1,4 @@
-"""`policyengine policy …`: import, export, render."""
+"""`policyengine policy …`: new, import, export, render."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from policyengine.cli.context import Cli, Output, cli_of
 from policyengine.language.spelling import Form
+from policyengine.workflows.starters import Draft, Target
 
 if TYPE_CHECKING:
     from policyengine.model.diagnostic import Diagnostic
@@ -19,6 +20,35 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Policies written, taken over from Azure and given to it.", no_args_is_help=True)
 
 Named = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A document's name, or a file (`-`: standard input).")]
+
+
+@app.command("new")
+def new_command(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="What the policy is to be called.")],
+    kind: Annotated[Draft, typer.Option(help="What it is about.")] = Draft.EXTENSION,
+    target: Annotated[Target, typer.Option(help="Which clusters it is about.")] = Target.ALL,
+    effect: Annotated[str | None, typer.Option(help="What it does unless an assignment says otherwise.")] = None,
+    extension_type: Annotated[str, typer.Option(help="The extension, with `--kind extension`.")] = "microsoft.flux",
+    out: Annotated[Path | None, typer.Option(help="A file or a folder (default: the project's policies).")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+) -> None:
+    """Write the first draft of a policy, and its test.
+
+    Both are there to be changed; the test passes from the beginning.
+    """
+    from policyengine.cli.output import Column, Result, emit, notes
+    from policyengine.workflows.drafting import NewRequest, draft
+    from policyengine.workflows.files import write_new
+
+    cli = cli_of(context)
+    made = draft(cli.settings, NewRequest(name, kind, target, effect, extension_type, out))
+    write_new({made.policy: made.policy_text, made.test: made.test_text}, force=force)
+    rows = [{"file": str(made.policy), "kind": "PolicyDefinition"}, {"file": str(made.test), "kind": "PolicyTest"}]
+    emit(cli, Result([Column("file", "file"), Column("kind", "kind")], rows, name="file"))
+    notes(cli).print(f"Next: change them, then  policyengine validate {made.policy}")
+    notes(cli).print(f"                         policyengine test {made.policy} {made.test}")
+    notes(cli).print("and assign the policy to a scope with a document of `kind: Assignment`; see docs/authoring.md")
 
 
 @app.command("export")

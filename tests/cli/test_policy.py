@@ -166,3 +166,26 @@ def test_import_writes_the_short_form_when_that_is_asked_for(shell: Shell) -> No
     assert ran.code == ExitCode.OK
     assert "appliesTo:" in (shell.folder / "policies" / "No-local-accounts.yaml").read_text(encoding="utf-8")
     assert shell.run("validate", "--strict").code == ExitCode.OK
+
+
+def test_new_writes_a_policy_and_its_test_and_tells_what_is_next(shell: Shell) -> None:
+    ran = shell.run("policy", "new", "site-tag", "--kind", "tag", "--target", "arc", "--effect", "audit")
+
+    assert ran.code == ExitCode.OK
+    assert "policyengine test policies/site-tag.yaml policies/site-tag.test.yaml" in ran.err
+    assert shell.run("validate", "--strict").code == ExitCode.OK
+    assert shell.run("test").code == ExitCode.OK
+    assert "appliesTo: [arc]" in (shell.folder / "policies" / "site-tag.yaml").read_text(encoding="utf-8")
+
+
+def test_new_never_writes_over_a_file(shell: Shell) -> None:
+    shell.write("policies/mine.test.yaml", "# mine\n")
+    ran = shell.run("policy", "new", "mine")
+
+    assert (ran.code, ran.out) == (ExitCode.USAGE, "")
+    assert "mine.test.yaml` is there already" in ran.err
+    assert not (shell.folder / "policies" / "mine.yaml").exists()
+    assert shell.run("policy", "new", "mine", "--force", "-o", "name").lines == [
+        "policies/mine.yaml",
+        "policies/mine.test.yaml",
+    ]
