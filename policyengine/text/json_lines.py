@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 from policyengine.model.diagnostic import Diagnostic, Source
-from policyengine.text.json_reader import read_json
+from policyengine.text.json_reader import read_json_values
 from policyengine.text.nodes import Node
 from policyengine.text.places import Reading, Unreadable
 
@@ -22,18 +23,9 @@ def is_json_lines(text: str) -> bool:
 
 
 def read_json_lines(text: str, name: str) -> tuple[list[Node], list[Diagnostic]]:
-    """What could be read, and what is wrong; empty lines are left out."""
+    """Every document up to the first that is wrong, and what is wrong with it."""
+    reading = Reading(Source(name, text))
     nodes: list[Node] = []
-    found: list[Diagnostic] = []
-    for number, line in enumerate(text.split("\n")):
-        if not line.strip():
-            continue
-        # The lines before it are left empty, so that its own number is right.
-        reading = Reading(Source(name, "\n" * number + line))
-        try:
-            node = read_json(reading)
-        except Unreadable:
-            node = None
-        found += reading.diagnostics
-        nodes += [] if node is None else [node]
-    return nodes, found
+    with suppress(Unreadable):  # the reason is among the diagnostics
+        nodes.extend(read_json_values(reading))
+    return nodes, reading.diagnostics

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
 from json import decoder
 from typing import Any, NoReturn
 
@@ -32,6 +33,16 @@ def read_json(reading: Reading) -> Node | None:
     if at != len(scanner.text):
         scanner.fail("there is more text after the end of the JSON value", at)
     return node
+
+
+def read_json_values(reading: Reading) -> Iterator[Node]:
+    """The values of a text with one after another, as NDJSON has them. Raises Unreadable at the first syntax error."""
+    scanner = _Scanner(reading)
+    at = scanner.skip(1 if reading.source.text.startswith("\ufeff") else 0)
+    while at < len(scanner.text):
+        node, at = scanner.value(at, 1)
+        yield node
+        at = scanner.skip(at)
 
 
 class _Scanner:

@@ -17,7 +17,7 @@ from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.azure import is_azure
 from policyengine.language.azure_children import azure_child_type
 from policyengine.language.checker import check
-from policyengine.language.documents import PolicyDefinition
+from policyengine.language.documents import Cloud, PolicyDefinition
 from policyengine.language.library import PolicyLibrary
 from policyengine.language.parser import Document, ParsedFile, parse_nodes
 from policyengine.language.problems import Problems
@@ -201,12 +201,18 @@ def _targets(pieces: Sequence[_Piece], request: ImportRequest, settings: Setting
     targets: dict[Path, _Piece] = {}
     for piece in pieces:
         number = 1
-        path = out / f"{piece.stem}{piece.ending or request.ending}"
+        folder = out / "government" if _is_government(piece) else out
+        path = folder / f"{piece.stem}{piece.ending or request.ending}"
         while path in targets:
             number += 1
-            path = out / f"{piece.stem}-{number}{piece.ending or request.ending}"
+            path = folder / f"{piece.stem}-{number}{piece.ending or request.ending}"
         targets[path] = piece
     return targets
+
+
+def _is_government(piece: _Piece) -> bool:
+    """Documents of Azure Government are known by their folder, and may have the ids of public ones."""
+    return any(getattr(document, "cloud", Cloud.PUBLIC) is Cloud.GOVERNMENT for document in piece.parsed.documents)
 
 
 def own_folder(settings: Settings) -> Path:

@@ -19,8 +19,14 @@ def test_each_line_is_a_document_and_empty_ones_are_none() -> None:
     assert found == []
 
 
-def test_what_is_wrong_in_a_line_has_the_number_of_that_line() -> None:
+def test_what_is_wrong_has_the_number_of_its_line() -> None:
     nodes, found = read_json_lines('{"a": 1}\n{"a" 2}\n{"a": 3}', "x.ndjson")
 
-    assert len(nodes) == 2
+    assert [to_value(node) for node in nodes] == [{"a": 1}]
     assert [str(d.span) for d in found] == ["x.ndjson:2:6"]
+
+
+def test_many_lines_take_no_longer_than_one_document_of_their_size() -> None:
+    nodes, found = read_json_lines('{"a": [1, 2, 3]}\n' * 5_000, "x.ndjson")
+
+    assert (len(nodes), found) == (5_000, [])

@@ -153,6 +153,18 @@ def test_several_files_that_need_each_other_come_together(project: Settings, tmp
     assert files(taken(project, str(tmp_path / "a.json"), str(tmp_path / "b.json"))) == ["a.yaml", "b.yaml"]
 
 
+def test_documents_of_the_government_cloud_stay_apart(project: Settings, tmp_path: Path) -> None:
+    for cloud in ("public", "Azure Government"):
+        file = tmp_path / "repo" / cloud / "Arc_Audit.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(DEFINITION), encoding="utf-8")
+        taken(project, str(file))
+    library = load(project.policies).library
+
+    assert sorted(d.cloud.value for d in library.definitions) == ["government", "public"]
+    assert (tmp_path / "policies" / "government" / "Arc_Audit.yaml").is_file()
+
+
 def test_what_is_imported_is_laid_out_as_fmt_would(project: Settings) -> None:
     taken(project, typed=[DEFINITION, SET])
 
