@@ -82,7 +82,7 @@ def _resolve(operation: Operation, subject: Subject) -> Change | None:
         raise ExpressionError(f"the field of an operation must be text, `{operation.field.source}` is not")
     if operation.kind == REMOVE and classify_field(name).kind is not FieldKind.TAG:
         raise ExpressionError(f"`remove` takes tags away, and `{name}` is none")
-    path = steps(name, subject.resource.type, subject.context.aliases)
+    path = steps(name, subject.resource, subject.context.aliases)
     if not path:
         return None
     value = operation.value

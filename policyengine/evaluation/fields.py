@@ -10,7 +10,14 @@ from typing import Final
 
 from policyengine.evaluation.paths import NO_PINS, Pins, Selection, is_pinned, select
 from policyengine.evaluation.places import api_version
-from policyengine.language.aliases import AliasCatalogue, FieldKind, Step, classify_field
+from policyengine.language.aliases import (
+    AliasCatalogue,
+    FieldKind,
+    Step,
+    begins_in_envelope,
+    classify_field,
+    parse_path,
+)
 from policyengine.model.resource import Resource
 from policyengine.model.values import JSON, UNDEFINED, get_folded
 
@@ -27,7 +34,7 @@ def read(name: str, resource: Resource, aliases: AliasCatalogue, pins: Pins = NO
         own = _built_in(field.name, resource)
         if own is not UNDEFINED:
             return Selection((own,))
-    path = steps(name, resource.type, aliases)
+    path = steps(name, resource, aliases)
     if path is not None:
         return select(resource.document, path, pins)
     return Selection((), each=True, complete=False) if "[*]" in name else Selection((UNDEFINED,))
@@ -35,20 +42,24 @@ def read(name: str, resource: Resource, aliases: AliasCatalogue, pins: Pins = NO
 
 def read_current(name: str, resource: Resource, aliases: AliasCatalogue, pins: Pins) -> JSON:
     """What `current('counted[*].x')` gives: the bare value of the member that counts. Source: §5.2."""
-    path = steps(name, resource.type, aliases) or ()
+    path = steps(name, resource, aliases) or ()
     selection = select(resource.document, path, pins)
     if is_pinned(path, pins):
         return None if selection.values[0] is UNDEFINED else selection.values[0]
     return as_value(selection)
 
 
-def steps(name: str, resource_type: str, aliases: AliasCatalogue) -> tuple[Step, ...] | None:
-    """The walk ``name`` means on documents of ``resource_type``; None for an alias that type does not have."""
+def steps(name: str, resource: Resource, aliases: AliasCatalogue) -> tuple[Step, ...] | None:
+    """The walk ``name`` means on ``resource``; None for an alias its type does not have, and for no field at all."""
     field = classify_field(name)
-    if field.kind is not FieldKind.ALIAS:
-        return field.steps
-    path = aliases.path_for(resource_type, field.name)
-    return path.steps if path is not None else None
+    if field.kind is FieldKind.ALIAS:
+        path = aliases.path_for(resource.type, field.name, api_version(resource))
+        if path is not None:
+            return path.steps
+        return parse_path(name) if aliases.raw_paths and not aliases.is_known_type(resource.type) else None
+    if field.kind is FieldKind.PATH and not aliases.raw_paths and not begins_in_envelope(field.steps):
+        return None
+    return field.steps
 
 
 def as_value(selection: Selection) -> JSON:
@@ -77,11 +88,11 @@ def _built_in(name: str, resource: Resource) -> JSON:
     if name == "name":
         return resource.name
     if name == "fullName":
-        return resource.id.full_name
+        return resource.full_name
     if name == "type":
         return resource.type
     if name == "id":
-        return resource.id.text
+        return resource.written_id
     if name == "location":
         return get_folded(resource.document, "location") or NO_LOCATION
     return api_version(resource) if name == "apiVersion" else UNDEFINED

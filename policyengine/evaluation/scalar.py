@@ -149,7 +149,7 @@ def counted_subjects(count: Count, subject: Subject) -> Iterator[Subject] | None
 def _counted_fields(over: Field, subject: Subject) -> Iterator[Subject]:
     """Source: policy language §5.2."""
     name = field_name(over, subject)
-    steps = fields.steps(name, subject.resource.type, subject.context.aliases)
+    steps = fields.steps(name, subject.resource, subject.context.aliases)
     if "[*]" not in name:
         raise ExpressionError(f"`count` needs a field with `[*]`, `{name}` has none")
     found = members(subject.resource.document, steps or (), subject.pins)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -148,6 +148,12 @@ def format_path(steps: Iterable[Step]) -> str:
     return text
 
 
+def begins_in_envelope(steps: tuple[Step, ...]) -> bool:
+    """True for a path that starts with `properties` or another member that ARM documents have at their root."""
+    first = steps[0] if steps else ""
+    return isinstance(first, str) and first.casefold() in ENVELOPE | {"properties"}
+
+
 def default_path(alias: str) -> tuple[Step, ...]:
     """The path an alias most often has: its last part under ``properties``, envelope fields at the root.
 
@@ -160,16 +166,73 @@ def default_path(alias: str) -> tuple[Step, ...]:
     return ("properties", *steps)
 
 
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """One alias of one resource type.
+
+    ``path`` is the default path as text, empty where the default-path rule gives it; ``versions`` maps API versions
+    to paths of their own. ``modifiable`` tells whether `modify` may change it, None when the catalogue does not say.
+    """
+
+    name: str
+    path: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    modifiable: bool | None = None
+
+    def steps(self, api_version: str | None = None) -> tuple[Step, ...]:
+        """The walk for a version; the default path for one that is not known. Source: policy language §4.3."""
+        path = self.versions.get(api_version, self.path) if api_version else self.path
+        return parse_path(path) if path else default_path(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class TypeAliases:
+    """What a catalogue knows of one resource type; ``aliases`` is keyed by the folded name.
+
+    ``indexed``: it supports tags and location, which the mode Indexed asks for; None when the catalogue does not say.
+    """
+
+    type: str
+    aliases: Mapping[str, Alias]
+    indexed: bool | None = None
+
+    @classmethod
+    def of(cls, type: str, aliases: Iterable[Alias], indexed: bool | None = None) -> TypeAliases:
+        """Of names that differ in case only, such as `ExtensionType` and `extensionType`, the first counts."""
+        table: dict[str, Alias] = {}
+        for alias in aliases:
+            table.setdefault(alias.name.casefold(), alias)
+        return cls(type, table, indexed)
+
+    def over(self, below: TypeAliases) -> TypeAliases:
+        indexed = below.indexed if self.indexed is None else self.indexed
+        return TypeAliases(self.type, {**below.aliases, **self.aliases}, indexed)
+
+
 class AliasCatalogue:
     """Aliases per resource type. Types and aliases are looked up without case."""
 
+    raw_paths: bool
+    """Whether a name that is no alias is read as a path from the root, wherever it begins; if not, only paths that
+    begin with `properties` or another member of ARM's envelope are."""
+
     def __init__(self, types: Mapping[str, Mapping[str, tuple[Step, ...]]]) -> None:
         """``types``: resource type → full alias → path."""
-        self._names = {type.casefold(): tuple(sorted(aliases, key=str.casefold)) for type, aliases in types.items()}
-        self._paths = {
-            type.casefold(): {alias.casefold(): AliasPath(steps) for alias, steps in aliases.items()}
+        self._fill(
+            TypeAliases.of(type, (Alias(alias, format_path(steps)) for alias, steps in aliases.items()))
             for type, aliases in types.items()
-        }
+        )
+
+    def _fill(self, types: Iterable[TypeAliases], *, raw_paths: bool = True) -> None:
+        self._types = {entry.type.casefold(): entry for entry in types}
+        self._found: dict[tuple[str, str, str | None], AliasPath | None] = {}
+        self.raw_paths = raw_paths
+
+    @classmethod
+    def of(cls, types: Iterable[TypeAliases], *, raw_paths: bool = True) -> AliasCatalogue:
+        catalogue = cls({})
+        catalogue._fill(types, raw_paths=raw_paths)
+        return catalogue
 
     @classmethod
     @cache
@@ -177,27 +240,63 @@ class AliasCatalogue:
         """The table that comes with this package: resource types that have to do with clusters."""
         text = files("policyengine.language").joinpath("data/aliases.json").read_text(encoding="utf-8")
         types = json.loads(text)["types"]
-        return cls({type: _expand(type, entry) for type, entry in types.items()})
+        return cls.of(_expand(type, entry) for type, entry in types.items())
+
+    def over(self, below: AliasCatalogue) -> AliasCatalogue:
+        """Both: what this one says of an alias wins, what it does not have is looked for in ``below``."""
+        merged = dict(below._types)
+        for key, entry in self._types.items():
+            merged[key] = entry.over(merged[key]) if key in merged else entry
+        return AliasCatalogue.of(merged.values(), raw_paths=self.raw_paths)
+
+    def reading_raw_paths(self, raw_paths: bool) -> AliasCatalogue:
+        """The same aliases; see ``raw_paths``."""
+        return AliasCatalogue.of(self._types.values(), raw_paths=raw_paths)
+
+    @property
+    def types(self) -> tuple[TypeAliases, ...]:
+        """Every type, sorted by name."""
+        return tuple(self._types[key] for key in sorted(self._types))
 
     def is_known_type(self, type: str) -> bool:
-        return type.casefold() in self._names
+        return type.casefold() in self._types
+
+    def is_indexed(self, type: str) -> bool | None:
+        """Whether the type supports tags and location; None when the catalogue does not say."""
+        entry = self._types.get(type.casefold())
+        return entry.indexed if entry is not None else None
 
     def names(self, type: str) -> tuple[str, ...]:
         """The aliases of ``type``, sorted; empty for a type outside the catalogue."""
-        return self._names.get(type.casefold(), ())
+        entry = self._types.get(type.casefold())
+        if entry is None:
+            return ()
+        return tuple(sorted((alias.name for alias in entry.aliases.values()), key=str.casefold))
 
-    def path_for(self, resource_type: str, field_name: str) -> AliasPath | None:
-        """Where ``field_name``, an alias, is found in a document of ``resource_type``.
+    def alias(self, resource_type: str, name: str) -> Alias | None:
+        """What the catalogue says of an alias; None for one it does not have."""
+        entry = self._types.get(resource_type.casefold())
+        return entry.aliases.get(name.casefold()) if entry is not None else None
 
-        None when a catalogued type has no such alias, and when the alias belongs to another type.
+    def path_for(self, resource_type: str, field_name: str, api_version: str | None = None) -> AliasPath | None:
+        """Where ``field_name``, an alias, is found in a document of ``resource_type`` read with ``api_version``.
+
+        None when a catalogued type has no such alias, and when the alias belongs to another type. A document that
+        does not say its type (empty) is taken for one of the alias's own.
         """
-        table = self._paths.get(resource_type.casefold())
-        if table is not None:
-            return table.get(field_name.casefold())
-        owner = field_name[: -len(_last_part(field_name)) - 1].casefold()
+        key = (resource_type, field_name, api_version)
+        if key not in self._found:
+            self._found[key] = self._look_up(*key)
+        return self._found[key]
+
+    def _look_up(self, resource_type: str, name: str, api_version: str | None) -> AliasPath | None:
+        if self.is_known_type(resource_type):
+            alias = self.alias(resource_type, name)
+            return AliasPath(alias.steps(api_version)) if alias is not None else None
+        owner = name[: -len(_last_part(name)) - 1].casefold()
         # Legacy aliases name only the provider: `Microsoft.Compute/imagePublisher`.
-        if owner in {resource_type.casefold(), resource_type.partition("/")[0].casefold()}:
-            return AliasPath(default_path(field_name))
+        if not resource_type or owner in {resource_type.casefold(), resource_type.partition("/")[0].casefold()}:
+            return AliasPath(default_path(name))
         return None
 
     def type_of(self, alias: str) -> str | None:
@@ -207,13 +306,8 @@ class AliasCatalogue:
 
     def alias_for(self, resource_type: str, steps: tuple[Step, ...]) -> str | None:
         """The alias that reads exactly ``steps`` on ``resource_type``, spelt as catalogued; None when there is none."""
-        folded = _folded(steps)
-        near = f"{resource_type}/{format_path(steps[1:])}"
-        for alias in self.names(resource_type):
-            if alias.casefold() == near.casefold():
-                path = self.path_for(resource_type, alias)
-                return alias if path is not None and _folded(path.steps) == folded else None
-        return None
+        alias = self.alias(resource_type, f"{resource_type}/{format_path(steps[1:])}")
+        return alias.name if alias is not None and _folded(alias.steps()) == _folded(steps) else None
 
 
 def _last_part(alias: str) -> str:
@@ -225,10 +319,8 @@ def _folded(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return tuple(step.casefold() if isinstance(step, str) else step for step in steps)
 
 
-def _expand(type: str, entry: Mapping[str, object]) -> dict[str, tuple[Step, ...]]:
+def _expand(type: str, entry: Mapping[str, object]) -> TypeAliases:
     names, exceptions = entry["aliases"], entry.get("paths", {})
     assert isinstance(names, list)
     assert isinstance(exceptions, dict)
-    return {
-        f"{type}/{name}": parse_path(exceptions[name]) if name in exceptions else default_path(name) for name in names
-    }
+    return TypeAliases.of(type, (Alias(f"{type}/{name}", exceptions.get(name, "")) for name in names))

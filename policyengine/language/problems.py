@@ -18,6 +18,7 @@ CODES: Final[Mapping[str, str]] = {
     "empty-logic": "`allOf` or `anyOf` without a condition",
     "exists-operand": "an `exists` with something other than true or false",
     "handled-elsewhere": "a policy that a provider evaluates inside itself",
+    "invalid-catalogue": "a catalogue of aliases that is none",
     "invalid-date": "text that is no ISO 8601 date",
     "invalid-duration": "text that is no duration such as `30m`",
     "invalid-expression": "a template expression that cannot be right",

@@ -43,6 +43,16 @@ class Resource:
         return self.id.type
 
     @property
+    def full_name(self) -> str:
+        """The names of the resource and of its ancestors: ``server/database``."""
+        return self.id.full_name
+
+    @property
+    def written_id(self) -> str | None:
+        """The id as the document has it."""
+        return self.id.text
+
+    @property
     def location(self) -> str:
         return str(get_folded(self.document, "location") or "")
 
@@ -58,6 +68,35 @@ class Resource:
     @cached_property
     def content_hash(self) -> str:
         return fingerprint(self.document)
+
+
+@dataclass(frozen=True)
+class LooseResource(Resource):
+    """A document that may lack an id, or tell its type and name itself; ``id`` only gives it a place."""
+
+    @property
+    def name(self) -> str:
+        return self.full_name.rpartition("/")[2]
+
+    @property
+    def full_name(self) -> str:
+        return self._stated("fullName") or (self.id.full_name if self._is_placed else self._stated("name") or "")
+
+    @property
+    def type(self) -> str:
+        return self._stated("type") or (self.id.type if self._is_placed else "")
+
+    @property
+    def written_id(self) -> str | None:
+        return self._stated("id")
+
+    @property
+    def _is_placed(self) -> bool:
+        return (self.written_id or "").rstrip("/") == self.id.text
+
+    def _stated(self, key: str) -> str | None:
+        value = get_folded(self.document, key)
+        return value if isinstance(value, str) else None
 
 
 @dataclass(frozen=True)

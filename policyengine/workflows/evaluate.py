@@ -129,7 +129,7 @@ def _field(text: str, subject: Subject) -> Evaluated:
     selection = fields.read(text, resource, aliases)
     value = fields.as_value(selection) if selection.complete else None
     missing = not selection.complete or selection.values == (UNDEFINED,)
-    steps = fields.steps(text, resource.type, aliases)
+    steps = fields.steps(text, resource, aliases)
     path = format_path(steps) if steps and named.kind is not FieldKind.BUILT_IN else None
     note = None
     if named.kind is FieldKind.ALIAS:
