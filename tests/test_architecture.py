@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scheduler": FOUNDATION | {"language", "workflows", "store"},
     "web": FOUNDATION | {"workflows"},
     "cli": CORE | {"remediation", "reports", "testing", "execution", "store", "workflows", "scheduler", "web"},
+    "api": CORE | {"clock"},
 }
 EXCEPTIONS = {
     # the demo, policy tests that apply a plan, and the emulator command are where both sides of the wire meet

@@ -22,7 +22,7 @@ from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.scope import ScopeTree
-from policyengine.model.values import JSON
+from policyengine.model.values import JSON, Nothing
 
 ResourceLookup: TypeAlias = Callable[[str, ResourceId], Sequence[Resource]]
 """The resources of a type in a subscription or a resource group."""
@@ -49,6 +49,8 @@ class Context:
     policy: Mapping[str, JSON] = field(default_factory=dict)
     spellings: Mapping[str, str] = field(default_factory=dict)
     resources: ResourceLookup = no_other_resources
+    answers: Mapping[str, JSON | Nothing] = field(default_factory=dict)
+    """What `resourceGroup`, `subscription` and `requestContext` give, where somebody tells; else it is derived."""
 
     @property
     def now(self) -> str:
@@ -100,13 +102,29 @@ def expression_context(subject: Subject) -> ExpressionContext:
             "field": lambda name: _field(subject, name),
             "current": lambda *name: _current(subject, *name),
             "parameters": lambda name: parameter(context.parameters, name),
-            "resourcegroup": lambda: resource_group_value(root.id, context.tree),
-            "subscription": lambda: subscription_value(root.id, context.tree),
+            "resourcegroup": lambda: _resource_group(subject),
+            "subscription": lambda: _subscription(subject),
             "policy": lambda: dict(context.policy),
-            "requestcontext": lambda: {"apiVersion": api_version(root), "identity": None},
+            "requestcontext": lambda: context.answers.get(
+                "requestContext", {"apiVersion": api_version(root), "identity": None}
+            ),
         },
         at=context.at,
     )
+
+
+def _resource_group(subject: Subject) -> JSON | Nothing:
+    answers = subject.context.answers
+    if "resourceGroup" in answers:
+        return answers["resourceGroup"]
+    return resource_group_value(subject.root.id, subject.context.tree)
+
+
+def _subscription(subject: Subject) -> JSON | Nothing:
+    answers = subject.context.answers
+    if "subscription" in answers:
+        return answers["subscription"]
+    return subscription_value(subject.root.id, subject.context.tree)
 
 
 def parameter(parameters: Mapping[str, JSON], name: JSON) -> JSON:
@@ -148,8 +166,8 @@ def _surroundings(subject: Subject) -> dict[str, JSON]:
             "extensions": [r.document for r in cluster.extensions] if cluster else [],
             "fluxConfigurations": [r.document for r in cluster.flux_configurations] if cluster else [],
         },
-        "subscription": subscription_value(id, context.tree) if id.subscription else None,
-        "resourceGroup": resource_group_value(id, context.tree) if id.resource_group else None,
+        "subscription": _subscription(subject) or None if id.subscription else None,
+        "resourceGroup": _resource_group(subject) or None if id.resource_group else None,
         "managementGroups": [
             {"id": g.id.text, "name": g.name, "displayName": g.display_name}
             for g in context.tree.management_groups_above(id)

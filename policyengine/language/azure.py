@@ -70,6 +70,7 @@ def _parse_definition(properties: Fields, name: str, azure_id: str | None) -> Po
         category=_category(properties),
         metadata=_metadata(properties),
         azure_id=azure_id,
+        is_bare_rule=rule.node is properties.node,
         span=first_line(properties.node),
     )
 

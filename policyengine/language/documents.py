@@ -81,6 +81,7 @@ class PolicyDefinition:
     metadata: Mapping[str, JSON] = field(default_factory=dict)
     azure_id: str | None = None
     cloud: Cloud = Cloud.PUBLIC
+    is_bare_rule: bool = False  # `if` and `then` with nothing around them: no parameter can be declared
     span: Span | None = None
 
 
