@@ -15,6 +15,7 @@ import typer
 
 from policyengine import __version__
 from policyengine.cli import (
+    aliases,
     check,
     demo,
     emulator,
@@ -70,6 +71,7 @@ COMMANDS = (
 for _name, _command in COMMANDS:
     app.command(_name)(_command)
 app.add_typer(inventory.app, name="inventory")
+app.add_typer(aliases.app, name="aliases")
 app.add_typer(policy.app, name="policy")
 
 

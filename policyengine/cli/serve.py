@@ -69,7 +69,8 @@ def _jobs(settings: Settings) -> list[Job]:
     from policyengine.scheduler.service import Job
     from policyengine.workflows.load import load
 
-    jobs = [job for assignment in load(settings.policies).library.assignments if (job := Job.of(assignment))]
+    library = load(settings.policies, settings.aliases).library
+    jobs = [job for assignment in library.assignments if (job := Job.of(assignment))]
     if not jobs:
         raise UsageError("no assignment has a schedule", help="add `schedule: {interval: 30m}` to an assignment")
     return jobs

@@ -27,7 +27,7 @@ def command(
 
     cli = cli_of(context)
     started = perf_counter()
-    checked = check_files(paths or cli.settings.policies)
+    checked = check_files(paths or cli.settings.policies, cli.settings.aliases)
     warnings = len(checked.diagnostics) - checked.errors
     if cli.output is Output.TABLE and cli.query is None:
         for diagnostic in checked.diagnostics:

@@ -416,6 +416,23 @@ def _of_cluster() -> dict[str, JSON]:
     }
 
 
+def alias_catalogue() -> Schema:
+    """What `aliases import` writes: an alias with its path, which is empty where the default-path rule gives it."""
+    more = {
+        "path": {"type": "string"},
+        "versions": {"type": "object", "additionalProperties": {"type": "string"}},
+        "modifiable": {"type": "boolean"},
+    }
+    alias: Schema = {"anyOf": [{"type": "string"}, obj(more, ("path",))]}
+    aliases = {"type": "object", "additionalProperties": alias}
+    types = {
+        "type": "object",
+        "additionalProperties": obj({"indexed": {"type": "boolean"}, "aliases": aliases}, ("aliases",)),
+    }
+    head = {"apiVersion": {"const": "policyengine/v1"}, "kind": {"const": "AliasCatalogue"}}
+    return whole("AliasCatalogue", obj({**head, "types": types}, (*head, "types")))
+
+
 SCHEMAS: Final[Mapping[str, Callable[[], Schema]]] = {
     "PolicyDefinition": policy_definition,
     "Initiative": initiative,
@@ -425,5 +442,6 @@ SCHEMAS: Final[Mapping[str, Callable[[], Schema]]] = {
     "Attestation": attestation,
     "PolicyTest": policy_test,
     "Fleet": fleet,
+    "AliasCatalogue": alias_catalogue,
 }
 """Kind → its schema. That of `Project` follows from the settings, which are above this room."""

@@ -44,7 +44,7 @@ _KINDS: Final[Mapping[str, Callable[[Fields, AliasCatalogue], Document]]] = {
     "Attestation": lambda document, _aliases: parse_attestation(document),
     "Enrollment": lambda document, _aliases: parse_enrollment(document),
 }
-_READ_ELSEWHERE: Final = ("PolicyTest", "Project", "Fleet")
+_READ_ELSEWHERE: Final = ("PolicyTest", "Project", "Fleet", "AliasCatalogue")
 DOCUMENT_KINDS: Final = (*_KINDS, *_READ_ELSEWHERE)
 """Every kind of document there is."""
 _GOVERNMENT_FOLDERS: Final = frozenset({"government", "azure government"})

@@ -36,7 +36,7 @@ def check_request(settings: Settings, store: Store, clock: Clock, path: Path) ->
     Raises UsageError for a file that holds no resource, PolicyError for one that is no JSON or YAML.
     """
     resource = _resource(path)
-    loaded = load(settings.policies)
+    loaded = load(settings.policies, settings.aliases)
     admission = admit(loaded.policies, resource, world_of(store.tree(), loaded.aliases, clock))
     after = admission.resource.document
     write = ResourceWrite(resource.id, "", {key: after[key] for key in after}, "PUT")

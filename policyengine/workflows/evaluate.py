@@ -222,7 +222,7 @@ def _pair(text: str) -> tuple[str, JSON]:
 
 def _of_policy(settings: Settings, name: str) -> _Given:
     """A definition with its defaults, or what is bound under an assignment with all its values."""
-    loaded = load(settings.policies)
+    loaded = load(settings.policies, settings.aliases)
     definition = loaded.library.definition(Reference(name))
     if definition is not None:
         return _Given(

@@ -41,7 +41,7 @@ def explain_cluster(
 
     ``everything`` also shows the policies that a provider evaluates in the cluster.
     """
-    loaded = load(settings.policies)
+    loaded = load(settings.policies, settings.aliases)
     chosen = select(loaded.policies, policy=policy)
     cluster = one_cluster(store, name)
     world = world_of(store.tree(), loaded.aliases, clock)

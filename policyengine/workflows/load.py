@@ -13,6 +13,7 @@ from policyengine.language.checker import check
 from policyengine.language.library import PolicyLibrary
 from policyengine.language.parser import Document, parse_documents
 from policyengine.model.diagnostic import Diagnostic, did_you_mean
+from policyengine.workflows.aliases import load_catalogue
 from policyengine.workflows.data import SHIPPED, data_root
 from policyengine.workflows.files import read_text
 
@@ -41,9 +42,12 @@ class Checked:
         return sum(d.is_error for d in self.diagnostics)
 
 
-def load(paths: Sequence[str]) -> Loaded:
-    """Raises PolicyError with everything that is wrong, UsageError for a path that does not exist."""
-    aliases = AliasCatalogue.packaged()
+def load(paths: Sequence[str], catalogue: str = "") -> Loaded:
+    """The files under ``paths``, read with the aliases of the file ``catalogue`` before the packaged ones.
+
+    Raises PolicyError with everything that is wrong, UsageError for a path that does not exist.
+    """
+    aliases = load_catalogue(catalogue)
     documents, diagnostics = _read(policy_files(paths), aliases)
     library, found = PolicyLibrary.build(documents)
     diagnostics += found
@@ -54,9 +58,9 @@ def load(paths: Sequence[str]) -> Loaded:
     return Loaded(library, policies, tuple(sorted(warnings, key=lambda d: d.sort_key)), aliases)
 
 
-def check_files(paths: Sequence[str]) -> Checked:
+def check_files(paths: Sequence[str], catalogue: str = "") -> Checked:
     """Everything that can be said about the files without a cluster."""
-    aliases = AliasCatalogue.packaged()
+    aliases = load_catalogue(catalogue)
     files = tuple(policy_files(paths))
     if not files:
         places = ", ".join(f"`{path}`" for path in paths)

@@ -76,7 +76,7 @@ async def make_plan(
     settings: Settings, store: Store, clock: Clock, request: PlanRequest, on_progress: OnProgress
 ) -> Planned:
     """Raises UsageError for unknown names, PolicyError for policy files, ArmError when the live objects stay unread."""
-    loaded = load(settings.policies)
+    loaded = load(settings.policies, settings.aliases)
     chosen = select(loaded.policies, assignment=request.assignment, policy=request.policy)
     known = list(store.clusters())
     if not known:

@@ -80,7 +80,7 @@ async def remediate(
     plan = store.plan(plan_id)
     async with leased(store, clock, plan.id) as progress:
         guard(settings, store, plan, resume=resume)
-        permission = Permission.of(plan, load(settings.policies), store, clock, unattended=unattended)
+        permission = Permission.of(plan, load(settings.policies, settings.aliases), store, clock, unattended=unattended)
         store.start_remediation(plan.id, clock.now(), started_by or getpass.getuser())
         async with arm_client(settings) as client:
             outcomes = await execute(
@@ -135,7 +135,7 @@ async def _judge_again(
     if not ids:
         return (), ""
     try:
-        loaded = load(settings.policies)
+        loaded = load(settings.policies, settings.aliases)
         async with arm_client(settings) as client:
             live = await read_clusters(client, ids, on_progress=unwatched)
     except PolicyEngineError as error:

@@ -60,7 +60,7 @@ def make_report(settings: Settings, store: Store, clock: Clock) -> Report:
     last = next((scan for scan in store.scans(SCANS) if scan.trigger != REMEDIATION), None)
     if last is None:
         raise UsageError("nothing has been scanned yet", help="run `policyengine scan`")
-    loaded = load(settings.policies)
+    loaded = load(settings.policies, settings.aliases)
     return _Desk(loaded, store, world_of(store.tree(), loaded.aliases, clock), last).report()
 
 

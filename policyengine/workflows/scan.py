@@ -78,7 +78,7 @@ async def scan(
     trigger: str = "scan",
 ) -> ScanResult:
     """Raises PolicyError for policy files that cannot be used, before anything else is touched."""
-    loaded = load(settings.policies)
+    loaded = load(settings.policies, settings.aliases)
     chosen = select(loaded.policies, assignment=request.assignment, policy=request.policy)
     if not chosen:
         raise UsageError(

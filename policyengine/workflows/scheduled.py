@@ -38,7 +38,7 @@ async def run_assignment(settings: Settings, store: Store, clock: Clock, name: s
     )
     counts = total_counts(result.lines)
     # Asked only now: a scan takes its time, and what was decided during it counts.
-    assignment = select(load(settings.policies).policies, assignment=name)[0].assignment
+    assignment = select(load(settings.policies, settings.aliases).policies, assignment=name)[0].assignment
     continuous = assignment.remediation_mode is RemediationMode.CONTINUOUS
     if not continuous or assignment.enforcement_mode is EnforcementMode.DO_NOT_ENFORCE or not result.complete:
         return Outcome(result.scan.id, counts)

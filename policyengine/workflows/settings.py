@@ -59,6 +59,8 @@ class RemediationSettings(_Section):
 class Settings(_Section):
     policies: list[str] = Field(default_factory=lambda: ["policies"])
     """Files, or folders searched recursively; ``library:`` and ``samples:`` are the shipped ones."""
+    aliases: str = ""
+    """A catalogue of aliases that comes before the packaged one; empty: none."""
     database: str = "sqlite:///policyengine.db"
     inventory: str = "arm:"
     arm: ArmSettings = Field(default_factory=lambda: ArmSettings())

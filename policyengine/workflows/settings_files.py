@@ -87,4 +87,6 @@ def anchored(values: Mapping[str, JSON], folder: Path) -> dict[str, JSON]:
         result["database"] = f"sqlite:///{folder / database.removeprefix('sqlite:///')}"
     if isinstance(inventory, str) and inventory.startswith("file:"):
         result["inventory"] = f"file:{folder / inventory.removeprefix('file:')}"
+    if isinstance(aliases := values.get("aliases"), str) and aliases:
+        result["aliases"] = str(folder / aliases)
     return result

@@ -14,7 +14,7 @@ from policyengine.cli.exit_codes import ExitCode, for_error
 from policyengine.cli.main import COMMANDS, hoist
 from tests.cli.conftest import Shell
 
-NAMES = [name for name, _ in COMMANDS] + ["inventory", "policy"]
+NAMES = [name for name, _ in COMMANDS] + ["aliases", "inventory", "policy"]
 HEAVY = {
     "aiohttp",
     "alembic",
