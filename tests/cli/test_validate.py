@@ -13,7 +13,7 @@ from tests.cli.conftest import Shell
 DEFINITION = """
 apiVersion: policyengine/v1
 kind: PolicyDefinition
-metadata: {name: no-local-accounts}
+metadata: {name: no-local-accounts, version: 1.0.0, severity: low, owner: team-a}
 spec:
   policyRule:
     if: {field: Microsoft.ContainerService/managedClusters/disableLocalAccounts, notEquals: true}
@@ -22,7 +22,7 @@ spec:
 LOOSE = """
 apiVersion: policyengine/v1
 kind: PolicyDefinition
-metadata: {name: loose}
+metadata: {name: loose, version: 1.0.0, severity: low, owner: team-a}
 spec:
   policyRule:
     if: {field: type, equals: Microsoft.Kubernetes/connectedClusters}

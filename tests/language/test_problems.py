@@ -14,7 +14,7 @@ REPORTED = re.compile(r'(?:error|warning)\(\s*"([a-z]+(?:-[a-z]+)*)"')
 
 def test_every_code_in_use_is_in_the_table_and_none_besides() -> None:
     package = Path(policyengine.__file__).parent
-    files = [*package.glob("language/*.py"), *package.glob("text/*.py")]
+    files = [*package.glob("language/**/*.py"), *package.glob("text/*.py")]
     texts = [file.read_text(encoding="utf-8") for file in files if file.name != "problems.py"]
     reported = {code for text in texts for code in REPORTED.findall(text)}
 
