@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Output(StrEnum):
-    """How a result is printed; every command that has rows takes all of them."""
+    """How a result is printed; every command that has rows takes all but those that are for problems in files."""
 
     TABLE = "table"
     JSON = "json"
@@ -23,6 +23,9 @@ class Output(StrEnum):
     YAML = "yaml"
     CSV = "csv"
     NAME = "name"
+    TEXT = "text"
+    SARIF = "sarif"
+    GITHUB = "github"
 
 
 class Color(StrEnum):

@@ -107,7 +107,7 @@ def globals_(
         environment=env,
         config=config,
         database=db,
-        output=output,
+        output=Output.TABLE if output is Output.TEXT else output,
         query=query,
         color=color,
         quiet=quiet,

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from policyengine.cli.context import Cli, Color, Output
 from policyengine.cli.tables import Heading, Row, Table
-from policyengine.errors import PolicyEngineError, PolicyError
+from policyengine.errors import PolicyEngineError, PolicyError, UsageError
 from policyengine.model.diagnostic import render
 from policyengine.model.states import ComplianceState
 from policyengine.model.values import JSON
@@ -24,6 +24,9 @@ from policyengine.workflows.query import apply_query
 
 UNLIMITED = 10_000
 """Columns; no line of ours is longer."""
+
+FOR_PROBLEMS = frozenset({Output.SARIF, Output.GITHUB})
+"""Formats that tell where in a file something is wrong."""
 
 STYLES = {
     ComplianceState.COMPLIANT: "blue",
@@ -94,7 +97,9 @@ def _is_styled(color: Color, *, terminal: bool) -> bool:
 
 
 def emit(cli: Cli, result: Result) -> None:
-    """Print a result the way it was asked for."""
+    """Print a result the way it was asked for. Raises UsageError for a format that is for problems in files only."""
+    if cli.output in FOR_PROBLEMS:
+        raise UsageError(f"`-o {cli.output.value}` is for `validate`", help="choose table, json, ndjson, yaml or csv")
     document = result.document if result.document is not None else list(result.rows)
     if cli.query is not None:
         _print_answer(cli, apply_query(cli.query, document))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from policyengine.compliance.bind import BoundPolicy, bind
@@ -12,6 +13,7 @@ from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.checker import check
 from policyengine.language.library import PolicyLibrary
 from policyengine.language.parser import Document, parse_documents
+from policyengine.language.problems import CODES
 from policyengine.model.diagnostic import Diagnostic, did_you_mean
 from policyengine.workflows.aliases import load_catalogue
 from policyengine.workflows.data import SHIPPED, data_root
@@ -37,6 +39,19 @@ class Checked:
     files: tuple[Path, ...]
     diagnostics: tuple[Diagnostic, ...]
 
+    def choosing(self, select: Collection[str] = (), ignore: Collection[str] = ()) -> Checked:
+        """With only the warnings of ``select`` (all when empty) that are not in ``ignore``. Errors always stay.
+
+        Raises UsageError for a code there is not.
+        """
+        for code in (*select, *ignore):
+            if code not in CODES:
+                raise UsageError(f"no problem has the code `{code}`", help=did_you_mean(code, CODES))
+        chosen = tuple(
+            d for d in self.diagnostics if d.is_error or (d.code not in ignore and (not select or d.code in select))
+        )
+        return Checked(self.files, chosen)
+
     @property
     def errors(self) -> int:
         return sum(d.is_error for d in self.diagnostics)
@@ -58,8 +73,8 @@ def load(paths: Sequence[str], catalogue: str = "") -> Loaded:
     return Loaded(library, policies, tuple(sorted(warnings, key=lambda d: d.sort_key)), aliases)
 
 
-def check_files(paths: Sequence[str], catalogue: str = "") -> Checked:
-    """Everything that can be said about the files without a cluster."""
+def check_files(paths: Sequence[str], catalogue: str = "", *, at: datetime | None = None) -> Checked:
+    """Everything that can be said about the files without a cluster; about time only with an instant ``at``."""
     aliases = load_catalogue(catalogue)
     files = tuple(policy_files(paths))
     if not files:
@@ -67,7 +82,7 @@ def check_files(paths: Sequence[str], catalogue: str = "") -> Checked:
         raise UsageError(f"there is no policy file in {places}", help="they end in .yaml, .yml or .json")
     documents, diagnostics = _read(files, aliases)
     library, found = PolicyLibrary.build(documents)
-    diagnostics += [*found, *check(library, aliases)]
+    diagnostics += [*found, *check(library, aliases, at=at)]
     if not any(d.is_error for d in diagnostics):
         try:
             bind(library, aliases)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def definition(name: str, effect: str = "audit") -> str:
     return f"""
 apiVersion: policyengine/v1
 kind: PolicyDefinition
-metadata: {{name: {name}}}
+metadata: {{name: {name}, version: 1.0.0, severity: low, owner: us}}
 spec:
   appliesTo: [aks, arc]
   policyRule: {{if: {{field: location, equals: norwayeast}}, then: {{effect: {effect}}}}}
@@ -184,6 +185,28 @@ class TestCheckFiles:
 
     def test_good_files_have_no_errors(self, baseline: str) -> None:
         assert check_files([baseline]).diagnostics == ()
+
+    def test_warnings_are_chosen_by_code_and_errors_stay(self, write: Write, tmp_path: Path) -> None:
+        write("a.yaml", "if: {field: name, like: x}\nthen: {effect: audit}\n")
+        write("b.yaml", "if: {field: nmae, equals: x}\nthen: {effect: adit}\n")
+        checked = check_files([str(tmp_path)])
+
+        def codes(**chosen: set[str]) -> set[str]:
+            return {d.code for d in checked.choosing(**chosen).diagnostics}
+
+        assert codes() == {"like-without-wildcard", "unknown-field", "unknown-effect"}
+        assert codes(select={"unknown-field"}) == {"unknown-field", "unknown-effect"}
+        assert codes(ignore={"unknown-field", "unknown-effect"}) == {"like-without-wildcard", "unknown-effect"}
+        with pytest.raises(UsageError, match="unknown-feild"):
+            codes(ignore={"unknown-feild"})
+
+    def test_expired_exemptions_are_told_on_the_day(self, baseline: str, write: Write) -> None:
+        spec = "{assignment: edge, scopes: [/subscriptions/s], category: Waiver, expiresOn: '2026-01-01'}"
+        write("e.yaml", f"apiVersion: policyengine/v1\nkind: Exemption\nmetadata: {{name: e}}\nspec: {spec}\n")
+
+        assert check_files([baseline]).diagnostics == ()
+        found = check_files([baseline], at=datetime(2026, 1, 2, tzinfo=UTC)).diagnostics
+        assert [d.code for d in found] == ["expired-exemption"]
 
 
 class TestSelect:
