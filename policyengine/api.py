@@ -19,7 +19,7 @@ from policyengine.effects.base import Judgement
 from policyengine.effects.existence import is_underneath, judge_existence, required_details
 from policyengine.effects.words import of_match
 from policyengine.errors import ExpressionError, PolicyError, UsageError
-from policyengine.evaluation import Context, Subject, Trace, trace
+from policyengine.evaluation import Context, Subject, Trace, redact_text, secrets_in, trace
 from policyengine.expressions.compiled import compile_value
 from policyengine.language.alias_file import catalogue_of
 from policyengine.language.aliases import AliasCatalogue
@@ -133,7 +133,9 @@ def evaluate(
     try:
         return _evaluate(definition, subject)
     except ExpressionError as error:
-        return Evaluation(None, ComplianceState.ERROR, reason=Reason("evaluation-error", error.message))
+        carried = secrets_in(resource, *(r.document for r in world.cluster.children)) if world.cluster else frozenset()
+        message = redact_text(error.message, carried)
+        return Evaluation(None, ComplianceState.ERROR, reason=Reason("evaluation-error", message))
 
 
 def evaluate_expression(

@@ -9,7 +9,7 @@ from policyengine.compliance.bound import BoundPolicy
 from policyengine.effects.base import Amendment, Judgement, Remedy, World
 from policyengine.effects.elsewhere import HandledElsewhere
 from policyengine.errors import PolicyEngineError
-from policyengine.evaluation import Context, Subject, evaluate
+from policyengine.evaluation import Context, Subject, evaluate, redact_text, secrets_in
 from policyengine.language.documents import Exemption
 from policyengine.language.syntax import Logic
 from policyengine.model.ids import ResourceId
@@ -66,7 +66,8 @@ def _judge_here(policy: BoundPolicy, cluster: Cluster, world: World) -> Verdict:
     try:
         judgement = _judge(policy, cluster, context_for(policy, cluster, world))
     except PolicyEngineError as problem:
-        return Verdict(ComplianceState.ERROR, Reason("evaluation-error", problem.message))
+        secrets = secrets_in(cluster.resource.document, *(child.document for child in cluster.children))
+        return Verdict(ComplianceState.ERROR, Reason("evaluation-error", redact_text(problem.message, secrets)))
     matched = judgement.matched.id if judgement.matched is not None else None
     return Verdict(judgement.state, judgement.reason, matched)
 

@@ -25,8 +25,8 @@ NOUNS: Final = {
 SHOULD: Final = {
     "equals": ("must equal", "must not equal"),
     "like": ("must be like", "must not be like"),
-    "match": ("must match", "must not match"),
-    "matchInsensitively": ("must match", "must not match"),
+    "match": ("must match, with case,", "must not match, with case,"),
+    "matchInsensitively": ("must match, without case,", "must not match, without case,"),
     "contains": ("must contain", "must not contain"),
     "in": ("must be in", "must not be in"),
     "containsKey": ("must contain the key", "must not contain the key"),

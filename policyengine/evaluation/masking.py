@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from policyengine.model.values import JSON, is_array
@@ -31,6 +32,47 @@ def mask(value: JSON) -> JSON:
     if is_array(value):
         return [mask(item) for item in value]
     return value
+
+
+MIN_REDACTED: Final = 4
+"""Shorter texts stand in too many words by chance to be looked for inside other texts."""
+
+
+def secrets_in(*documents: JSON) -> frozenset[str]:
+    """Every text that stands under a secret member of ``documents``, also as JSON text would spell it."""
+    found = {text for document in documents for text in _secret_texts(document, secret=False)}
+    return frozenset(found | {json.dumps(text, ensure_ascii=False)[1:-1] for text in found})
+
+
+def redact(value: JSON, secrets: frozenset[str]) -> JSON:
+    """``value`` with every secret in its texts replaced, wherever an expression carried it."""
+    if not secrets:
+        return value
+    if isinstance(value, str):
+        return redact_text(value, secrets)
+    if isinstance(value, Mapping):
+        return {redact(key, secrets): redact(member, secrets) for key, member in value.items()}
+    return [redact(item, secrets) for item in value] if is_array(value) else value
+
+
+def redact_text(text: str, secrets: frozenset[str]) -> str:
+    if text in secrets:
+        return MASK
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= MIN_REDACTED:
+            text = text.replace(secret, MASK)
+    return text
+
+
+def _secret_texts(value: JSON, *, secret: bool) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, member in value.items():
+            yield from _secret_texts(member, secret=secret or str(key).casefold() in SECRET_MEMBERS)
+    elif is_array(value):
+        for item in value:
+            yield from _secret_texts(item, secret=secret)
+    elif secret and isinstance(value, str) and value:
+        yield value
 
 
 def names_secret(text: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 
 from policyengine.errors import ExpressionError
 from policyengine.evaluation import fields
-from policyengine.evaluation.masking import MASK, mask, names_secret
+from policyengine.evaluation.masking import MASK, mask, names_secret, redact, redact_text
 from policyengine.evaluation.paths import Selection, members
 from policyengine.evaluation.subject import Counted, Subject
 from policyengine.evaluation.trace import Trace
@@ -80,16 +80,16 @@ def _trace_condition(condition: Condition, subject: Subject, matters: bool) -> T
     except ExpressionError as problem:
         if matters:
             raise
-        answer, error = _Answer(False, NO_RESULT, NO_RESULT), problem.message
+        answer, error = _Answer(False, NO_RESULT, NO_RESULT), redact_text(problem.message, subject.secrets)
     hidden = names_secret(f"{label} {_sources(condition)}")
     return Trace(
         node=condition,
         kind=kind,
-        label=label,
+        label=redact_text(label, subject.secrets),
         operator=condition.operator,
         result=answer.result,
-        actual=_hide(answer.actual) if hidden else mask(answer.actual),
-        expected=_hide(answer.expected) if hidden else mask(answer.expected),
+        actual=_hide(answer.actual) if hidden else redact(mask(answer.actual), subject.secrets),
+        expected=_hide(answer.expected) if hidden else redact(mask(answer.expected), subject.secrets),
         span=condition.span,
         each=answer.each,
         error=error,

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from policyengine.errors import ExpressionError
 from policyengine.evaluation import fields
+from policyengine.evaluation.masking import secrets_in
 from policyengine.evaluation.paths import NO_PINS, Pins
 from policyengine.evaluation.places import api_version, resource_group_value, subscription_value
 from policyengine.expressions.compiled import ExpressionContext
@@ -87,6 +88,13 @@ class Subject:
     @cached_property
     def expression_context(self) -> ExpressionContext:
         return expression_context(self)
+
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """The secrets an answer could carry."""
+        cluster = self.context.cluster
+        beside = (child.document for child in cluster.children) if cluster is not None else ()
+        return secrets_in(self.resource.document, self.root.document, *beside)
 
     @cached_property
     def document(self) -> Mapping[str, JSON]:

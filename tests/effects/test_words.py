@@ -37,6 +37,7 @@ def look(definition: Define, cluster: MakeCluster, context: MakeContext) -> Call
         ("{field: properties.train, notIn: [Preview]}", 'train must not be in ["Preview"], is "Preview"'),
         ("{field: properties.train, like: 'S*'}", 'train must be like "S*", is "Preview"'),
         ("{field: properties.train, notLike: 'P*'}", 'train must not be like "P*", is "Preview"'),
+        ("{field: properties.train, match: 'a#'}", 'train must match, with case, "a#", is "Preview"'),
         ("{field: properties.train, contains: x}", 'train must contain "x", is "Preview"'),
         ("{field: properties.n, greater: 5}", "n must be greater than 5, is 3"),
         ("{field: properties.n, lessOrEquals: 2}", "n must be at most 2, is 3"),
