@@ -11,7 +11,8 @@ from typing import Final
 
 from policyengine.evaluation import Subject, evaluate
 from policyengine.language.aliases import AliasCatalogue
-from policyengine.language.syntax import AllOf, AnyOf, Condition, Count, Field, Logic, Not
+from policyengine.language.syntax import AllOf, AnyOf, Condition, Field, Logic, Not
+from policyengine.language.walk import conditions_in, field_names
 
 _SELECTING: Final = frozenset({"type", "name", "kind"})
 
@@ -37,7 +38,7 @@ def unknown_aliases(logic: Logic, aliases: AliasCatalogue) -> dict[str, str]:
     Source: policy language §4.3, "Unknown alias".
     """
     found: dict[str, str] = {}
-    for name in field_names(logic):
+    for name in (name for condition in conditions_in(logic) for name in field_names(condition)):
         type = aliases.type_of(name)
         if type is not None and aliases.path_for(type, name) is None:
             found.setdefault(type.casefold(), name)
@@ -53,14 +54,6 @@ def conditions(logic: Logic) -> Iterator[Condition]:
         yield from conditions(logic.condition)
     else:
         yield logic
-
-
-def field_names(logic: Logic) -> Iterator[str]:
-    """The names of fields written as such; computed ones are known only when evaluated."""
-    for condition in conditions(logic):
-        operand = condition.operand.over if isinstance(condition.operand, Count) else condition.operand
-        if isinstance(operand, Field) and operand.name.is_constant:
-            yield operand.name.constant
 
 
 def _selects(condition: Condition) -> str | None:

@@ -41,6 +41,7 @@ def digest_of(assignment: Assignment, definition: PolicyDefinition, parameters: 
     return fingerprint(
         {
             "semantics": SEMANTICS_VERSION,
+            "mode": (definition.mode or "").casefold(),
             "if": _logic(definition.condition),
             "effect": definition.then.effect.source,
             "details": _details(details) if details is not None else definition.then.raw,

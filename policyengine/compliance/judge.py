@@ -11,6 +11,7 @@ from policyengine.effects.elsewhere import HandledElsewhere
 from policyengine.errors import PolicyEngineError
 from policyengine.evaluation import Context, Subject, evaluate, redact_text, secrets_in
 from policyengine.language.documents import Exemption
+from policyengine.language.indexed import looks_at
 from policyengine.language.syntax import Logic
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
@@ -63,13 +64,18 @@ def judge_without_exemptions(policy: BoundPolicy, cluster: Cluster, world: World
 def _judge_here(policy: BoundPolicy, cluster: Cluster, world: World) -> Verdict:
     if policy.effect is None:
         return Verdict(ComplianceState.NOT_APPLICABLE)
-    try:
-        judgement = _judge(policy, cluster, context_for(policy, cluster, world))
-    except PolicyEngineError as problem:
-        secrets = secrets_in(cluster.resource.document, *(child.document for child in cluster.children))
-        return Verdict(ComplianceState.ERROR, Reason("evaluation-error", redact_text(problem.message, secrets)))
+    judgement = judgement_of(policy, cluster, context_for(policy, cluster, world))
     matched = judgement.matched.id if judgement.matched is not None else None
     return Verdict(judgement.state, judgement.reason, matched)
+
+
+def judgement_of(policy: BoundPolicy, cluster: Cluster, context: Context) -> Judgement:
+    """What the policy says of a resource, wherever it is assigned; what cannot be evaluated is an Error."""
+    try:
+        return _judge(policy, cluster, context)
+    except PolicyEngineError as problem:
+        secrets = secrets_in(cluster.resource.document, *(child.document for child in cluster.children))
+        return Judgement(ComplianceState.ERROR, Reason("evaluation-error", redact_text(problem.message, secrets)))
 
 
 def remedy_for(policy: BoundPolicy, cluster: Cluster, world: World) -> Remedy | Amendment | None:
@@ -106,7 +112,11 @@ def _judge(policy: BoundPolicy, cluster: Cluster, context: Context) -> Judgement
     effect, condition = policy.effect, policy.definition.condition
     if effect is None:
         return _NOT_APPLICABLE
-    alias = policy.unknown_aliases.get(cluster.resource.type.casefold())
+    type = cluster.resource.type
+    if not looks_at(policy.definition.mode, type, context.aliases):
+        mode = policy.definition.mode or "Indexed"
+        return Judgement(ComplianceState.NOT_APPLICABLE, Reason("outside-mode", f"the mode {mode} leaves `{type}` out"))
+    alias = policy.unknown_aliases.get(type.casefold())
     if alias is not None:
         return Judgement(ComplianceState.NOT_APPLICABLE, Reason("unknown-alias", f"`{alias}` is not an alias"))
     subject = Subject.of(cluster.resource, context)

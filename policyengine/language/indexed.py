@@ -14,7 +14,11 @@ _NEVER: Final = (
     "microsoft.resources/",
 )
 _CONTAINERS: Final = frozenset(
-    {"microsoft.resources/subscriptions", "microsoft.resources/subscriptions/resourcegroups"}
+    {
+        "microsoft.resources/resourcegroups",
+        "microsoft.resources/subscriptions",
+        "microsoft.resources/subscriptions/resourcegroups",
+    }
 )
 _WITHOUT_TAGS: Final = (
     "microsoft.kubernetesconfiguration/",

@@ -45,6 +45,10 @@ def test_an_alias_its_own_type_lacks_is_unknown(assigned: Callable[..., BoundPol
           - {field: Microsoft.ContainerService/managedClusters/enableRBAC, exists: true}
           - {field: Microsoft.Unheard/of/whatever, exists: true}
           - {count: {field: "Microsoft.ContainerService/managedClusters/none[*]"}, greater: 1}
+          - count:
+              value: [1]
+              where: {field: Microsoft.KubernetesConfiguration/extensions/inside, exists: true}
+            greater: 0
       then: {effect: audit}
     """
     found = unknown_aliases(assigned(rule).definition.condition, AliasCatalogue.packaged())
@@ -52,4 +56,5 @@ def test_an_alias_its_own_type_lacks_is_unknown(assigned: Callable[..., BoundPol
     assert found == {
         "microsoft.kubernetes/connectedclusters": "Microsoft.Kubernetes/connectedClusters/nosuch",
         "microsoft.containerservice/managedclusters": "Microsoft.ContainerService/managedClusters/none[*]",
+        "microsoft.kubernetesconfiguration/extensions": "Microsoft.KubernetesConfiguration/extensions/inside",
     }

@@ -81,6 +81,20 @@ class TestApplicability:
         assert found.reason is not None
         assert "nosuch" in found.reason.message
 
+    @pytest.mark.parametrize(("mode", "expected"), [("mode: Indexed, ", NA), ("", NA), ("mode: All, ", BAD)])
+    def test_a_mode_leaves_types_without_tags_out(
+        self, bound: Callable[..., tuple[BoundPolicy, ...]], world: Callable[..., World], mode: str, expected: object
+    ) -> None:
+        rule = "policyRule: {if: {field: type, exists: true}, then: {effect: audit}}"
+        spec = "{policy: rule, scope: /providers/Microsoft.Management/managementGroups/root}"
+        head = "apiVersion: policyengine/v1\nkind: Assignment\nmetadata: {name: a}"
+        (policy,) = bound(f"name: rule\nproperties: {{{mode}{rule}}}", f"{head}\nspec: {spec}")
+        id = f"/subscriptions/5b0c0000-0000-0000-0000-000000000001/resourceGroups/g/providers/{EXTENSIONS}/flux"
+        found = judge(policy, Cluster(Resource.from_document({"id": id})), world())
+
+        assert found.state is expected
+        assert (found.reason.code if found.reason else "") == ("outside-mode" if expected is NA else "matched")
+
     def test_disabled_is_never_evaluated(self, verdict: Judge, cluster: MakeCluster) -> None:
         failing = "{value: \"[substring('a', 9, 1)]\", equals: x}"
 
