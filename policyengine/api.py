@@ -1,6 +1,7 @@
 """The public functions: read a definition, evaluate it on one resource, evaluate one expression.
 
-Nothing here reads files, the network or a database; only the clock is read, when no instant is given. What is
+A definition is bound and judged by what binds and judges for scans; here only its surroundings are made up from the
+arguments. Nothing reads files, the network or a database; only the clock is read, when no instant is given. What is
 exported from `policyengine` is stable; everything else may change. Described in docs/api.md.
 """
 
@@ -13,27 +14,25 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from policyengine.clock import SystemClock
-from policyengine.compliance.applicability import is_applicable, unknown_aliases
-from policyengine.compliance.parameters import Given, resolve
+from policyengine.compliance.bind import BoundPolicy, bind_alone
+from policyengine.compliance.judge import judgement_of
+from policyengine.compliance.loose import beside, placed
 from policyengine.effects.base import Judgement
-from policyengine.effects.existence import is_underneath, judge_existence, required_details
-from policyengine.effects.words import of_match
-from policyengine.errors import ExpressionError, PolicyError, UsageError
-from policyengine.evaluation import Context, Subject, Trace, redact_text, secrets_in, trace
+from policyengine.effects.details import resolved_details
+from policyengine.effects.elsewhere import HandledElsewhere
+from policyengine.errors import PolicyEngineError, PolicyError, UsageError
+from policyengine.evaluation import Context, Subject, Trace, trace
 from policyengine.expressions.compiled import compile_value
 from policyengine.language.alias_file import catalogue_of
 from policyengine.language.aliases import AliasCatalogue
-from policyengine.language.details import EFFECTS
-from policyengine.language.documents import PolicyDefinition
-from policyengine.language.indexed import looks_at
+from policyengine.language.documents import Parameter, PolicyDefinition
 from policyengine.language.parser import parse_documents
-from policyengine.language.syntax import ExistenceDetails
 from policyengine.model.diagnostic import Diagnostic, did_you_mean
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster, LooseResource, Resource
 from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState, Reason
-from policyengine.model.values import JSON, NO_RESULT, Nothing, get_folded, is_array
+from policyengine.model.values import JSON, NO_RESULT, Nothing, get_folded
 
 Catalogue: TypeAlias = AliasCatalogue | Mapping[str, JSON] | Sequence[JSON]
 """An `AliasCatalogue`, or what it can be made of: a list of providers with their resource types, as
@@ -41,19 +40,6 @@ Catalogue: TypeAlias = AliasCatalogue | Mapping[str, JSON] | Sequence[JSON]
 
 CONTEXT_KEYS: Final = ("resourceGroup", "subscription", "policy", "requestContext")
 
-_CANONICAL: Final = {name.casefold(): name for name in EFFECTS}
-_IF_NOT_EXISTS: Final = frozenset({"auditIfNotExists", "deployIfNotExists"})
-_STATES: Final = {
-    **dict.fromkeys(("append", "audit", "auditAction", "deny", "modify"), ComplianceState.NON_COMPLIANT),
-    "denyAction": ComplianceState.PROTECTED,
-}
-"""The state of a resource for which `if` holds; effects that only a provider can carry out leave it unknown."""
-
-_DEFAULT_STATES: Final = {
-    "compliant": ComplianceState.COMPLIANT,
-    "noncompliant": ComplianceState.NON_COMPLIANT,
-    "non-compliant": ComplianceState.NON_COMPLIANT,
-}
 _NOWHERE: Final = "00000000-0000-0000-0000-000000000000"
 
 
@@ -63,10 +49,11 @@ class Evaluation:
 
     ``effect`` is the canonical name of the effect the rule asks for, None when it asks for nothing: when `if` does not
     hold, when a related resource satisfies it, when the effect is `disabled`, when the policy does not apply.
-    ``details`` are the effect's details with every expression resolved; existence conditions are left out, templates
-    and conditions of operations stay as written. None without an effect, or without details.
+    ``state`` and ``reason`` are what a scan would say; a policy that its provider evaluates is not applicable here.
+    ``details`` are the effect's details with every expression resolved. Existence conditions are left out; templates,
+    and what cannot be resolved, stay as written. None without an effect, or without details.
     ``trace`` tells of every condition of `if` why it holds or not, secrets masked; None when nothing was evaluated.
-    ``reason`` is why the state is not Compliant. ``matched`` is the id of the related resource that satisfies.
+    ``matched`` is the id of the related resource that satisfies, None also when it has none.
     """
 
     effect: str | None
@@ -121,21 +108,26 @@ def evaluate(
     ``raw_paths`` reads a field name that is no alias as a path from the resource's root, wherever it begins;
     otherwise only built-in fields, tags, aliases and paths under ARM's own members (`properties`, `sku`, …) are read.
 
-    Raises PolicyError for parameters that do not fit and for an effect that does not exist, UsageError for arguments
-    that cannot be used. An expression that cannot be evaluated gives the state Error with its reason.
+    Raises PolicyError for parameters that do not fit, and for an effect that does not exist or lacks its details;
+    UsageError for arguments that cannot be used. An expression that cannot be evaluated gives the state Error with
+    its reason.
     """
     call = _Call(context or {}, catalogue_of(catalogue).reading_raw_paths(raw_paths), _instant(at))
-    values = _parameters(definition, parameters or {})
-    subject_of = call.placed(resource)
-    details = definition.then.details
-    world = call.context(definition, values, subject_of, [dict(document) for document in related], details)
-    subject = Subject.of(subject_of, world)
-    try:
-        return _evaluate(definition, subject)
-    except ExpressionError as error:
-        carried = secrets_in(resource, *(r.document for r in world.cluster.children)) if world.cluster else frozenset()
-        message = redact_text(error.message, carried)
-        return Evaluation(None, ComplianceState.ERROR, reason=Reason("evaluation-error", message))
+    policy = _bound(definition, parameters or {}, call.aliases)
+    root = call.placed(resource)
+    others = beside(root, related, definition.then.details)
+    cluster = Cluster(root, others=tuple(other for other in others if root.id.contains(other.id)))
+    world = replace(
+        call.context(root),
+        parameters=policy.parameters,
+        spellings=policy.spellings,
+        policy={**policy.identity, "assignmentId": "", **_mapping(call.given.get("policy"))},
+        cluster=cluster,
+        resources=lambda kind, scope: [
+            r for r in others if r.type.casefold() == kind.casefold() and scope.contains(r.id)
+        ],
+    )
+    return _told(policy, Subject.of(root, world), judgement_of(policy, cluster, world))
 
 
 def evaluate_expression(
@@ -153,10 +145,10 @@ def evaluate_expression(
     ``resource`` every field is absent. Raises ExpressionError.
     """
     call = _Call(context or {}, AliasCatalogue.packaged(), _instant(at))
+    root = call.placed(resource or {})
     values = {name.casefold(): value for name, value in (parameters or {}).items()}
-    subject_of = call.placed(resource or {})
-    subject = Subject.of(subject_of, call.context(None, values, subject_of, [], None))
-    return compile_value(text).evaluate(subject.expression_context)
+    world = replace(call.context(root), parameters=values, policy=_mapping(call.given.get("policy")))
+    return compile_value(text).evaluate(Subject.of(root, world).expression_context)
 
 
 def _as_text(document: Mapping[str, JSON]) -> str:
@@ -181,13 +173,13 @@ def _instant(at: datetime | None) -> datetime:
     return at.astimezone(UTC)
 
 
-def _parameters(definition: PolicyDefinition, given: Mapping[str, JSON]) -> dict[str, JSON]:
+def _bound(definition: PolicyDefinition, given: Mapping[str, JSON], aliases: AliasCatalogue) -> BoundPolicy:
+    """Raises PolicyError. Read as raw paths, names that are no aliases are not unknown."""
     if definition.is_bare_rule:
-        return {name.casefold(): value for name, value in given.items()}
-    values, problems = resolve(definition.parameters, Given(given, "the call", f"policy `{definition.name}`"))
-    if problems:
-        raise PolicyError(problems)
-    return values
+        declared = {name.casefold(): Parameter(name, "Object", value) for name, value in given.items()}
+        definition, given = replace(definition, parameters=declared), {}
+    policy = bind_alone(definition, given, aliases)
+    return replace(policy, unknown_aliases={}) if aliases.raw_paths else policy
 
 
 @dataclass(frozen=True)
@@ -208,158 +200,60 @@ class _Call:
         """The document as a resource, standing in the group of the context when it has no id of its own."""
         if not isinstance(document, Mapping):
             raise UsageError("a resource must be a mapping", help="give the document as Resource Manager returns it")
-        asked = get_folded(self.given.get("requestContext") or {}, "apiVersion")
+        asked = _member(self.given.get("requestContext"), "apiVersion")
         if isinstance(asked, str) and get_folded(document, "apiVersion") is None:
             document = {**document, "apiVersion": asked}
-        return LooseResource(_written_id(document) or self._place(document), document)
-
-    def _place(self, document: Mapping[str, JSON]) -> ResourceId:
         subscription = self._named("subscription", "subscriptionId") or _NOWHERE
         group = self._named("resourceGroup", "name") or "-"
-        return _child(ResourceId(f"/subscriptions/{subscription}/resourceGroups/{group}"), document)
+        return placed(document, ResourceId(f"/subscriptions/{subscription}/resourceGroups/{group}"))
 
     def _named(self, key: str, member: str) -> str | None:
-        value = self.given.get(key)
-        name = get_folded(value, member) if isinstance(value, Mapping) else None
+        name = _member(self.given.get(key), member)
         return name if isinstance(name, str) and name and "/" not in name else None
 
-    def context(
-        self,
-        definition: PolicyDefinition | None,
-        parameters: Mapping[str, JSON],
-        resource: Resource,
-        related: Sequence[Mapping[str, JSON]],
-        details: ExistenceDetails | None,
-    ) -> Context:
-        answers: dict[str, JSON | Nothing] = {
-            key: value for key, value in self.given.items() if key in CONTEXT_KEYS and key != "policy"
-        }
-        if resource.written_id is None:
-            answers = {"resourceGroup": NO_RESULT, "subscription": NO_RESULT, **answers}
-        around = Context(
-            parameters=parameters,
-            tree=ScopeTree(),
-            at=self.at,
-            aliases=self.aliases,
-            policy=self.given.get("policy") or {"definitionId": definition.azure_id if definition else None},
-            spellings={folded: p.name for folded, p in definition.parameters.items()} if definition else {},
-            answers=answers,
-        )
-        wanted = details.type.source if details is not None and details.type.is_constant else None
-        others = tuple(_beside(resource, document, wanted) for document in related)
-        own = tuple(other for other in others if resource.id.contains(other.id))
-
-        def lookup(type: str, scope: ResourceId) -> Sequence[Resource]:
-            return [r for r in others if r.type.casefold() == type.casefold() and scope.contains(r.id)]
-
-        return replace(around, cluster=Cluster(resource, others=own), resources=lookup)
+    def context(self, resource: Resource) -> Context:
+        """What expressions can ask for, parameters and policy left out."""
+        untold = {"resourceGroup": NO_RESULT, "subscription": NO_RESULT} if resource.written_id is None else {}
+        return Context({}, ScopeTree(), self.at, self.aliases, answers={**untold, **self.given})
 
 
-def _written_id(document: Mapping[str, JSON]) -> ResourceId | None:
-    text = get_folded(document, "id")
+def _mapping(value: JSON) -> Mapping[str, JSON]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _member(value: JSON, key: str) -> JSON:
+    return get_folded(_mapping(value), key)
+
+
+def _told(policy: BoundPolicy, subject: Subject, judged: Judgement) -> Evaluation:
+    seen = _traced(policy, subject)
+    matched = judged.matched.written_id if judged.matched is not None else None
+    asks = seen is not None and seen.result and _asks(policy, judged)
+    return Evaluation(
+        effect=policy.effect_name if asks else None,
+        state=judged.state,
+        details=resolved_details(policy.definition, subject) if asks else None,
+        trace=seen,
+        reason=judged.reason,
+        matched=matched,
+    )
+
+
+def _traced(policy: BoundPolicy, subject: Subject) -> Trace | None:
+    """As far as evaluation gets: the judgement says what is wrong."""
+    if policy.effect is None:
+        return None
     try:
-        return ResourceId(text) if isinstance(text, str) else None
-    except ValueError:
+        return trace(policy.definition.condition, subject)
+    except PolicyEngineError:
         return None
 
 
-def _child(parent: ResourceId, document: Mapping[str, JSON]) -> ResourceId:
-    """A place for a document without an id: its type and name below ``parent``, as far as they are told."""
-    type, name = get_folded(document, "type"), get_folded(document, "name")
-    last = str(name).rpartition("/")[2] if isinstance(name, str) else ""
-    kind = "-".join(str(type).split("/")) if isinstance(type, str) and type.strip("/") else "-"
-    return parent.extension(f"-/{kind}", last or "-")
-
-
-def _beside(resource: Resource, document: Mapping[str, JSON], wanted: JSON) -> LooseResource:
-    if get_folded(document, "type") is None and _written_id(document) is None and isinstance(wanted, str):
-        document = {**document, "type": wanted}
-    type = str(get_folded(document, "type") or "")
-    group = resource.id if is_underneath(type, resource.type) else resource.id.parent or resource.id
-    return LooseResource(_written_id(document) or _child(group, document), document)
-
-
-def _evaluate(definition: PolicyDefinition, subject: Subject) -> Evaluation:
-    aliases, type = subject.context.aliases, subject.resource.type
-    nothing = Evaluation(None, ComplianceState.NOT_APPLICABLE)
-    if definition.policy_type.casefold() == "static" or not looks_at(definition.mode, type, aliases):
-        return nothing
-    alias = unknown_aliases(definition.condition, aliases).get(type.casefold())
-    if alias is not None and not aliases.raw_paths:
-        return replace(nothing, reason=Reason("unknown-alias", f"`{alias}` is not an alias"))
-    effect = _effect(definition, subject)
-    if effect == "disabled":
-        return nothing
-    seen = trace(definition.condition, subject)
-    if not seen.result:
-        applies = effect not in _IF_NOT_EXISTS and is_applicable(definition.condition, subject)
-        return Evaluation(None, ComplianceState.COMPLIANT if applies else ComplianceState.NOT_APPLICABLE, trace=seen)
-    verdict = _verdict(effect, definition, subject, seen)
-    matched = verdict.matched.written_id if verdict.matched is not None else None
-    if effect in _IF_NOT_EXISTS and verdict.state is ComplianceState.COMPLIANT:
-        return Evaluation(None, verdict.state, trace=seen, matched=matched)
-    details = _resolved(_written_details(definition), subject)
-    return Evaluation(effect, verdict.state, details, seen, verdict.reason, matched)
-
-
-def _effect(definition: PolicyDefinition, subject: Subject) -> str:
-    name = definition.then.effect.evaluate(subject.expression_context)
-    canonical = _CANONICAL.get(str(name).casefold())
-    if canonical is None:
-        message = f"the effect of policy `{definition.name}` is `{name}`, which does not exist"
-        span = definition.then.span or definition.span
-        raise PolicyError([Diagnostic("unknown-effect", message, span, did_you_mean(str(name), EFFECTS))])
-    return canonical
-
-
-def _verdict(effect: str, definition: PolicyDefinition, subject: Subject, seen: Trace) -> Judgement:
-    """The state of a resource for which `if` holds."""
-    if effect in _IF_NOT_EXISTS:
-        cluster = subject.context.cluster
-        assert cluster is not None
-        return judge_existence(required_details(definition, effect), cluster, subject.context)
-    state = _STATES.get(effect, ComplianceState.UNKNOWN)
-    if effect == "manual":
-        raw = definition.then.raw if isinstance(definition.then.raw, Mapping) else {}
-        state = _DEFAULT_STATES.get(str(get_folded(raw, "defaultState")).casefold(), ComplianceState.UNKNOWN)
-    reason = Reason("matched", of_match(seen)) if state is ComplianceState.NON_COMPLIANT else None
-    return Judgement(state, reason)
-
-
-def _written_details(definition: PolicyDefinition) -> JSON:
-    """The details as the author wrote them, or as the short form stands for."""
-    details = definition.then.details
-    return definition.then.raw if details is None or definition.then.raw is not None else _spelt_out(details)
-
-
-def _spelt_out(details: ExistenceDetails) -> JSON:
-    written: dict[str, JSON] = {"type": details.type.source}
-    for key, value in (("name", details.name), ("resourceGroupName", details.resource_group_name)):
-        if value is not None:
-            written[key] = value.source
-    if details.role_definition_ids:
-        written["roleDefinitionIds"] = list(details.role_definition_ids)
-    if details.deployment is not None:
-        inner = {name: value.source for name, value in details.deployment.parameters.items()}
-        properties = {"mode": "incremental", "template": details.deployment.template, "parameters": inner}
-        written["deployment"] = {"properties": properties}
-    return written
-
-
-_VERBATIM: Final = frozenset({("properties", "template"), ("operations", "condition")})
-_CONDITION: Final = ("", "existencecondition")
-
-
-def _resolved(value: JSON, subject: Subject, inside: str = "") -> JSON:
-    """``inside`` is the folded key that ``value``, or the list it is in, stands under."""
-    if isinstance(value, Mapping):
-        members = {(inside, str(key).casefold()): (key, item) for key, item in value.items()}
-        return {
-            key: item if place in _VERBATIM else _resolved(item, subject, place[1])
-            for place, (key, item) in members.items()
-            if place != _CONDITION
-        }
-    if is_array(value):
-        return [_resolved(item, subject, inside) for item in value]
-    result = compile_value(value).evaluate(subject.expression_context)
-    return None if isinstance(result, Nothing) else result
+def _asks(policy: BoundPolicy, judged: Judgement) -> bool:
+    """Whether the effect has anything to do where `if` holds."""
+    if judged.state is ComplianceState.NOT_APPLICABLE:
+        return isinstance(policy.effect, HandledElsewhere) and judged.reason is not None
+    if judged.state is ComplianceState.ERROR:
+        return False
+    looks_for_others = policy.effect is not None and policy.effect.details is not None
+    return not (looks_for_others and judged.state is ComplianceState.COMPLIANT)

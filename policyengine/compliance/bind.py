@@ -37,9 +37,10 @@ from policyengine.language.providers import RESOURCE_MODES, is_provider_mode
 from policyengine.language.selectors import Override, OverrideKind, Selector
 from policyengine.language.versions import version_key
 from policyengine.model.diagnostic import Diagnostic, Span, did_you_mean
+from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON, Nothing
 
-__all__ = ["BoundPolicy", "bind", "effect_of"]
+__all__ = ["BoundPolicy", "bind", "bind_alone", "effect_of"]
 
 _CANONICAL: Final = {name.casefold(): name for name in EFFECTS}
 
@@ -53,6 +54,17 @@ def bind(library: PolicyLibrary, aliases: AliasCatalogue) -> tuple[BoundPolicy, 
     if binder.problems:
         raise PolicyError(binder.problems)
     return tuple(replace(policy, depends_on=depends_on(policy, bound, library)) for policy in bound)
+
+
+def bind_alone(definition: PolicyDefinition, values: Mapping[str, JSON], aliases: AliasCatalogue) -> BoundPolicy:
+    """A definition that nobody assigned, with values for its parameters. Raises PolicyError with every problem."""
+    binder = _Binder(PolicyLibrary(definitions=(definition,)), aliases)
+    nobody = Assignment(name=definition.name, scope=ResourceId("/"))
+    given = Given(values, "the call", f"policy {label(definition)}")
+    bound = binder.bind_definition(_Slot(nobody), definition, given)
+    if binder.problems:
+        raise PolicyError(binder.problems)
+    return bound[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ class Subject:
 
 def expression_context(subject: Subject) -> ExpressionContext:
     """The functions only the subject can answer. Source: policy language §5.4, "Policy-only"."""
-    context, root = subject.context, subject.root
+    context = subject.context
     return ExpressionContext(
         functions={
             "field": lambda name: _field(subject, name),
@@ -113,12 +113,15 @@ def expression_context(subject: Subject) -> ExpressionContext:
             "resourcegroup": lambda: _resource_group(subject),
             "subscription": lambda: _subscription(subject),
             "policy": lambda: dict(context.policy),
-            "requestcontext": lambda: context.answers.get(
-                "requestContext", {"apiVersion": api_version(root), "identity": None}
-            ),
+            "requestcontext": lambda: _request(subject),
         },
         at=context.at,
     )
+
+
+def _request(subject: Subject) -> JSON:
+    told = subject.context.answers.get("requestContext")
+    return {"apiVersion": api_version(subject.root), "identity": None, **(told if isinstance(told, Mapping) else {})}
 
 
 def _resource_group(subject: Subject) -> JSON | Nothing:
