@@ -64,12 +64,13 @@ def show_command(context: typer.Context, name: Annotated[str, typer.Argument(hel
     rows: list[dict[str, JSON]] = []
     for type, alias in find_alias(load_catalogue(cli.settings.aliases), name):
         rows.append({**_row(type, alias), "apiVersion": "default"})
-        rows += [{**_row(type, alias, version), "apiVersion": version} for version in sorted(alias.versions)]
+        own = sorted({*alias.versions, *alias.modifiable_in})
+        rows += [{**_row(type, alias, version), "apiVersion": version} for version in own]
     emit(cli, Result([Column(key, key) for key in ("type", "apiVersion", "path", "modifiable")], rows, name="alias"))
 
 
 def _row(type: str, alias: Alias, version: str | None = None) -> dict[str, JSON]:
     from policyengine.language.aliases import format_path
 
-    modifiable = {True: "yes", False: "no", None: None}[alias.modifiable]
+    modifiable = {True: "yes", False: "no", None: None}[alias.is_modifiable(version)]
     return {"type": type, "alias": alias.name, "path": format_path(alias.steps(version)), "modifiable": modifiable}

@@ -47,6 +47,10 @@ class Act(Enum):
     YIELDS = "yields"  # it would change a field that another policy decides
 
 
+_REFUSALS: Final = {"deny": Act.DENIES, "audit": Act.AUDITS}
+"""What a `conflictEffect` makes of a field that cannot be modified; `disabled` says nothing. Source: §6.2, "field"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """One policy that has something to say, and what."""
@@ -125,6 +129,17 @@ class _Pair:
         conflict = effect.conflict_effect(self.request, context) if isinstance(effect, Modify) else "deny"
         return [_Wanted(self, change, conflict) for change in effect.changes(subject)]
 
+    def refusals(self) -> list[Ruling]:
+        """For fields that cannot be modified, what `conflictEffect` says. Raises PolicyEngineError."""
+        effect, context = self.policy.effect, self.context(self.request)
+        subject = Subject.of(self.request, context)
+        if not isinstance(effect, Modify) or not evaluate(effect.condition, subject):
+            return []
+        act = _REFUSALS.get(effect.conflict_effect(self.request, context))
+        if act is None:
+            return []
+        return [self.ruling(act, f"`{field}` cannot be modified") for field in effect.fixed_fields(subject)]
+
     def rule_on(self, changed: Resource) -> list[Ruling]:
         """What deny and audit say about the request as it has become."""
         effect = self.policy.effect
@@ -153,6 +168,7 @@ def _change(pairs: Iterable[_Pair], request: Resource) -> tuple[Resource, list[R
     for pair in pairs:
         try:
             wanted += pair.wanted()
+            rulings += pair.refusals()
         except PolicyEngineError as problem:
             rulings.append(pair.ruling(Act.DENIES, f"it cannot be evaluated: {problem.message}"))
     appended = sorted(wanted, key=lambda w: isinstance(w.pair.policy.effect, Modify))

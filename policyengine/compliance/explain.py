@@ -175,6 +175,8 @@ def _fix(
         return ""
     if operations:
         return "modify the cluster: " + "; ".join(operations)
+    if isinstance(effect, Modify) and (fixed := _fixed_fields(effect, cluster, context)):
+        return f"no request mends it: {fixed} cannot be modified"
     if effect.details is None:
         return _change(verdict)
     nearest = found[0] if found else None
@@ -185,6 +187,14 @@ def _fix(
         return f"no request mends it: {healthy_but(nearest.resource)}"
     count = "one field" if len(unmet) == 1 else f"{len(unmet)} fields"
     return f"{count} of `{nearest.resource.name}`: " + "; ".join(words.of_unmet(clause) for clause in unmet)
+
+
+def _fixed_fields(effect: Modify, cluster: Cluster, context: Context) -> str:
+    try:
+        fields = effect.fixed_fields(Subject.of(cluster.resource, context))
+    except PolicyEngineError:
+        return ""
+    return ", ".join(f"`{field}`" for field in fields)
 
 
 def _change(verdict: Verdict) -> str:

@@ -15,6 +15,7 @@ from policyengine.errors import ExpressionError
 from policyengine.evaluation import Subject
 from policyengine.evaluation.fields import steps
 from policyengine.evaluation.paths import select
+from policyengine.evaluation.places import api_version
 from policyengine.expressions.compiled import CompiledValue
 from policyengine.language.aliases import STAR, FieldKind, Step, classify_field
 from policyengine.language.modifications import ADD, ADD_OR_REPLACE, APPEND, REMOVE
@@ -38,10 +39,16 @@ class Change:
 def resolve(operations: Iterable[Operation], subject: Subject) -> tuple[Change, ...]:
     """The changes asked for; left out are those whose condition is false or whose field the type does not have.
 
-    Raises ExpressionError.
+    Left out as well is what `modify` asks of an alias that cannot be modified. Raises ExpressionError.
     """
     found = (_resolve(operation, subject) for operation in operations)
-    return tuple(change for change in found if change is not None)
+    return tuple(c for c in found if c is not None and not (c.kind != APPEND and _is_fixed(c.field, subject)))
+
+
+def fixed_fields(operations: Iterable[Operation], subject: Subject) -> tuple[str, ...]:
+    """The aliases that would be changed and that the catalogue says cannot be modified. Raises ExpressionError."""
+    found = (_resolve(operation, subject) for operation in operations)
+    return tuple(dict.fromkeys(c.field for c in found if c is not None and _is_fixed(c.field, subject)))
 
 
 def apply(changes: Iterable[Change], document: Mapping[str, JSON]) -> Mapping[str, JSON]:
@@ -89,6 +96,13 @@ def _resolve(operation: Operation, subject: Subject) -> Change | None:
     return Change(
         operation.kind, name, path, None if value is None else _evaluated(value, subject, f"the value for `{name}`")
     )
+
+
+def _is_fixed(field: str, subject: Subject) -> bool:
+    """In the API version of the document. What the catalogue does not say may be modified. Source: §4.3, §6.2."""
+    resource = subject.resource
+    alias = subject.context.aliases.alias(resource.type, field)
+    return alias is not None and alias.is_modifiable(api_version(resource)) is False
 
 
 def _holds(condition: CompiledValue, subject: Subject) -> bool:

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 
 from policyengine.effects import words
 from policyengine.effects.base import Amendment, Judgement
-from policyengine.effects.changes import Change, apply, patch_between, resolve
+from policyengine.effects.changes import Change, apply, fixed_fields, patch_between, resolve
 from policyengine.errors import ExpressionError, PolicyError
 from policyengine.evaluation import Context, Subject, trace
 from policyengine.language.documents import PolicyDefinition
@@ -47,6 +47,10 @@ class Modify:
     def changes(self, subject: Subject) -> tuple[Change, ...]:
         """The operations as they come out on one resource. Raises ExpressionError."""
         return resolve(self.modification.operations, subject)
+
+    def fixed_fields(self, subject: Subject) -> tuple[str, ...]:
+        """Fields it wants to change that cannot be modified: the `conflictEffect` decides. Raises ExpressionError."""
+        return fixed_fields(self.modification.operations, subject)
 
     def conflict_effect(self, resource: Resource, context: Context) -> str:
         """``audit``, ``deny`` or ``disabled``. Raises ExpressionError."""

@@ -7,6 +7,7 @@ Azure's export is what `az provider list --expand resourceTypes/aliases` prints,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from policyengine.errors import PolicyError
@@ -23,6 +24,11 @@ def catalogue_of(value: AliasCatalogue | Mapping[str, JSON] | Sequence[JSON] | N
     if value is None:
         return AliasCatalogue.packaged()
     catalogue = value if isinstance(value, AliasCatalogue) else read_catalogue(value, "the catalogue")
+    return _over_packaged(catalogue)
+
+
+@lru_cache(maxsize=8)
+def _over_packaged(catalogue: AliasCatalogue) -> AliasCatalogue:
     return catalogue.over(AliasCatalogue.packaged())
 
 
@@ -92,7 +98,8 @@ def _alias(item: Mapping[str, JSON]) -> Alias | None:
         paths.update({version: other for version in versions if isinstance(other, str)})
         path = path if isinstance(path, str) else other
     path = path if isinstance(path, str) else ""
-    return Alias(name, _short(name, path), {v: p for v, p in paths.items() if p != path}, _modifiable(item))
+    own = {v: p for v, p in paths.items() if p != path}
+    return Alias(name, _short(name, path), own, *_modifiable(item))
 
 
 def _versions(entry: Mapping[str, JSON]) -> tuple[JSON, list[str]]:
@@ -100,13 +107,22 @@ def _versions(entry: Mapping[str, JSON]) -> tuple[JSON, list[str]]:
     return get_folded(entry, "path"), [v for v in versions if isinstance(v, str)] if is_array(versions) else []
 
 
-def _modifiable(item: Mapping[str, JSON]) -> bool | None:
-    """What the default metadata says, else the first path that says it."""
-    for metadata in (get_folded(item, "defaultMetadata"), *(get_folded(p, "metadata") for p in _list(item, "paths"))):
-        attributes = get_folded(metadata, "attributes") if isinstance(metadata, Mapping) else None
-        if isinstance(attributes, str):
-            return "modifiable" in {part.strip().casefold() for part in attributes.split(",")}
-    return None
+def _modifiable(item: Mapping[str, JSON]) -> tuple[bool | None, dict[str, bool]]:
+    """What the default metadata says, else the first path that says it; and the API versions that differ."""
+    said = _attribute(get_folded(item, "defaultMetadata"))
+    in_version: dict[str, bool] = {}
+    for path in _list(item, "paths"):
+        here = _attribute(get_folded(path, "metadata"))
+        said = here if said is None else said
+        in_version.update({version: here for version in _versions(path)[1] if here is not None})
+    return said, {version: here for version, here in in_version.items() if here is not said}
+
+
+def _attribute(metadata: JSON) -> bool | None:
+    attributes = get_folded(metadata, "attributes") if isinstance(metadata, Mapping) else None
+    if not isinstance(attributes, str):
+        return None
+    return "modifiable" in {part.strip().casefold() for part in attributes.split(",")}
 
 
 def _short(name: str, path: str) -> str:
@@ -121,6 +137,8 @@ def _written(alias: Alias) -> JSON:
         more["versions"] = dict(alias.versions)
     if alias.modifiable is not None:
         more["modifiable"] = alias.modifiable
+    if alias.modifiable_in:
+        more["modifiableIn"] = dict(alias.modifiable_in)
     return more
 
 
@@ -144,8 +162,11 @@ def _read(alias: str, written: JSON, name: str) -> Alias:
     versions = written.get("versions") or {} if isinstance(written, Mapping) else None
     if not isinstance(path, str) or not isinstance(versions, Mapping):
         raise _unusable(name, f"alias `{alias}` has no path")
-    modifiable = written.get("modifiable")
-    return Alias(alias, path, {str(k): str(v) for k, v in versions.items()}, modifiable)
+    in_version = written.get("modifiableIn") or {}
+    if not isinstance(in_version, Mapping):
+        raise _unusable(name, f"`modifiableIn` of alias `{alias}` is no mapping")
+    told = {str(version): value for version, value in in_version.items() if isinstance(value, bool)}
+    return Alias(alias, path, {str(k): str(v) for k, v in versions.items()}, written.get("modifiable"), told)
 
 
 def _unusable(name: str, why: str) -> PolicyError:

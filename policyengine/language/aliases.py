@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, lru_cache
@@ -171,13 +172,18 @@ class Alias:
     """One alias of one resource type.
 
     ``path`` is the default path as text, empty where the default-path rule gives it; ``versions`` maps API versions
-    to paths of their own. ``modifiable`` tells whether `modify` may change it, None when the catalogue does not say.
+    to paths of their own. ``modifiable`` tells whether `modify` may change it, None when the catalogue does not say;
+    ``modifiable_in`` holds the API versions of which something else is so.
     """
 
     name: str
     path: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     modifiable: bool | None = None
+    modifiable_in: Mapping[str, bool] = field(default_factory=dict)
+
+    def is_modifiable(self, api_version: str | None = None) -> bool | None:
+        return self.modifiable_in.get(api_version, self.modifiable) if api_version else self.modifiable
 
     def steps(self, api_version: str | None = None) -> tuple[Step, ...]:
         """The walk for a version; the default path for one that is not known. Source: policy language §4.3."""
@@ -251,7 +257,11 @@ class AliasCatalogue:
 
     def reading_raw_paths(self, raw_paths: bool) -> AliasCatalogue:
         """The same aliases; see ``raw_paths``."""
-        return AliasCatalogue.of(self._types.values(), raw_paths=raw_paths)
+        if raw_paths is self.raw_paths:
+            return self
+        other = copy(self)  # shares what was looked up: where an alias leads does not depend on it
+        other.raw_paths = raw_paths
+        return other
 
     @property
     def types(self) -> tuple[TypeAliases, ...]:

@@ -57,6 +57,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "missing-version": each_definition(definitions.missing_version),
     "mode-all-on-tags": each_definition(definitions.mode_all_on_tags),
     "negation-meets-missing": each_definition(conditions.negation_meets_missing),
+    "not-modifiable": each_definition(fields.not_modifiable),
     "not-scope-outside": assignments.not_scope_outside,
     "odd-evaluation-delay": each_definition(definitions.odd_evaluation_delay),
     "odd-tag-name": each_definition(fields.odd_tag_name),

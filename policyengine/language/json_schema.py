@@ -422,6 +422,7 @@ def alias_catalogue() -> Schema:
         "path": {"type": "string"},
         "versions": {"type": "object", "additionalProperties": {"type": "string"}},
         "modifiable": {"type": "boolean"},
+        "modifiableIn": {"type": "object", "additionalProperties": {"type": "boolean"}},
     }
     alias: Schema = {"anyOf": [{"type": "string"}, obj(more, ("path",))]}
     aliases = {"type": "object", "additionalProperties": alias}

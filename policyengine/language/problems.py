@@ -68,6 +68,7 @@ CODES: Final[Mapping[str, str]] = {
     "negation-meets-missing": "a negated operator, which also holds where the field is missing",
     "not-allowed": "a value that the parameter does not allow",
     "not-exportable": "something that Azure's language has no words for",
+    "not-modifiable": "an operation on an alias that cannot be modified",
     "not-scope-outside": "an exclusion of what the assignment does not include",
     "not-short": "a rule that the short form has no words for",
     "not-supported-yet": "a key or value that the format has and this release does not act on",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from policyengine.compliance.admission import Act, Admission, Answer, admit
 from policyengine.compliance.bind import BoundPolicy
 from policyengine.effects.base import World
-from policyengine.model.resource import Cluster
+from policyengine.language.aliases import Alias, AliasCatalogue, TypeAliases
+from policyengine.model.resource import ARC, Cluster
 
 Bound = Callable[..., tuple[BoundPolicy, ...]]
 Admit = Callable[..., Admission]
@@ -172,3 +174,24 @@ def test_secrets_are_not_told(admitted: Admit) -> None:
 
     assert found.answer is Answer.CHANGED
     assert "hunter2" not in found.rulings[0].words
+
+
+@pytest.mark.parametrize(
+    ("conflict", "answer", "acts"),
+    [("deny", Answer.DENIED, [Act.DENIES]), ("audit", Answer.ALLOWED, [Act.AUDITS]), ("disabled", Answer.ALLOWED, [])],
+)
+def test_for_a_field_that_cannot_be_modified_the_conflict_effect_decides(
+    bound: Bound, cluster: Callable[..., Cluster], world: Callable[..., World], conflict: str, answer: Answer, acts: Any
+) -> None:
+    """Policy language §6.2, "field"."""
+    alias = f"{ARC}/infrastructure"
+    fixed = AliasCatalogue.of([TypeAliases.of(ARC, [Alias(alias, modifiable=False)])])
+    operation = f"{{operation: addOrReplace, field: {alias}, value: azure}}"
+    details = f"{{roleDefinitionIds: [x], conflictEffect: {conflict}, operations: [{operation}]}}"
+    policies = bound(assigned("a", "{field: type, exists: true}", "modify", details))
+    surroundings = replace(world(), aliases=fixed.over(AliasCatalogue.packaged()))
+
+    found = admit(policies, cluster().resource, surroundings)
+
+    assert (found.answer, [ruling.act for ruling in found.rulings]) == (answer, acts)
+    assert all(ruling.words == f"`{alias}` cannot be modified" for ruling in found.rulings)

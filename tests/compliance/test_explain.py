@@ -11,8 +11,9 @@ import pytest
 from policyengine.compliance.bind import BoundPolicy
 from policyengine.compliance.explain import explain
 from policyengine.effects.base import World
+from policyengine.language.aliases import Alias, AliasCatalogue, TypeAliases
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import Cluster
+from policyengine.model.resource import ARC, Cluster
 from policyengine.model.states import ComplianceState
 
 MakeCluster = Callable[..., Cluster]
@@ -261,3 +262,19 @@ policyRule:
 
     assert found.verdict.state is ComplianceState.NON_COMPLIANT
     assert "hunter" not in repr(found.candidates[0].trace) + found.fix + str(found.verdict.reason)
+
+
+def test_what_cannot_be_modified_is_no_fix(
+    assigned: Callable[..., BoundPolicy], cluster: Callable[..., Cluster], world: Callable[..., World]
+) -> None:
+    alias = f"{ARC}/infrastructure"
+    operation = f"{{operation: addOrReplace, field: {alias}, value: azure}}"
+    then = f"{{effect: modify, details: {{operations: [{operation}]}}}}"
+    rule = f"{{if: {{field: {alias}, notEquals: azure}}, then: {then}}}"
+    fixed = AliasCatalogue.of([TypeAliases.of(ARC, [Alias(alias, modifiable=False)])])
+    aliases = fixed.over(AliasCatalogue.packaged())
+
+    found = explain(assigned(f"policyRule: {rule}"), cluster(), replace(world(), aliases=aliases))
+
+    assert found.verdict.state is ComplianceState.NON_COMPLIANT
+    assert (found.fix, found.is_mendable) == (f"no request mends it: `{alias}` cannot be modified", False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from policyengine.effects.changes import overwrites, patch_between
 from policyengine.effects.modify import Modify
 from policyengine.errors import ExpressionError
 from policyengine.evaluation import Context, Subject
+from policyengine.language.aliases import Alias, AliasCatalogue, TypeAliases
 from policyengine.language.documents import PolicyDefinition
 from policyengine.model.resource import Cluster, Resource
 
@@ -207,3 +209,33 @@ def test_an_append_over_something_else_is_a_deny(
 
 def test_a_patch_says_null_for_what_is_gone() -> None:
     assert patch_between({"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"b": 1}, "d": [2]}) == {"a": {"c": None}, "d": [2]}
+
+
+@pytest.mark.parametrize(
+    ("said", "version", "patch"),
+    [
+        (None, None, {"properties": {"disableLocalAccounts": True}}),
+        (True, None, {"properties": {"disableLocalAccounts": True}}),
+        (False, None, {}),
+        (False, "2031-01-01", {"properties": {"disableLocalAccounts": True}}),
+        (True, "2019-01-01", {}),
+    ],
+)
+def test_an_alias_that_cannot_be_modified_stays(
+    definition: Define, context: MakeContext, said: bool | None, version: str | None, patch: Mapping[str, Any]
+) -> None:
+    """In the API version of the document; what the catalogue does not say may be modified. §4.3, §6.2."""
+    alias = f"{AKS}/disableLocalAccounts"
+    told = Alias(alias, modifiable=said, modifiable_in={"2019-01-01": False, "2031-01-01": True})
+    aliases = AliasCatalogue.of([TypeAliases.of(AKS, [told])]).over(AliasCatalogue.packaged())
+    operations = [operation("addOrReplace", alias, True), operation("add", "tags.a", "b")]
+    details = {"roleDefinitionIds": ["x"], "operations": operations}
+    rule = {"if": {"field": "type", "equals": AKS}, "then": {"effect": "modify", "details": details}}
+    effect = EFFECTS["modify"](definition(json.dumps({"policyRule": rule})))
+    assert isinstance(effect, Modify)
+    document = {"id": AKS_ID, "properties": {}, **({"apiVersion": version} if version else {})}
+    on = Cluster(Resource.from_document(document))
+    here = replace(context(on), aliases=aliases)
+
+    assert effect.remedy(on, here).patch == {"tags": {"a": "b"}, **patch}
+    assert effect.fixed_fields(Subject.of(on.resource, here)) == (() if patch else (alias,))

@@ -39,6 +39,18 @@ PROVIDERS: list[Any] = [
                         "defaultPath": "properties.fixed",
                         "defaultMetadata": {"attributes": "None"},
                     },
+                    {
+                        "name": f"{TILLS}/late",
+                        "defaultMetadata": {"attributes": "Modifiable"},
+                        "paths": [
+                            {"path": "properties.late", "apiVersions": ["2019"], "metadata": {"attributes": "None"}},
+                            {
+                                "path": "properties.late",
+                                "apiVersions": ["2024"],
+                                "metadata": {"attributes": "Modifiable"},
+                            },
+                        ],
+                    },
                     {"name": None},
                 ],
             },
@@ -96,6 +108,13 @@ def test_what_may_be_modified_and_what_is_indexed_is_kept(catalogue: AliasCatalo
     assert [catalogue.is_indexed(type) for type in (TILLS, f"{TILLS}/drawers", "A/b")] == [True, False, None]
 
 
+def test_what_may_be_modified_can_differ_between_api_versions(catalogue: AliasCatalogue) -> None:
+    late = catalogue.alias(TILLS, f"{TILLS}/late")
+
+    assert late is not None
+    assert [late.is_modifiable(version) for version in ("2019", "2024", "2031", None)] == [False, True, True, True]
+
+
 def test_the_packaged_table_is_looked_in_afterwards(catalogue: AliasCatalogue) -> None:
     arc = "Microsoft.Kubernetes/connectedClusters"
     own = AliasCatalogue({arc: {f"{arc}/distribution": ("properties", "mine"), f"{arc}/new": ("properties", "new")}})
@@ -116,6 +135,7 @@ def test_the_packaged_table_is_looked_in_afterwards(catalogue: AliasCatalogue) -
         {"kind": "AliasCatalogue"},
         {"kind": "AliasCatalogue", "types": {"A/b": 1}},
         {"kind": "AliasCatalogue", "types": {"A/b": {"aliases": {"A/b/c": 1}}}},
+        {"kind": "AliasCatalogue", "types": {"A/b": {"aliases": {"A/b/c": {"path": "", "modifiableIn": 1}}}}},
     ],
 )
 def test_anything_else_is_refused(content: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from policyengine.language.aliases import AliasCatalogue
+from policyengine.language.alias_file import catalogue_of
 from policyengine.language.checker import RULES, check
 from policyengine.language.library import PolicyLibrary
 from policyengine.language.parser import parse_documents
@@ -43,10 +43,11 @@ def documents(case: Any) -> list[Any]:
 
 def codes(case: Any, *, at: datetime | None = AT) -> set[str]:
     text = "\n---\n".join(json.dumps(document) for document in filled(documents(case)))
-    parsed = parse_documents(f"---\n{text}\n", "case.yaml", AliasCatalogue.packaged())
+    aliases = catalogue_of(case.get("catalogue"))
+    parsed = parse_documents(f"---\n{text}\n", "case.yaml", aliases)
     library, between = PolicyLibrary.build(parsed.documents)
     assert [d.message for d in (*parsed.diagnostics, *between) if d.is_error] == []
-    found = check(library, AliasCatalogue.packaged(), at=at)
+    found = check(library, aliases, at=at)
     assert not any(d.is_error for d in found)
     return {d.code for d in found}
 

@@ -15,6 +15,7 @@ from policyengine.language.aliases import (
 )
 from policyengine.language.documents import PolicyDefinition
 from policyengine.language.lint.base import Finding, constant_of, plain_field, texts_in, texts_of
+from policyengine.language.modifications import APPEND
 from policyengine.language.operators import normalise_location
 from policyengine.language.walk import conditions_in, conditions_of, field_names
 from policyengine.model.diagnostic import did_you_mean
@@ -44,6 +45,17 @@ def unknown_alias(definition: PolicyDefinition, aliases: AliasCatalogue) -> Iter
         if _is_unknown_alias(name, aliases):
             help = did_you_mean(name, aliases.names(aliases.type_of(name) or ""))
             yield Finding(f"`{name}` is not an alias of its resource type", span, help)
+
+
+def not_modifiable(definition: PolicyDefinition, aliases: AliasCatalogue) -> Iterator[Finding]:
+    """An operation on an alias that the catalogue says cannot be modified. Source: policy language §6.2, "field"."""
+    modification = definition.then.modification
+    for operation in modification.operations if modification is not None else ():
+        name = str(operation.field.constant) if operation.field.is_constant and operation.kind != APPEND else ""
+        alias = aliases.alias(aliases.type_of(name) or "", name)
+        if alias is not None and alias.modifiable is False and not any(alias.modifiable_in.values()):
+            help = "the `conflictEffect` decides instead; ask for it with `deny` or `audit`"
+            yield Finding(f"`{name}` cannot be modified", operation.span, help)
 
 
 def unknown_field(definition: PolicyDefinition, _aliases: AliasCatalogue) -> Iterator[Finding]:
