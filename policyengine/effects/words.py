@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from policyengine.evaluation import Trace
@@ -69,13 +70,28 @@ def of_unmet(clause: Trace) -> str:
 
 def of_match(rule: Trace) -> str:
     """What should be different for a rule that holds no longer to hold."""
-    blamed = _blamed(rule, held=True)
-    tiers = ([(leaf, held) for leaf, held in blamed if leaf.label.casefold() not in names] for names in _SELECTING)
-    telling = next(filter(None, tiers), [])
-    telling = list({leaf.label.casefold(): (leaf, held) for leaf, held in reversed(telling)}.values())[::-1]
+    telling = _telling(rule)
     parts = [_toward(leaf, wanted=not held) for leaf, held in telling[:MAX_PARTS]]
     more = f" (and {len(telling) - MAX_PARTS} more)" if len(telling) > MAX_PARTS else ""
     return "; ".join(parts) + more if parts else HOLDS_ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What should be so of one value that is not: ``must`` in words, such as ``must equal "main"``."""
+
+    leaf: Trace
+    must: str
+
+
+def demands_of_unmet(clause: Trace) -> tuple[Demand, ...]:
+    """For every leaf that makes ``clause`` false; of an `anyOf`, any one of them will do."""
+    return tuple(Demand(leaf, _must(leaf, wanted=not held)) for leaf, held in _blamed(clause, held=False))
+
+
+def demands_of_match(rule: Trace) -> tuple[Demand, ...]:
+    """For every leaf that is to blame for a rule that holds; of an `allOf`, any one of them will do."""
+    return tuple(Demand(leaf, _must(leaf, wanted=not held)) for leaf, held in _telling(rule))
 
 
 def noun(type: str) -> str:
@@ -102,6 +118,14 @@ def _blamed(trace: Trace, *, held: bool) -> list[tuple[Trace, bool]]:
     if trace.kind == "not":
         return _blamed(trace.children[0], held=not held)
     return [pair for child in trace.children if child.result is held for pair in _blamed(child, held=held)]
+
+
+def _telling(rule: Trace) -> list[tuple[Trace, bool]]:
+    """The leaves to blame for a rule that holds, one for each field, those that select left out if others remain."""
+    blamed = _blamed(rule, held=True)
+    tiers = ([(leaf, held) for leaf, held in blamed if leaf.label.casefold() not in names] for names in _SELECTING)
+    telling = next(filter(None, tiers), [])
+    return list({leaf.label.casefold(): (leaf, held) for leaf, held in reversed(telling)}.values())[::-1]
 
 
 def _toward(trace: Trace, *, wanted: bool) -> str:
@@ -144,9 +168,18 @@ def _leaf(trace: Trace, *, wanted: bool) -> str:
         return f"{label} is {actual}, wanted {value(not trace.actual)}"
     if positive in _LIMITS and (age := _age(trace, _LIMITS[positive] is should_be)) is not None:
         return age
-    verb = SHOULD[positive][0 if should_be else 1]
-    text = f"{label} {verb} {value(trace.expected)}"
+    text = f"{label} {_must(trace, wanted=wanted)}"
     return text if positive == "equals" and not trace.each else f"{text}, is {actual}"
+
+
+def _must(leaf: Trace, *, wanted: bool) -> str:
+    """Source: policy language §8.4; ``wanted``: the leaf should hold."""
+    operator = leaf.operator or ""
+    positive = NEGATED.get(operator, operator)
+    should_be = wanted is (positive == operator)
+    if positive == "exists":
+        return SHOULD[positive][0 if wanted is _asks_for_presence(leaf.expected) else 1]
+    return f"{SHOULD[positive][0 if should_be else 1]} {value(leaf.expected)}"
 
 
 _LIMITS: Final = {"less": True, "lessOrEquals": True, "greater": False, "greaterOrEquals": False}

@@ -9,6 +9,7 @@ import pytest
 from policyengine.effects import words
 from policyengine.evaluation import Context, Subject, Trace, trace
 from policyengine.language.documents import PolicyDefinition
+from policyengine.language.operators import OPERATORS
 from policyengine.language.syntax import AllOf
 from policyengine.model.resource import Cluster
 
@@ -141,3 +142,86 @@ def test_secrets_are_not_told(look: Callable[..., Trace]) -> None:
     )
 
     assert "hunter" not in words.of_unmet(found)
+
+
+@pytest.mark.parametrize(
+    ("operator", "target", "met_by", "must", "must_not"),
+    [
+        ("equals", '"a"', "a", 'must equal "a"', 'must not equal "a"'),
+        ("notEquals", '"a"', "b", 'must not equal "a"', 'must equal "a"'),
+        ("like", '"a*"', "ab", 'must be like "a*"', 'must not be like "a*"'),
+        ("notLike", '"a*"', "b", 'must not be like "a*"', 'must be like "a*"'),
+        ("match", '"#"', "1", 'must match, with case, "#"', 'must not match, with case, "#"'),
+        ("notMatch", '"#"', "x", 'must not match, with case, "#"', 'must match, with case, "#"'),
+        ("matchInsensitively", '"a#"', "A1", 'must match, without case, "a#"', 'must not match, without case, "a#"'),
+        ("notMatchInsensitively", '"a#"', "x", 'must not match, without case, "a#"', 'must match, without case, "a#"'),
+        ("contains", '"a"', "cab", 'must contain "a"', 'must not contain "a"'),
+        ("notContains", '"a"', "b", 'must not contain "a"', 'must contain "a"'),
+        ("in", '["a", "b"]', "a", 'must be in ["a", "b"]', 'must not be in ["a", "b"]'),
+        ("notIn", '["a", "b"]', "c", 'must not be in ["a", "b"]', 'must be in ["a", "b"]'),
+        ("containsKey", '"a"', {"a": 1}, 'must contain the key "a"', 'must not contain the key "a"'),
+        ("notContainsKey", '"a"', {"b": 1}, 'must not contain the key "a"', 'must contain the key "a"'),
+        ("less", "3", 2, "must be less than 3", "must be at least 3"),
+        ("lessOrEquals", "3", 3, "must be at most 3", "must be greater than 3"),
+        ("greater", "3", 4, "must be greater than 3", "must be at most 3"),
+        ("greaterOrEquals", "3", 3, "must be at least 3", "must be less than 3"),
+        ("exists", "true", "a", "must exist", "must not exist"),
+        ("exists", "false", None, "must not exist", "must exist"),
+    ],
+)
+def test_every_operator_has_its_words_in_both_directions(
+    look: Callable[..., Trace], operator: str, target: str, met_by: object, must: str, must_not: str
+) -> None:
+    """§8.4: the direction is what the resource should be, and `not` inverts it."""
+    condition = f"{{field: properties.x, {operator}: {target}}}"
+    unmet_by = {"exists": "a" if met_by is None else None, "less": 3, "greaterOrEquals": 2, "lessOrEquals": 4}.get(
+        operator, {"notContainsKey": {"a": 1}, "notIn": "a", "greater": 3}.get(operator, _opposite(target, operator))
+    )
+    met, unmet = look(condition, x=met_by), look(condition, x=unmet_by)
+    inverted = look(f"{{not: {condition}}}", x=met_by)
+
+    assert (met.result, unmet.result) == (True, False)
+    assert [demand.must for demand in words.demands_of_match(met)] == [must_not]
+    assert [demand.must for demand in words.demands_of_unmet(unmet)] == [must]
+    assert [demand.must for demand in words.demands_of_unmet(inverted)] == [must_not]
+
+
+def _opposite(target: str, operator: str) -> object:
+    """A text that the operator does not hold for."""
+    return {"notLike": "ab", "notMatch": "1", "notMatchInsensitively": "a1"}.get(
+        operator, target.strip('"') if operator.startswith("not") else "zz"
+    )
+
+
+def test_no_operator_is_without_words() -> None:
+    names = {operator.name for operator in OPERATORS.values()}
+
+    assert names == set(words.SHOULD) | set(words.NEGATED)
+    assert set(words.NEGATED.values()) <= set(words.SHOULD)
+
+
+def test_every_value_to_blame_is_listed(look: Callable[..., Trace]) -> None:
+    found = look(
+        "{allOf: [{field: properties.a, equals: 1}, {anyOf: [{field: properties.b, exists: true}, "
+        "{not: {field: properties.c, in: [x]}}]}, {field: properties.d, exists: true}]}",
+        a=2,
+        c="x",
+        d=4,
+    )
+
+    assert [(d.leaf.label, d.must) for d in words.demands_of_unmet(found)] == [
+        ("a", "must equal 1"),
+        ("b", "must exist"),
+        ("c", 'must not be in ["x"]'),
+    ]
+
+
+def test_a_secret_is_in_no_demand(look: Callable[..., Trace]) -> None:
+    (demand,) = words.demands_of_unmet(
+        look(
+            "{field: properties.configurationProtectedSettings.key, equals: hunter3}",
+            configurationProtectedSettings={"key": "hunter2"},
+        )
+    )
+
+    assert "hunter" not in f"{demand.must} {demand.leaf.actual} {demand.leaf.expected}"
