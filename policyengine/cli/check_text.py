@@ -9,7 +9,7 @@ from rich.text import Text
 
 from policyengine.cli.plan_table import change_text
 from policyengine.cli.tables import Heading, Row, Table
-from policyengine.compliance.admission import Act, Answer
+from policyengine.compliance.admission import Act, Answer, Ruling
 from policyengine.evaluation import mask
 from policyengine.model.values import JSON
 from policyengine.workflows.check import CheckedRequest
@@ -26,13 +26,15 @@ def check_lines(checked: CheckedRequest) -> Iterator[Text | Table]:
         yield Text("No assigned policy has anything to say.")
         return
     yield Text("")
-    rows = [
-        Row([Text(r.policy), Text(r.effect), Text(r.act.value, _ACTS[r.act])], Text(r.words)) for r in admission.rulings
-    ]
+    rows = [Row([Text(r.policy), Text(r.effect), Text(r.act.value, _ACTS[r.act])], _said(r)) for r in admission.rulings]
     yield Table([Heading("policy"), Heading("effect"), Heading("does")], rows, prose="what")
     if checked.changes:
         yield Text("\nThe request would become:")
         yield from (Text("  ") + change_text(change) for change in checked.changes)
+
+
+def _said(ruling: Ruling) -> Text:
+    return Text.assemble(ruling.words, (f" · {ruling.message}", "italic") if ruling.message else "")
 
 
 def check_document(checked: CheckedRequest) -> dict[str, JSON]:
@@ -41,7 +43,8 @@ def check_document(checked: CheckedRequest) -> dict[str, JSON]:
         "id": admission.resource.id.text,
         "answer": admission.answer.value,
         "policies": [
-            {"policy": r.policy, "effect": r.effect, "act": r.act.value, "reason": r.words} for r in admission.rulings
+            {"policy": r.policy, "effect": r.effect, "act": r.act.value, "reason": r.words, "message": r.message}
+            for r in admission.rulings
         ],
         "changes": [{"path": c.path, "old": c.old, "new": c.new} for c in checked.changes],
         "resource": mask(admission.resource.document),

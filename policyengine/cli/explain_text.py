@@ -39,7 +39,7 @@ def explanation_lines(found: ExplainedCluster, *, full: bool) -> Iterator[Text |
         yield Text(f"through {explanation.through}", style="dim")
         if explanation.verdict.reason is not None:
             yield Text(explanation.verdict.reason.message)
-        if explanation.message and explanation.underlying.state is not ComplianceState.COMPLIANT:
+        if explanation.message and _is_said(explanation):
             yield Text(f"message: {explanation.message}", style="italic")
         if explanation.condition is not None:
             yield _condition(explanation.condition)
@@ -50,6 +50,11 @@ def explanation_lines(found: ExplainedCluster, *, full: bool) -> Iterator[Text |
             yield Text(f"reconciled: {explanation.reconciled}" + ("" if agrees else " (not what the policy wants)"))
         if explanation.fix:
             yield Text.assemble(("Fix: ", "bold"), explanation.fix)
+
+
+def _is_said(explanation: Explanation) -> bool:
+    """The author speaks of what is not compliant, or would not be without its exemption."""
+    return explanation.underlying.state is ComplianceState.NON_COMPLIANT
 
 
 def _verdict(explanation: Explanation, found: ExplainedCluster) -> Text:
@@ -157,8 +162,10 @@ def _explanation(explanation: Explanation, found: ExplainedCluster) -> dict[str,
         "since": finding.since.isoformat() if finding else None,
         "reason": reason.message if reason else None,
         "reasonCode": reason.code if reason else None,
+        "message": explanation.message if _is_said(explanation) else None,
         "through": explanation.through,
         "fix": explanation.fix or None,
+        "demands": [{**_trace(demand.leaf), "must": demand.must} for demand in explanation.demands],
         "condition": _trace(explanation.condition) if explanation.condition else None,
         "candidates": [
             {

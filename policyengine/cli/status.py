@@ -11,7 +11,10 @@ from policyengine.cli.context import Output, cli_of
 from policyengine.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from policyengine.cli.output import Result
+    from policyengine.model.values import JSON
     from policyengine.workflows.status import Status
 
 
@@ -89,6 +92,7 @@ def _findings(status: Status) -> Result:
             "state": finding.state.value,
             "since": finding.since.isoformat(),
             "reason": finding.reason.message,
+            "message": status.message_of(finding) or None,
             "id": finding.cluster.text,
         }
         for finding in status.findings
@@ -102,4 +106,12 @@ def _findings(status: Status) -> Result:
     ]
     states = {(n, "state"): state_text(f.state) for n, f in enumerate(status.findings)}
     since = {(n, "since"): Text(f"{f.since:%Y-%m-%d %H:%M}") for n, f in enumerate(status.findings)}
-    return Result(columns, rows, name="cluster", cells={**states, **since})
+    said = {(n, "reason"): _said(row["reason"], row["message"]) for n, row in enumerate(rows)}
+    return Result(columns, rows, name="cluster", cells={**states, **since, **said})
+
+
+def _said(reason: JSON, message: JSON) -> Text:
+    """The reason, and what the policy's author says."""
+    from rich.text import Text
+
+    return Text.assemble(str(reason), (f" · {message}", "italic") if message else "")

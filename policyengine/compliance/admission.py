@@ -53,12 +53,13 @@ _REFUSALS: Final = {"deny": Act.DENIES, "audit": Act.AUDITS}
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """One policy that has something to say, and what."""
+    """One policy that has something to say, and what; ``message`` is what its author says about it."""
 
     policy: str
     effect: str
     act: Act
     words: str
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +151,16 @@ class _Pair:
         try:
             if not evaluate(self.policy.definition.condition, subject):
                 return []
-            return [self.ruling(act, self.policy.message or words.of_match(trace(effect.rule, subject)))]
+            said = self.policy.message_for(changed.name)
+            return [self.ruling(act, words.of_match(trace(effect.rule, subject)), said)]
         except PolicyEngineError as problem:
             return [self.ruling(Act.DENIES, f"it cannot be evaluated: {problem.message}")]
 
     def context(self, resource: Resource) -> Context:
         return context_for(self.policy, Cluster(resource), self.world)
 
-    def ruling(self, act: Act, text: str) -> Ruling:
-        return Ruling(self.policy.key, self.policy.effect_name, act, text)
+    def ruling(self, act: Act, text: str, message: str | None = None) -> Ruling:
+        return Ruling(self.policy.key, self.policy.effect_name, act, text, message)
 
 
 def _change(pairs: Iterable[_Pair], request: Resource) -> tuple[Resource, list[Ruling]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from policyengine.effects.base import BoundEffect
 from policyengine.language.documents import (
@@ -19,6 +20,9 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Resource
 from policyengine.model.scope import ScopeTree, covers_any
 from policyengine.model.values import JSON
+
+CLUSTER_NAME: Final = "{cluster.name}"
+"""The one part of a message that differs from cluster to cluster."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,13 @@ class BoundPolicy:
             "setDefinitionId": (initiative.azure_id or initiative.name) if initiative else "",
             "definitionReferenceId": self.reference_id or "",
         }
+
+    def message_for(self, cluster: str) -> str | None:
+        """The author's message with ``{cluster.name}``, ``{policy}`` and ``{runbook}`` filled in; None without one."""
+        if self.message is None:
+            return None
+        text = self.message.replace("{policy}", self.display_name).replace("{runbook}", self.definition.runbook)
+        return text.replace(CLUSTER_NAME, cluster)
 
     @property
     def message(self) -> str | None:

@@ -26,6 +26,7 @@ from policyengine.errors import PolicyEngineError
 from policyengine.evaluation import MASK, Context, Subject, Trace, trace
 from policyengine.evaluation.masking import names_secret
 from policyengine.language.documents import Exemption
+from policyengine.language.syntax import Logic
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.states import ComplianceState
 from policyengine.model.values import JSON, walk
@@ -39,6 +40,7 @@ class Explanation:
 
     ``condition`` is the trace of the `if`; None when the policy is not evaluated here or the `if` fails with an
     error. ``candidates`` are the related resources, nearest first. ``underlying`` is the verdict without exemptions.
+    ``demands`` say what should be so of each value that makes the cluster, or the nearest resource, non-compliant.
     ``related_type`` is None for effects that look at the cluster alone. ``operations`` says field by field what a
     `modify` would write; empty when that is nothing, or cannot be told.
     """
@@ -50,6 +52,7 @@ class Explanation:
     through: str
     fix: str
     condition: Trace | None = None
+    demands: tuple[words.Demand, ...] = ()
     related_type: str | None = None
     candidates: tuple[Candidate, ...] = ()
     operations: tuple[str, ...] = ()
@@ -97,11 +100,12 @@ def explain(policy: BoundPolicy, cluster: Cluster, world: World, *, rivals: Sequ
         through=through(policy),
         fix=_fix(policy, cluster, context_for(policy, cluster, world), underlying, found, operations),
         condition=condition,
+        demands=_demands(policy, underlying, condition, found),
         related_type=type,
         candidates=found,
         operations=operations,
         exemption=exemption_for(policy, cluster, world),
-        message=_message(policy, cluster),
+        message=policy.message_for(cluster.name),
     )
 
 
@@ -159,6 +163,26 @@ def _look(
         return condition, type, candidates(effect.details, cluster, context)
     except PolicyEngineError:
         return condition, type, ()
+
+
+def _demands(
+    policy: BoundPolicy, verdict: Verdict, condition: Trace | None, found: tuple[Candidate, ...]
+) -> tuple[words.Demand, ...]:
+    if verdict.state is not ComplianceState.NON_COMPLIANT or condition is None or policy.effect is None:
+        return ()
+    if policy.effect.details is None:
+        return words.demands_of_match(_part(condition, policy.definition.rule) or condition)
+    nearest = found[0] if found else None
+    if nearest is None or nearest.is_other or nearest.trace is None:
+        return ()
+    return words.demands_of_unmet(nearest.trace)
+
+
+def _part(trace: Trace, logic: Logic | None) -> Trace | None:
+    """The node of ``trace`` that evaluated ``logic``."""
+    if trace.node is logic:
+        return trace
+    return next(filter(None, (_part(child, logic) for child in trace.children)), None)
 
 
 def _fix(
@@ -235,14 +259,3 @@ def _is_only_reported(candidate: Candidate) -> bool:
 def _is_reported(clause: Trace) -> bool:
     """True for a clause about what the cluster itself reports, which no request can set."""
     return clause.label in _REPORTED or any(_is_reported(child) for child in clause.children)
-
-
-def _message(policy: BoundPolicy, cluster: Cluster) -> str | None:
-    """The author's message with ``{cluster.name}``, ``{policy}`` and ``{runbook}`` filled in."""
-    if policy.message is None:
-        return None
-    values = {"{cluster.name}": cluster.name, "{policy}": policy.display_name, "{runbook}": policy.definition.runbook}
-    text = policy.message
-    for placeholder, value in values.items():
-        text = text.replace(placeholder, value)
-    return text

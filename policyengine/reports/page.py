@@ -63,6 +63,12 @@ class Cause:
         return self.spots[0].finding
 
     @property
+    def message(self) -> str:
+        """What the author says of all of them; empty when it differs."""
+        said = {spot.finding.message for spot in self.spots}
+        return said.pop() if len(said) == 1 else ""
+
+    @property
     def commands(self) -> tuple[str, ...]:
         """The different commands, in order."""
         return tuple(dict.fromkeys(spot.finding.command for spot in self.spots if spot.finding.command))

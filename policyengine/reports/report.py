@@ -134,6 +134,7 @@ class FindingEntry:
     state: ComplianceState
     since: datetime
     reason: str
+    message: str = ""  # what the policy's author says of it
     fix: str = ""  # in words
     command: str = ""  # to run
     next_try: str = ""  # in words; empty when nothing is planned

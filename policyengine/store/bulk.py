@@ -42,14 +42,14 @@ _REMOVE_CLUSTER = _instants("UPDATE cluster SET removed = :at, seq = :seq WHERE 
 _UPSERT_ASSIGNMENT = text(
     """
     INSERT INTO assignment (key, position, digest, assignment, reference_id, definition, initiative, display_name,
-        severity, effect, owner, runbook, retired)
+        severity, effect, owner, runbook, retired, message)
     VALUES (:key, :position, :digest, :assignment, :reference_id, :definition, :initiative, :display_name,
-        :severity, :effect, :owner, :runbook, NULL)
+        :severity, :effect, :owner, :runbook, NULL, :message)
     ON CONFLICT (key) DO UPDATE SET
         position = excluded.position, digest = excluded.digest, assignment = excluded.assignment,
         reference_id = excluded.reference_id, definition = excluded.definition, initiative = excluded.initiative,
         display_name = excluded.display_name, severity = excluded.severity, effect = excluded.effect,
-        owner = excluded.owner, runbook = excluded.runbook, retired = NULL
+        owner = excluded.owner, runbook = excluded.runbook, retired = NULL, message = excluded.message
     """
 )
 _UPSERT_BLOCK = text(

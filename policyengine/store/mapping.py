@@ -152,6 +152,7 @@ def policy_value(row: AssignmentRow) -> PolicyRecord:
         owner=row.owner,
         runbook=row.runbook,
         initiative=row.initiative,
+        message=row.message,
     )
 
 

@@ -20,6 +20,7 @@ class PolicyRecord:
     """One bound policy, as reports need it: an assignment, or one member of its initiative.
 
     ``key`` is the assignment's name, or ``assignment/reference_id``. ``digest`` changes when what is asked changes.
+    ``message`` is what its author says of a cluster that is not compliant, which ``{cluster.name}`` in it stands for.
     """
 
     key: str
@@ -33,6 +34,7 @@ class PolicyRecord:
     owner: str = ""
     runbook: str = ""
     initiative: str | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

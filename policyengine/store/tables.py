@@ -109,6 +109,7 @@ class AssignmentRow(SQLModel, table=True):
     owner: str
     runbook: str
     retired: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    message: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class ReasonRow(SQLModel, table=True):

@@ -149,6 +149,7 @@ class _Desk:
                 state=finding.state,
                 since=finding.since,
                 reason=finding.reason.message,
+                message=(explained.message or "") if open_ and explained is not None else "",
                 fix=explained.fix if explained is not None else "",
                 command=_command(explained) if open_ and explained is not None else "",
                 next_try=parked.get((cluster.id, finding.policy), "") if open_ else "",

@@ -9,7 +9,7 @@ from typing import Final
 
 from policyengine import __version__
 from policyengine.clock import Clock
-from policyengine.compliance.bind import BoundPolicy
+from policyengine.compliance.bound import CLUSTER_NAME, BoundPolicy
 from policyengine.compliance.conflicts import judge_all
 from policyengine.compliance.digest import SEMANTICS_VERSION
 from policyengine.effects.base import World
@@ -172,6 +172,7 @@ def record_of(policy: BoundPolicy) -> PolicyRecord:
         effect=policy.effect_name,
         owner=definition.owner or policy.assignment.owner,
         runbook=definition.runbook,
+        message=policy.message_for(CLUSTER_NAME) or "",
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from policyengine.compliance.bound import CLUSTER_NAME
 from policyengine.errors import UsageError
 from policyengine.model.ids import ResourceId
 from policyengine.model.scope import ScopeTree
@@ -33,6 +35,16 @@ class Status:
     policies: tuple[PolicyLine, ...]
     scopes: tuple[ScopeLine, ...]
     findings: tuple[Finding, ...]
+
+    def message_of(self, finding: Finding) -> str:
+        """What the policy's author says of it; empty where nothing is said, or where it is not non-compliant."""
+        if finding.state is not ComplianceState.NON_COMPLIANT:
+            return ""
+        return self._messages.get(finding.policy, "").replace(CLUSTER_NAME, finding.cluster.name)
+
+    @cached_property
+    def _messages(self) -> Mapping[str, str]:
+        return {line.policy.key: line.policy.message for line in self.policies}
 
 
 def read_status(store: Store, *, states: Sequence[ComplianceState] | None = None) -> Status:

@@ -38,7 +38,10 @@ spec: {{policy: tagged, scope: {SUBSCRIPTION}}}
 apiVersion: policyengine/v1
 kind: Assignment
 metadata: {{name: accounts}}
-spec: {{policy: no-local-accounts, scope: {SUBSCRIPTION}}}
+spec:
+  policy: no-local-accounts
+  scope: {SUBSCRIPTION}
+  nonComplianceMessages: [{{message: "{{cluster.name}} takes Entra accounts only"}}]
 """
 
 Check = Callable[..., Result]
@@ -71,6 +74,7 @@ def test_it_answers_one_when_the_request_would_be_refused(check: Check) -> None:
     assert result.exit_code == 1
     assert result.stdout.startswith("✘ denied")
     assert "accounts" in result.stdout
+    assert "web-1 takes Entra accounts only" in " ".join(result.stdout.split())
 
 
 def test_it_says_when_nobody_minds(check: Check) -> None:

@@ -106,6 +106,28 @@ def test_status_by_cluster_lists_findings_with_their_reasons(place: Place, scann
     assert found["id"].endswith("/connectedClusters/edge-osl-03")
 
 
+def test_status_and_explain_say_the_author_s_message(place: Place, scanned: Ran) -> None:
+    """Policy language §8.4: in addition to the generated reason."""
+    said = "edge-osl-03 does not follow the fleet repository; see "
+    rows = place.run("status", "--by", "cluster", "-o", "json").json()
+    (explained,) = place.run("explain", "edge-osl-03", "-o", "json").json()["policies"]
+
+    assert [row["message"].startswith(said) for row in rows if row["cluster"] == "edge-osl-03"] == [True]
+    assert {row["message"] for row in rows if row["state"] != "NonCompliant"} == {None}
+    assert explained["message"].startswith(said)
+    assert f"message: {said}" in place.run("explain", "edge-osl-03").out
+    assert said.split()[0] in place.run("status", "--by", "cluster").out
+
+
+def test_programs_are_told_what_each_value_must_be(place: Place, scanned: Ran) -> None:
+    (explained,) = place.run("explain", "edge-osl-03", "-o", "json").json()["policies"]
+    (demand,) = explained["demands"]
+
+    assert (demand["label"], demand["must"]) == ("gitRepository.repositoryRef.branch", 'must equal "main"')
+    assert (demand["operator"], demand["actual"], demand["expected"]) == ("equals", "release/1.8", "main")
+    assert demand["place"].rpartition("/")[2].startswith("flux-configuration-git.yaml:")
+
+
 def test_status_by_state(place: Place, scanned: Ran) -> None:
     asked = ("status", "--by", "cluster", "--state", "Exempt")
 

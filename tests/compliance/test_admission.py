@@ -195,3 +195,13 @@ def test_for_a_field_that_cannot_be_modified_the_conflict_effect_decides(
 
     assert (found.answer, [ruling.act for ruling in found.rulings]) == (answer, acts)
     assert all(ruling.words == f"`{alias}` cannot be modified" for ruling in found.rulings)
+
+
+def test_a_denial_says_the_author_s_message_beside_the_reason(admitted: Admit) -> None:
+    """Policy language §8.4."""
+    messages = ", nonComplianceMessages: [{message: 'ask for {cluster.name} at the desk'}]"
+
+    (ruling,) = admitted(deny("a", NO_ENV, messages)).rulings
+
+    assert ruling.words == "tags.env is missing"
+    assert ruling.message == "ask for edge-osl-03 at the desk"

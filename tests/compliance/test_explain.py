@@ -16,6 +16,7 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.resource import ARC, Cluster
 from policyengine.model.states import ComplianceState
 
+IS_ARC = f"{{field: type, equals: {ARC}}}"
 MakeCluster = Callable[..., Cluster]
 MakeWorld = Callable[..., World]
 
@@ -94,6 +95,9 @@ def test_one_wrong_field_is_named_with_its_line(policy: BoundPolicy, cluster: Ma
         'gitRepository.repositoryRef.branch is "release/1.8", wanted "main"'
     )
     assert found.reconciled == "Flux reports Compliant at release/1.8/3f2c9a1"
+    assert [(d.leaf.label, d.must) for d in found.demands] == [
+        ("gitRepository.repositoryRef.branch", 'must equal "main"')
+    ]
 
 
 def test_it_says_how_the_policy_came_here(policy: BoundPolicy, cluster: MakeCluster, world: MakeWorld) -> None:
@@ -278,3 +282,43 @@ def test_what_cannot_be_modified_is_no_fix(
 
     assert found.verdict.state is ComplianceState.NON_COMPLIANT
     assert (found.fix, found.is_mendable) == (f"no request mends it: `{alias}` cannot be modified", False)
+
+
+@pytest.mark.parametrize(
+    ("rule", "demands"),
+    [
+        (
+            f"{{if: {{allOf: [{IS_ARC}, {{field: tags.ring, notIn: [a, b]}}]}}, then: {{effect: deny}}}}",
+            [("tags.ring", 'must be in ["a", "b"]')],
+        ),
+        (f"{{if: {IS_ARC}, then: {{effect: audit}}}}", []),
+        ("{if: {field: tags.ring, exists: true}, then: {effect: audit}}", []),
+    ],
+)
+def test_a_rule_that_matched_demands_its_opposite(
+    assigned: Callable[..., BoundPolicy],
+    cluster: MakeCluster,
+    world: MakeWorld,
+    rule: str,
+    demands: list[tuple[str, str]],
+) -> None:
+    found = explain(assigned(f"policyRule: {rule}"), cluster(), world())
+
+    assert [(d.leaf.label, d.must) for d in found.demands] == demands
+
+
+def test_a_message_for_a_reference_id_beats_the_one_for_all_and_the_author_s(
+    bound: Callable[..., tuple[BoundPolicy, ...]],
+) -> None:
+    """Policy language §8.4."""
+    for_all = '{message: "{policy} wants {cluster.name} otherwise"}'
+    for_one = '{message: "only for {cluster.name}", policyDefinitionReferenceId: CONFIG}'
+    spec = "{initiative: gitops-baseline, "
+
+    def told(*messages: str) -> str | None:
+        given = f"{spec}nonComplianceMessages: [{', '.join(messages)}], "
+        return bound(BASELINE.replace(spec, given))[0].message_for("edge-1")
+
+    assert told() == "edge-1 is off; see docs/flux.md"
+    assert told(for_all) == "flux-cluster-config wants edge-1 otherwise"
+    assert told(for_all, for_one) == "only for edge-1"

@@ -124,6 +124,7 @@ def small_report() -> Report:
             NON_COMPLIANT,
             NOW - timedelta(days=3, hours=12),
             "branch is `release/1.8`, wanted `main`",
+            message="edge-osl-03 left the main branch; see https://runbook.example/branches",
             fix="set gitRepository.repositoryRef.branch to main",
             command="policyengine plan --cluster edge-osl-03",
             owner="ops-edge",

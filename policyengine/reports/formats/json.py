@@ -203,6 +203,7 @@ def _finding(finding: FindingEntry) -> JSON:
         "owner": finding.owner,
         "since": iso(finding.since),
         "reason": finding.reason,
+        "message": finding.message,
         "fix": finding.fix,
         "command": finding.command,
         "nextTry": finding.next_try,

@@ -121,7 +121,7 @@ def _findings(report: Report, limit: int) -> list[str]:
             _code(f.cluster_name),
             _policy(f.policy, names),
             duration(report.generated_at - f.since),
-            _text(f.reason),
+            _text(f"{f.reason} ({f.message})" if f.message else f.reason),
             _code(f.owner) if f.owner else "",
             _code(f.command) if f.command else _text(f.fix),
         )

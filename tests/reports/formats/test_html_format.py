@@ -156,6 +156,17 @@ def test_findings_that_say_the_same_share_a_card(contoso_report: Report) -> None
         assert part.findings == sum(f.policy == part.policy.key for f in contoso_report.findings)
 
 
+def test_messages_stand_once_on_a_card_or_beside_each_cluster(small_report: Report) -> None:
+    finding = small_report.findings[0]
+    for second, times in (("leave it be", 1), ("ask the desk", 1), ("", 1)):
+        other = replace(small_report.findings[2], reason=finding.reason, fix=finding.fix, message=second)
+        both = (replace(finding, message="leave it be"), other)
+        text = "".join(Outline(FORMATS["html"](replace(small_report, findings=both))).text)
+
+        assert text.count("leave it be") == times
+        assert not second or text.count(second) == 1
+
+
 def test_large_fleet_lists_only_clusters_with_findings(small_report: Report) -> None:
     report = large(small_report, ALL_ROWS_UP_TO)
     text = "".join(Outline(FORMATS["html"](report)).text)
@@ -194,7 +205,7 @@ def test_hostile_names_are_only_ever_text(small_report: Report) -> None:
         policies=tuple(spoilt(policy) for policy in small_report.policies),
         clusters=tuple(replace(c, name=HOSTILE, subscription=HOSTILE, owner=HOSTILE) for c in small_report.clusters),
         findings=tuple(
-            replace(f, cluster_name=HOSTILE, reason=HOSTILE, fix=HOSTILE, command=HOSTILE)
+            replace(f, cluster_name=HOSTILE, reason=HOSTILE, message=HOSTILE, fix=HOSTILE, command=HOSTILE)
             for f in small_report.findings
         ),
         changes=tuple(replace(c, cluster_name=HOSTILE, note=HOSTILE) for c in small_report.changes),
