@@ -40,6 +40,7 @@ Catalogue: TypeAlias = AliasCatalogue | Mapping[str, JSON] | Sequence[JSON]
 
 CONTEXT_KEYS: Final = ("resourceGroup", "subscription", "policy", "requestContext")
 
+_NO_POLICY: Final = dict.fromkeys(("assignmentId", "definitionId", "setDefinitionId", "definitionReferenceId"), "")
 _NOWHERE: Final = "00000000-0000-0000-0000-000000000000"
 
 
@@ -121,7 +122,7 @@ def evaluate(
         call.context(root),
         parameters=policy.parameters,
         spellings=policy.spellings,
-        policy={**policy.identity, "assignmentId": "", **_mapping(call.given.get("policy"))},
+        policy={**_NO_POLICY, "definitionId": policy.identity["definitionId"], **_mapping(call.given.get("policy"))},
         cluster=cluster,
         resources=lambda kind, scope: [
             r for r in others if r.type.casefold() == kind.casefold() and scope.contains(r.id)
@@ -147,7 +148,7 @@ def evaluate_expression(
     call = _Call(context or {}, AliasCatalogue.packaged(), _instant(at))
     root = call.placed(resource or {})
     values = {name.casefold(): value for name, value in (parameters or {}).items()}
-    world = replace(call.context(root), parameters=values, policy=_mapping(call.given.get("policy")))
+    world = replace(call.context(root), parameters=values, policy={**_NO_POLICY, **_mapping(call.given.get("policy"))})
     return compile_value(text).evaluate(Subject.of(root, world).expression_context)
 
 

@@ -502,9 +502,7 @@ class TestContext:
         }
         condition = {"value": expression, "equals": expected}
 
-        assert (
-            evaluate_expression(expression, context=context) == expected or expression == "[policy().setDefinitionId]"
-        )
+        assert evaluate_expression(expression, context=context) == expected
         assert holds(condition, SITE, context=context)
 
     def test_an_id_tells_the_places_it_is_in(self) -> None:

@@ -43,7 +43,7 @@ def command(
     cli = cli_of(context)
     started = perf_counter()
     library = cli.settings.policies
-    done = run(run_tests(TestRequest(paths or library, library, select, mutate)))
+    done = run(run_tests(TestRequest(paths or library, library, select, mutate, cli.settings.aliases)))
     if junit is not None:
         _write_junit(junit, done)
     if cli.output is Output.TABLE and cli.query is None:

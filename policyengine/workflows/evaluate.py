@@ -19,7 +19,7 @@ from policyengine.evaluation import Context, Subject, fields
 from policyengine.evaluation.subject import parameter
 from policyengine.expressions.compiled import ExpressionContext, compile_value, is_expression
 from policyengine.expressions.jmespath import compile_jmespath
-from policyengine.language.aliases import AliasCatalogue, FieldKind, classify_field, format_path
+from policyengine.language.aliases import FieldKind, classify_field, format_path
 from policyengine.language.documents import Reference
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.fleet import assemble
@@ -27,6 +27,7 @@ from policyengine.model.resource import Cluster, Resource
 from policyengine.model.scope import ScopeTree
 from policyengine.model.values import JSON, NO_RESULT, UNDEFINED, is_array
 from policyengine.text.reader import read, to_value
+from policyengine.workflows.aliases import load_catalogue
 from policyengine.workflows.connect import open_store
 from policyengine.workflows.files import read_text
 from policyengine.workflows.inventory import one_cluster
@@ -100,7 +101,7 @@ def evaluate_text(settings: Settings, clock: Clock, request: EvalRequest) -> Eva
         parameters=given.values,
         tree=tree,
         at=clock.now(),
-        aliases=AliasCatalogue.packaged(),
+        aliases=load_catalogue(settings.aliases),
         cluster=cluster,
         policy=given.identity,
         spellings=given.spellings,

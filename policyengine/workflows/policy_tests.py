@@ -31,6 +31,7 @@ from policyengine.testing import (
     prepare,
 )
 from policyengine.text.reader import read, read_leniently, to_value
+from policyengine.workflows.aliases import load_catalogue
 from policyengine.workflows.data import SHIPPED, data_root
 from policyengine.workflows.files import read_text
 from policyengine.workflows.load import policy_files
@@ -40,7 +41,9 @@ SAMPLES = "fixtures.yaml"
 
 @dataclass(frozen=True)
 class TestRequest:
-    """``paths`` hold the tests; ``library`` is where policies are looked for besides. ``select`` is what `-k` says."""
+    """``paths`` hold the tests; ``library`` is where policies are looked for besides. ``select`` is what `-k` says,
+    ``catalogue`` a file of aliases that come before the packaged ones.
+    """
 
     __test__ = False  # pytest takes every class called Test… for a test of its own
 
@@ -48,6 +51,7 @@ class TestRequest:
     library: Sequence[str] = ()
     select: str | None = None
     mutate: bool = False
+    catalogue: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def samples() -> FleetFile:
 
 def load_tests(request: TestRequest) -> LoadedTests:
     """Raises PolicyError with everything wrong in tests and policies, UsageError when there is nothing to run."""
-    aliases = AliasCatalogue.packaged()
+    aliases = load_catalogue(request.catalogue)
     known = {cluster.name: cluster.resource.document for cluster in samples().fleet.clusters}
     asked = {file.resolve() for file in policy_files(request.paths)}
     beside = [path for path in request.library if path in SHIPPED or Path(path).exists()]

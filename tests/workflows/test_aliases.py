@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from policyengine.clock import SystemClock
 from policyengine.errors import ConfigError, UsageError
 from policyengine.language.aliases import AliasCatalogue
 from policyengine.workflows.aliases import find_alias, import_catalogue, list_aliases, load_catalogue
+from policyengine.workflows.evaluate import EvalRequest, evaluate_text
 from policyengine.workflows.load import check_files
+from policyengine.workflows.policy_tests import TestRequest, run_tests
 from policyengine.workflows.settings import load_settings
 
 TILLS = "Contoso.Shop/tills"
@@ -94,3 +98,33 @@ def test_aliases_are_found_by_type_part_and_name(project: Path) -> None:
         list(list_aliases(catalogue, "Contoso.Shop/till", None))
     with pytest.raises(UsageError, match="alias"):
         find_alias(catalogue, f"{TILLS}/stie")
+
+
+def test_one_field_is_read_with_it(project: Path) -> None:
+    import_catalogue(project / "providers.json", project / "aliases.json")
+    till = {"id": f"/subscriptions/s/resourceGroups/g/providers/{TILLS}/t", "properties": {"hardware": {"model": "T1"}}}
+    (project / "till.json").write_text(json.dumps(till), encoding="utf-8")
+    settings = load_settings(project=project, environ={})
+
+    found = evaluate_text(settings, SystemClock(), EvalRequest(f"{TILLS}/model", resource=project / "till.json"))
+
+    assert (found.value, found.path) == ("T1", "properties.hardware.model")
+
+
+def test_policy_tests_run_with_it(project: Path) -> None:
+    import_catalogue(project / "providers.json", project / "aliases.json")
+    (project / "rule.yaml").write_text(
+        "name: till\nproperties: {mode: All, policyRule: "
+        f"{{if: {{field: {TILLS}/model, equals: T1}}, then: {{effect: audit}}}}}}\n"
+        "---\napiVersion: policyengine/v1\nkind: PolicyTest\nmetadata: {name: till}\nspec:\n  policy: till\n  cases:\n"
+        f"    - name: c\n      given: {{cluster: {{id: /subscriptions/s/resourceGroups/g/providers/{TILLS}/t, "
+        f"type: {TILLS}, properties: {{hardware: {{model: T1}}}}}}}}\n      expect: {{state: NonCompliant}}\n",
+        encoding="utf-8",
+    )
+    paths = [str(project / "rule.yaml")]
+
+    with_it = asyncio.run(run_tests(TestRequest(paths, catalogue=str(project / "aliases.json"))))
+    without = asyncio.run(run_tests(TestRequest(paths)))
+
+    failed = [[bool(case.mismatches) for file in run.files for case in file.cases] for run in (with_it, without)]
+    assert failed == [[False], [True]]
