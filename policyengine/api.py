@@ -116,7 +116,7 @@ def evaluate(
     call = _Call(context or {}, catalogue_of(catalogue).reading_raw_paths(raw_paths), _instant(at))
     policy = _bound(definition, parameters or {}, call.aliases)
     root = call.placed(resource)
-    others = beside(root, related, definition.then.details)
+    others = beside(root, map(_document, related), definition.then.details)
     cluster = Cluster(root, others=tuple(other for other in others if root.id.contains(other.id)))
     world = replace(
         call.context(root),
@@ -192,6 +192,8 @@ class _Call:
     at: datetime
 
     def __post_init__(self) -> None:
+        if not isinstance(self.given, Mapping):
+            raise UsageError("`context` must be a mapping", help=f"it may hold {', '.join(CONTEXT_KEYS)}")
         for key in self.given:
             if key not in CONTEXT_KEYS:
                 help = did_you_mean(str(key), CONTEXT_KEYS) or f"it may hold {', '.join(CONTEXT_KEYS)}"
@@ -199,8 +201,7 @@ class _Call:
 
     def placed(self, document: Mapping[str, JSON]) -> LooseResource:
         """The document as a resource, standing in the group of the context when it has no id of its own."""
-        if not isinstance(document, Mapping):
-            raise UsageError("a resource must be a mapping", help="give the document as Resource Manager returns it")
+        document = _document(document)
         asked = _member(self.given.get("requestContext"), "apiVersion")
         if isinstance(asked, str) and get_folded(document, "apiVersion") is None:
             document = {**document, "apiVersion": asked}
@@ -216,6 +217,12 @@ class _Call:
         """What expressions can ask for, parameters and policy left out."""
         untold = {"resourceGroup": NO_RESULT, "subscription": NO_RESULT} if resource.written_id is None else {}
         return Context({}, ScopeTree(), self.at, self.aliases, answers={**untold, **self.given})
+
+
+def _document(value: JSON) -> Mapping[str, JSON]:
+    if isinstance(value, Mapping):
+        return value
+    raise UsageError("a resource must be a mapping", help="give the document as Resource Manager returns it")
 
 
 def _mapping(value: JSON) -> Mapping[str, JSON]:

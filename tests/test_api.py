@@ -381,6 +381,21 @@ class TestRelated:
         assert evaluate(policy, resource, related=[{"name": "flux"}]).state is OK
         assert evaluate(policy, resource, related=[{"name": "dapr"}]).state is BAD
 
+    @pytest.mark.parametrize("id", ["/", "", "no id", "/subscriptions/s", 3, None])
+    def test_an_id_that_tells_no_place_is_no_reason_to_fail(self, id: Any) -> None:
+        policy = rule({"field": "name", "exists": True}, "auditIfNotExists", {"type": EXTENSIONS})
+
+        assert evaluate(policy, {"id": id, "type": AKS, "name": "a"}, related=[{"id": id, "type": EXTENSIONS}])
+
+    def test_what_is_no_document_is_wrong_usage(self) -> None:
+        policy = rule(HERE)
+
+        for arguments in ({"related": [3]}, {"context": 3}):
+            with pytest.raises(policyengine.UsageError):
+                evaluate(policy, {"type": AKS}, **arguments)
+        with pytest.raises(policyengine.UsageError):
+            evaluate(policy, [1])  # type: ignore[arg-type]
+
     def test_an_empty_set_never_satisfies(self) -> None:
         negated = {"type": EXTENSIONS, "existenceCondition": {"field": "name", "notEquals": "x"}}
 

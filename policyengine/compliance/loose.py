@@ -22,7 +22,7 @@ def placed(document: Mapping[str, JSON], group: ResourceId) -> LooseResource:
 def _written_id(document: Mapping[str, JSON]) -> ResourceId | None:
     text = get_folded(document, "id")
     try:
-        return ResourceId(text) if isinstance(text, str) else None
+        return ResourceId(text) if isinstance(text, str) and text.strip("/") else None
     except ValueError:
         return None
 
