@@ -187,3 +187,22 @@ def test_the_migrations_are_part_of_the_package() -> None:
 
     assert (folder / "env.py").is_file()
     assert (folder / "script.py.mako").is_file()
+
+
+def test_a_database_of_the_first_schema_keeps_its_policies(empty_url: str) -> None:
+    database = Database(empty_url)
+    with database.write() as session:
+        config = alembic_config()
+        config.attributes["connection"] = session.connection()
+        command.upgrade(config, "0001")
+    database.close()
+    columns = "key, position, digest, assignment, definition, display_name, severity, effect, owner, runbook"
+    execute(
+        empty_url, f"INSERT INTO assignment ({columns}) VALUES ('a', 0, 'd', 'a', 'p', 'P', 'low', 'audit', '', '')"
+    )
+
+    store = Store.open(empty_url)
+    (policy,) = store.policies()
+    store.close()
+
+    assert (policy.key, policy.message) == ("a", "")
