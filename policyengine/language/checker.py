@@ -8,7 +8,7 @@ from typing import Final
 
 from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.library import PolicyLibrary
-from policyengine.language.lint import assignments, conditions, definitions, fields
+from policyengine.language.lint import assignments, conditions, definitions, fields, templates
 from policyengine.language.lint.base import Project, Rule, each_definition
 from policyengine.language.problems import Problems
 from policyengine.model.diagnostic import Diagnostic
@@ -66,6 +66,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "question-mark-wildcard": each_definition(conditions.question_mark_wildcard),
     "several-wildcards": each_definition(conditions.several_wildcards),
     "single-value-list": each_definition(conditions.single_value_list),
+    "template-expression": each_definition(templates.template_expression),
+    "template-function": each_definition(templates.template_function),
     "too-many-conditions": each_definition(definitions.too_many_conditions),
     "too-many-counts": each_definition(definitions.too_many_counts),
     "too-many-parameters": each_definition(definitions.too_many_parameters),

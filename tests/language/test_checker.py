@@ -13,7 +13,7 @@ from policyengine.language.parser import ParsedFile, parse_documents
 EXTENSIONS = "Microsoft.KubernetesConfiguration/extensions"
 HERE = {
     *("bare-literal", "exists-operand", "list-operand", "loose-existence"),
-    *("unclosed-expression", "unknown-alias", "unknown-field"),
+    *("template-expression", "template-function", "unclosed-expression", "unknown-alias", "unknown-field"),
 }
 """The rules looked at closely here; every rule has its cases in tests/conformance/lint.yaml."""
 
@@ -192,3 +192,33 @@ def test_an_operation_on_an_alias_that_does_not_exist_is_said(
     (found,) = warnings(f"{{if: {{field: name, exists: true}}, then: {{effect: modify, details: {details}}}}}")
 
     assert found == ("unknown-alias", f"did you mean `{field}s`?")
+
+
+def deploying(value: str, more: str = "") -> str:
+    template = f"{{resources: [{{type: A.B/c, name: x, apiVersion: '1', kind: \"{value}\"}}]{more}}}"
+    details = f"{{type: {FLUX}, name: x, deployment: {{properties: {{mode: incremental, template: {template}}}}}}}"
+    return f"if: {{field: type, equals: x}}\nthen: {{effect: deployIfNotExists, details: {details}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "codes"),
+    [
+        ("[reference(resourceId('A.B/c', 'y'), '1').z]", []),
+        ("[listKeys('/a/b', '1').key]", []),
+        ("[[field('name')]", []),
+        ("[field('name')]", ["template-expression"]),
+        ("[concta('a')]", ["template-expression"]),
+        ("[managementGroup().name]", ["template-expression"]),
+        ("[environment().name]", ["template-function"]),
+        (
+            "[concat(newGuid(), string(pickZones('A.B', 'c', 'x')), providers('A.B').namespace)]",
+            ["template-function"] * 3,
+        ),
+    ],
+)
+def test_what_a_template_cannot_be_expanded_for_is_reported(warnings: Warnings, value: str, codes: list[str]) -> None:
+    assert [code for code, _ in warnings(deploying(value))] == codes
+
+
+def test_a_template_with_functions_of_its_own_is_not_looked_into(warnings: Warnings) -> None:
+    assert warnings(deploying("[concat(contoso.name())]", ", functions: [{namespace: contoso, members: {}}]")) == []
