@@ -101,10 +101,12 @@ class ArmError(PolicyEngineError):
 class ArmTransportError(ArmError):
     """No answer: refused, reset, timed out, or cut short.
 
-    ``sent`` is false when no connection was made; when true, the request may have been applied.
+    ``sent`` is false when no connection was made; when true, the request may have been applied. ``lasts`` when
+    asking again cannot help: the other side's certificate is not trusted.
     """
 
     sent: bool = True
+    lasts: bool = False
 
 
 class ArmThrottled(ArmError):

@@ -70,6 +70,7 @@ DOORS: dict[str, set[str]] = {
     "httpx": {"policyengine.arm"},
     "httpx_aiohttp": {"policyengine.arm"},
     "aiohttp": {"policyengine.arm"},
+    "azure": {"policyengine.arm.azure_identity"},
     "apscheduler": {"policyengine.scheduler"},
     "yaml": {"policyengine.text"},
     "jmespath": {"policyengine.expressions.jmespath"},

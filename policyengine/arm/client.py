@@ -26,6 +26,7 @@ from policyengine.arm.refusal import closed, operation_failed, refusal
 from policyengine.arm.retry import LONGEST_WAIT_S, GiveUp, Retry, after_silence, decide
 from policyengine.arm.throttle import Throttle, WaitListener
 from policyengine.arm.timer import LoopTimer, Timer
+from policyengine.arm.tokens import claims_in
 from policyengine.errors import ArmRejected, ArmTransportError, ConfigError
 from policyengine.model.values import JSON
 
@@ -187,7 +188,8 @@ class ArmClient:
             if isinstance(outcome, Answer) and outcome.status == 401 and not refused_token:
                 # It may have run out on the way; a credential that renews has another one by now.
                 refused_token = token
-                if await self._credential.token() != token:
+                claims = claims_in(outcome.headers.get("www-authenticate", ""))
+                if await self._credential.renewed(token, claims) != token:
                     continue
             again = self._verdict(request, outcome, attempt)
             if isinstance(again, GiveUp):
@@ -206,7 +208,7 @@ class ArmClient:
     def _verdict(self, request: Request, outcome: Answer | ArmTransportError, attempt: int) -> Retry | GiveUp:
         jitter = self._jitter()
         if isinstance(outcome, ArmTransportError):
-            return after_silence(method=request.method, sent=outcome.sent, attempt=attempt, jitter=jitter)
+            return after_silence(method=request.method, error=outcome, attempt=attempt, jitter=jitter)
         verdict = decide(outcome, method=request.method, attempt=attempt, jitter=jitter)
         if outcome.status == 429:
             # Also after giving up: everybody else's request would be refused as well.

@@ -23,6 +23,8 @@ from policyengine.model.values import JSON, get_folded, is_array, walk
 
 _ACTION: Final = re.compile(r"perform action '(?P<action>[^']+)' over scope '(?P<scope>[^']+)'")
 _QUOTED: Final = re.compile(r"'([^']+)'")
+_DISTRUST: Final = re.compile(r"certificate", re.IGNORECASE)
+_NO_TLS: Final = re.compile(r"\[SSL")  # OpenSSL's own words; aiohttp says `ssl:` about any connection
 _SUBSCRIPTION: Final = re.compile(r"/subscriptions/([^/?]+)", re.IGNORECASE)
 
 
@@ -65,10 +67,24 @@ def silence(
         method=method,
         url=path,
         correlation_id=correlation_id,
-        help=None if sent else f"check that `{endpoint}` is the right endpoint and can be reached from here",
+        help=_help_of_silence(why, endpoint, sent=sent),
     )
     error.sent = sent
+    error.lasts = not sent and _DISTRUST.search(why) is not None
     return error
+
+
+def _help_of_silence(why: str, endpoint: str, *, sent: bool) -> str | None:
+    if sent:
+        return None
+    if _DISTRUST.search(why):
+        return (
+            f"the certificate of `{endpoint}` is not trusted: a proxy may stand in between; "
+            "name the file of its CA in SSL_CERT_FILE"
+        )
+    if _NO_TLS.search(why):
+        return f"`{endpoint}` does not speak TLS as it should: check scheme, port and proxy"
+    return f"check that `{endpoint}` is the right endpoint and can be reached from here"
 
 
 def operation_failed(status: str, cause: Cause, *, path: str) -> OperationFailed:

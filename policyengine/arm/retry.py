@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from policyengine.arm.answer import Answer, retry_after_s
+from policyengine.errors import ArmTransportError
 
 READS: Final = frozenset({"GET", "HEAD"})
 
@@ -74,11 +75,11 @@ def decide(answer: Answer, *, method: str, attempt: int, jitter: float) -> Retry
     return Retry(after, _reason(answer))
 
 
-def after_silence(*, method: str, sent: bool, attempt: int, jitter: float) -> Retry | GiveUp:
-    """Whether to try again when no usable answer came; ``sent`` is false when no connection was made."""
-    if attempt >= _SILENT.attempts or (sent and method not in READS):
+def after_silence(*, method: str, error: ArmTransportError, attempt: int, jitter: float) -> Retry | GiveUp:
+    """Whether to try again when no usable answer came."""
+    if attempt >= _SILENT.attempts or error.lasts or (error.sent and method not in READS):
         return GiveUp()
-    return Retry(_back_off(_SILENT, attempt, jitter), "no answer" if sent else "no connection")
+    return Retry(_back_off(_SILENT, attempt, jitter), "no answer" if error.sent else "no connection")
 
 
 def is_outcome_unknown(status: int | None) -> bool:

@@ -8,21 +8,23 @@ from __future__ import annotations
 import os
 import random
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from policyengine.errors import ArmNotAuthorized, ConfigError
+from policyengine.model.clouds import CLOUDS
 from policyengine.store.store import Store
-from policyengine.workflows.settings import Settings
+from policyengine.workflows.settings import ArmSettings, Settings
 
 if TYPE_CHECKING:
     from policyengine.arm.client import ArmClient
     from policyengine.arm.credentials import Credential
     from policyengine.arm.throttle import Throttle
 
-TOKEN_VARIABLE = "POLICYENGINE_TOKEN"
+_READ: Final = ("POLICYENGINE_TOKEN", "AZURE_", "IDENTITY_", "IMDS_", "MSI_")
+"""How the variables begin from which credentials are made."""
 
 _throttles: dict[tuple[str, float, float], Throttle] = {}
-_one_throttle = Lock()
+_credentials: dict[tuple[ArmSettings, tuple[tuple[str, str], ...]], Credential] = {}
+_one_of_each = Lock()
 
 
 def open_store(settings: Settings) -> Store:
@@ -35,7 +37,7 @@ def arm_client(settings: Settings) -> ArmClient:
     budget = settings.arm.budget
     return ArmClient(
         settings.arm.endpoint,
-        _credential(settings.arm.credential, settings.arm.endpoint),
+        _credential(settings.arm),
         writes_per_second=budget.writes_per_second,
         reads_per_second=budget.reads_per_second,
         jitter=random.random,
@@ -50,28 +52,26 @@ def _throttle(settings: Settings) -> Throttle:
 
     budget = settings.arm.budget
     key = (settings.arm.endpoint.rstrip("/").casefold(), budget.reads_per_second, budget.writes_per_second)
-    with _one_throttle:
+    with _one_of_each:
         if key not in _throttles:
             _throttles[key] = Throttle(LoopTimer(), reads_per_second=key[1], writes_per_second=key[2])
         return _throttles[key]
 
 
-def _credential(kind: str, endpoint: str) -> Credential:
-    from policyengine.arm.credentials import EmulatorCredential, StaticToken
+def _credential(settings: ArmSettings) -> Credential:
+    """One for the process as long as settings and environment stay: what runs side by side signs in once."""
+    from policyengine.arm.choice import Surroundings, choose
 
-    if kind == "emulator":
-        return EmulatorCredential()
-    if kind != "token":
-        raise ConfigError(
-            f"`arm.credential` is `{kind}`, which this release does not know",
-            help=f"use `token` (with a bearer token in {TOKEN_VARIABLE}) or `emulator`",
-        )
-    token = os.environ.get(TOKEN_VARIABLE)
-    if not token:
-        raise ArmNotAuthorized(
-            f"there is no token to sign in with: {TOKEN_VARIABLE} is not set",
-            method="GET",
-            url=endpoint,
-            help=f"for example: export {TOKEN_VARIABLE}=$(az account get-access-token --query accessToken -o tsv)",
-        )
-    return StaticToken(token)
+    cloud = CLOUDS[settings.cloud]
+    host = os.environ.get("AZURE_AUTHORITY_HOST", "")
+    named = host if not host or "://" in host else f"https://{host}"
+    environ = {name: value for name, value in os.environ.items() if name.startswith(_READ)}
+    key = (settings, tuple(sorted(environ.items())))
+    with _one_of_each:
+        if key not in _credentials:
+            around = Surroundings(
+                settings.authority or named or cloud.authority, settings.audience or cloud.audience, environ
+            )
+            _credentials.clear()
+            _credentials[key] = choose(settings.credential, around)
+        return _credentials[key]

@@ -9,11 +9,12 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from policyengine.errors import ConfigError
+from policyengine.model.clouds import CLOUDS, PUBLIC
 from policyengine.model.diagnostic import Diagnostic, did_you_mean, render
 from policyengine.model.values import JSON, canonical_json
 from policyengine.text.reader import MappingNode
@@ -27,6 +28,7 @@ _WORDS: Final = {
     "string_type": "text",
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
     **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    "literal_error": "{expected}",
     "greater_than": "above {gt:g}",
     "greater_than_equal": "{ge} or more",
     "less_than_equal": "{le} or less",
@@ -46,10 +48,22 @@ class Budget(_Section):
 
 
 class ArmSettings(_Section):
-    endpoint: str = "https://management.azure.com"
-    credential: str = "token"
-    """``token`` (a bearer token in POLICYENGINE_TOKEN) or ``emulator`` (any token will do there)."""
+    cloud: Literal["public", "usgovernment", "china"] = PUBLIC
+    endpoint: str = CLOUDS[PUBLIC].endpoint
+    """Resource Manager, or an emulator; by default that of the cloud."""
+    authority: str = ""
+    """Who issues tokens; "" for AZURE_AUTHORITY_HOST, or else the cloud's."""
+    audience: str = ""
+    """Whom tokens are for; "" for the cloud's."""
+    credential: str = "auto"
+    """One of `arm.choice.CREDENTIALS`."""
     budget: Budget = Field(default_factory=lambda: Budget())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _endpoint_of_the_cloud(cls, values: Any) -> Any:
+        cloud = CLOUDS.get(str(values.get("cloud", PUBLIC))) if isinstance(values, Mapping) else None
+        return {"endpoint": cloud.endpoint, **values} if cloud is not None else values
 
 
 class RemediationSettings(_Section):
@@ -169,7 +183,7 @@ def _explain(layer: Layer, problem: Mapping[str, Any]) -> str:
         help = did_you_mean(path[-1], _known_names(path[:-1]))
         diagnostic = Diagnostic("unknown-setting", f"`{name}` is not a setting", _span(layer, path), help)
     else:
-        words = _WORDS.get(problem["type"], "another value").format(**problem.get("ctx", {}))
+        words = _WORDS.get(problem["type"], "another value").format(**problem.get("ctx", {})).replace("'", "`")
         got = "" if isinstance(problem["input"], list | dict) else f", got `{_text(problem['input'])}`"
         diagnostic = Diagnostic("bad-setting", f"`{name}` must be {words}{got}", _span(layer, path))
     text = render(diagnostic)

@@ -6,13 +6,19 @@ import asyncio
 import gzip
 import json
 import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from policyengine.arm.client import ArmClient
 from policyengine.arm.credentials import Credential, StaticToken
@@ -31,6 +37,7 @@ from policyengine.errors import (
 CLUSTER = "/subscriptions/5b0c/resourceGroups/g/providers/Microsoft.Kubernetes/connectedClusters/c"
 FLUX = f"{CLUSTER}/providers/Microsoft.KubernetesConfiguration/extensions/flux"
 VERSION = "2024-11-01"
+HOUR = timedelta(hours=1)
 T = TypeVar("T")
 
 
@@ -370,6 +377,55 @@ def test_a_connection_that_was_never_made_was_not_sent() -> None:
     assert "check that `http://127.0.0.1:9` is the right endpoint" in (error.help or "")
 
 
+def test_a_certificate_nobody_vouches_for_is_told_at_once_and_nothing_is_sent(tmp_path: Path) -> None:
+    async def main() -> tuple[ArmTransportError, list[float]]:
+        timer = ImpatientTimer()
+        server = await asyncio.start_server(Server([answer(200)]).talk, "127.0.0.1", 0, ssl=self_signed(tmp_path))
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server, ArmClient(url, StaticToken("t"), timer=timer, jitter=lambda: 0.5) as arm:
+            with pytest.raises(ArmTransportError, match="certificate verify failed") as distrusted:
+                await arm.send("PUT", FLUX, VERSION, {})
+            return distrusted.value, timer.slept
+
+    error, slept = asyncio.run(main())
+    assert not error.sent
+    assert slept == []
+    assert "SSL_CERT_FILE" in (error.help or "")
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + HOUR)
+    certificate = builder.sign(key, hashes.SHA256())
+    file = folder / "server.pem"
+    form = serialization.PrivateFormat.PKCS8
+    private = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+def test_a_server_that_speaks_no_tls_is_told() -> None:
+    async def main() -> ArmTransportError:
+        async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(answer(400))
+            writer.close()
+
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server, ArmClient(url, StaticToken("t"), timer=ImpatientTimer(), jitter=lambda: 0.5) as arm:
+            with pytest.raises(ArmTransportError) as garbled:
+                await arm.send("PUT", FLUX, VERSION, {})
+            return garbled.value
+
+    error = asyncio.run(main())
+    assert not error.sent
+    assert "does not speak TLS" in (error.help or "")
+
+
 def test_a_proxy_of_this_machine_is_used_and_its_refusal_is_no_sending(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -404,11 +460,28 @@ def test_no_error_shows_the_token_or_the_query() -> None:
 
 def test_a_refused_token_is_renewed_once() -> None:
     class Renewing:
-        count = 0
+        count = 1
+        claims = ""
 
         async def token(self) -> str:
-            self.count += 1
             return f"t{self.count}"
+
+        async def renewed(self, refused: str, claims: str) -> str:
+            self.count += refused == f"t{self.count}"
+            self.claims = claims
+            return await self.token()
+
+    demanding = Renewing()
+    challenge = 'Bearer error="insufficient_claims", claims="eyJhIjoxfQ"'
+    result, run = against(
+        refused(401, "InvalidAuthenticationToken", www_authenticate=challenge),
+        answer(200, {}),
+        act=get,
+        credential=demanding,
+    )
+    assert result == {}
+    assert demanding.claims == '{"a":1}'
+    assert [heard.headers["authorization"] for heard in run.server.heard] == ["Bearer t1", "Bearer t2"]
 
     result, run = against(refused(401, "ExpiredAuthenticationToken"), answer(200, {}), act=get, credential=Renewing())
     assert result == {}

@@ -4,12 +4,19 @@ import pytest
 
 from policyengine.arm.answer import Answer
 from policyengine.arm.retry import LONGEST_WAIT_S, GiveUp, Retry, after_silence, decide, is_outcome_unknown
+from policyengine.errors import ArmTransportError
 
 
 def answer(status: int, code: str = "", message: str = "", **headers: str) -> Answer:
     return Answer(
         status, {n.replace("_", "-"): v for n, v in headers.items()}, {"error": {"code": code, "message": message}}
     )
+
+
+def silence(*, sent: bool, lasts: bool = False) -> ArmTransportError:
+    error = ArmTransportError("no answer", method="GET", url="/")
+    error.sent, error.lasts = sent, lasts
+    return error
 
 
 def waits(answer: Answer, *, method: str = "PUT", attempt: int = 1, jitter: float = 0.5) -> float | None:
@@ -84,7 +91,8 @@ def test_other_answers_stand(status: int) -> None:
 
 
 def test_without_an_answer_only_what_was_not_sent_or_only_reads_is_tried_again() -> None:
-    assert isinstance(after_silence(method="GET", sent=True, attempt=1, jitter=0.5), Retry)
-    assert isinstance(after_silence(method="PUT", sent=False, attempt=1, jitter=0.5), Retry)
-    assert isinstance(after_silence(method="PUT", sent=True, attempt=1, jitter=0.5), GiveUp)
-    assert isinstance(after_silence(method="GET", sent=False, attempt=5, jitter=0.5), GiveUp)
+    assert isinstance(after_silence(method="GET", error=silence(sent=True), attempt=1, jitter=0.5), Retry)
+    assert isinstance(after_silence(method="PUT", error=silence(sent=False), attempt=1, jitter=0.5), Retry)
+    assert isinstance(after_silence(method="PUT", error=silence(sent=True), attempt=1, jitter=0.5), GiveUp)
+    assert isinstance(after_silence(method="GET", error=silence(sent=False), attempt=5, jitter=0.5), GiveUp)
+    assert isinstance(after_silence(method="GET", error=silence(sent=False, lasts=True), attempt=1, jitter=0.5), GiveUp)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.docs.conftest import Page
 
-OUR_HOSTS = re.compile(r"(.+\.)?(azure\.com|microsoft\.com|github\.com|example)|127\.0\.0\.1|localhost")
+OUR_HOSTS = re.compile(
+    r"(.+\.)?((azure|microsoft|microsoftonline|github)\.com|usgovcloudapi\.net|example)|127\.0\.0\.1|localhost"
+)
 OUR_ROOTS = {"subscriptions", "providers", "tenants", "_emulator", "disconnect", "healthz", "readyz", "{id"}
 """How paths of Resource Manager and of our own services begin; any other path from the root is a machine's."""
 

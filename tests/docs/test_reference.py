@@ -14,6 +14,7 @@ import pytest
 import typer
 
 import policyengine
+from policyengine.arm.choice import CREDENTIALS
 from policyengine.cli.context import Output
 from policyengine.cli.exit_codes import ExitCode
 from policyengine.cli.main import app
@@ -35,6 +36,7 @@ from policyengine.language.metadata import METADATA_KEYS, SEVERITIES
 from policyengine.language.operators import OPERATORS
 from policyengine.language.parser import parse_documents
 from policyengine.language.problems import CODES
+from policyengine.model.clouds import CLOUDS
 from policyengine.model.states import ComplianceState
 from policyengine.model.values import UNDEFINED, canonical_json
 from policyengine.remediation.steps import TRANSITIONS, Preflight
@@ -224,6 +226,19 @@ def test_every_setting_has_its_row_with_its_default(page: Read) -> None:
     documented = {row.codes()[0]: row["Default"].strip("`[]") for row in rows}
 
     assert documented == dict(leaves(Settings().model_dump(by_alias=True)))
+
+
+def test_every_credential_has_its_row_in_the_order_of_auto(page: Read) -> None:
+    rows = page("docs/azure.md").section("Signing in").table("`arm.credential`")
+
+    assert [row.codes()[0] for row in rows] == list(CREDENTIALS)
+
+
+def test_every_cloud_has_its_row(page: Read) -> None:
+    rows = page("docs/azure.md").section("Clouds").table("`arm.cloud`")
+    documented = {row.codes()[0]: (row.codes("Resource Manager")[0], row.codes("Tokens from")[0]) for row in rows}
+
+    assert documented == {name: (cloud.endpoint, cloud.authority) for name, cloud in CLOUDS.items()}
 
 
 def leaves(settings: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:

@@ -180,7 +180,7 @@ class TestEnvironments:
     def test_one_is_chosen_by_name(self, write: Write) -> None:
         write("policyengine.yaml", f"{HEAD}inventory: 'arm:'\nenvironments: {{dev: {{arm: {{credential: emulator}}}}}}")
 
-        assert settings().arm.credential == "token"
+        assert settings().arm.credential == "auto"
         assert settings(environment="dev").arm.credential == "emulator"
 
     def test_an_empty_one_changes_nothing(self, write: Write) -> None:
@@ -225,6 +225,7 @@ class TestWrong:
         [
             ("arm: {budget: {writesPerSecond: 0}}", "`arm.budget.writesPerSecond` must be above 0, got `0`"),
             ("arm: {budget: {readsPerSecond: fast}}", "`arm.budget.readsPerSecond` must be a number, got `fast`"),
+            ("arm: {cloud: chin}", "`arm.cloud` must be `public`, `usgovernment` or `china`, got `chin`"),
             ("arm: {endpoint: true}", "`arm.endpoint` must be text, got `true`"),
             ("arm: http://127.0.0.1", "`arm` must be a mapping, got `http://127.0.0.1`"),
             ("arm:", "`arm` must be a mapping, got `null`"),
