@@ -91,7 +91,7 @@ class ArmClient:
 
     async def get(self, path: str, api_version: str, *, on_wait: WaitListener | None = None) -> JSON:
         """The document at ``path``; raises ArmNotFound when there is none."""
-        answer = await self._ask("GET", self._endpoint.url(path, api_version), on_wait=on_wait)
+        answer = await self._ask(Request("GET", self._endpoint.url(path, api_version)), on_wait)
         return answer.body
 
     async def list(
@@ -102,7 +102,7 @@ class ArmClient:
         seen: set[str] = set()
         while url not in seen:
             seen.add(url)
-            page = (await self._ask("GET", url, on_wait=on_wait)).body
+            page = (await self._ask(Request("GET", url), on_wait)).body
             if not isinstance(page, Mapping) or not isinstance(page.get("value"), list):
                 raise _rejected(url, "was answered with something that is no list: it has no `value`")
             for item in page["value"]:
@@ -114,6 +114,17 @@ class ArmClient:
                 return
             url = self._endpoint.own(str(link))
         raise _rejected(url, "leads from page to page without an end")
+
+    async def query(self, path: str, api_version: str, body: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        """The answer to a question asked by POST, which changes nothing; it has a budget of its own.
+
+        Raises ArmRejected for an answer that is no object.
+        """
+        url = self._endpoint.url(path, api_version)
+        answer = await self._ask(Request("POST", url, _encoded(body, "POST", path), is_query=True))
+        if not isinstance(answer.body, Mapping):
+            raise ArmRejected(f"POST {path} was answered with no object", method="POST", url=path)
+        return answer.body
 
     def demand_open(self, method: str, path: str) -> None:
         """Raises ArmThrottled while the service wants no such request for longer than anybody waits."""
@@ -138,7 +149,7 @@ class ArmClient:
         it was not.
         """
         content = None if body is None else _encoded(body, method, path)
-        answer = await self._ask(method, self._endpoint.url(path, api_version), content, on_wait=on_wait)
+        answer = await self._ask(Request(method, self._endpoint.url(path, api_version), content), on_wait)
         # A link elsewhere does not undo the write: without it, the resource itself can be followed.
         link = operation_url(answer)
         own = self._endpoint.resolve(link) if link else None
@@ -165,22 +176,21 @@ class ArmClient:
         operation, pause, status = Operation(url), first_wait_s, "accepted"
         while True:
             await self._pause(f"operation is {status}", pause, on_wait)
-            step = operation.next(await self._ask("GET", operation.url, on_wait=on_wait))
+            step = operation.next(await self._ask(Request("GET", operation.url), on_wait))
             if isinstance(step, Failed):
                 raise operation_failed(step.status, step.cause, path=path_of(url))
             if not isinstance(step, Wait):
                 return step.body
             operation, pause, status = Operation(self._endpoint.own(step.url)), step.after_s, step.status
 
-    async def _ask(
-        self, method: str, url: str, content: bytes | None = None, *, on_wait: WaitListener | None = None
-    ) -> Answer:
+    async def _ask(self, request: Request, on_wait: WaitListener | None = None) -> Answer:
         """The successful answer, however many tries it takes; otherwise the error that stands in the end."""
-        request = Request(method, url, content)
         refused_token = ""
         for attempt in count(1):
             if not await self._throttle.acquire(request.subscription, request.kind, on_wait or self._on_wait):
-                raise closed(method, request.path, self._throttle.closed_for(request.subscription, request.kind))
+                raise closed(
+                    request.method, request.path, self._throttle.closed_for(request.subscription, request.kind)
+                )
             token = await self._credential.token()
             outcome = await self._once(request, token)
             if isinstance(outcome, Answer) and outcome.is_success:
@@ -195,7 +205,7 @@ class ArmClient:
             if isinstance(again, GiveUp):
                 if isinstance(outcome, ArmTransportError):
                     raise outcome
-                raise refusal(outcome, method=method, path=request.path, correlation_id=request.correlation_id)
+                raise refusal(outcome, method=request.method, path=request.path, correlation_id=request.correlation_id)
             await self._pause(again.reason, again.after_s, on_wait)
         raise AssertionError("count() does not end")
 
@@ -208,8 +218,8 @@ class ArmClient:
     def _verdict(self, request: Request, outcome: Answer | ArmTransportError, attempt: int) -> Retry | GiveUp:
         jitter = self._jitter()
         if isinstance(outcome, ArmTransportError):
-            return after_silence(method=request.method, error=outcome, attempt=attempt, jitter=jitter)
-        verdict = decide(outcome, method=request.method, attempt=attempt, jitter=jitter)
+            return after_silence(outcome, is_read=request.is_read, attempt=attempt, jitter=jitter)
+        verdict = decide(outcome, is_read=request.is_read, attempt=attempt, jitter=jitter)
         if outcome.status == 429:
             # Also after giving up: everybody else's request would be refused as well.
             seconds = verdict.after_s if isinstance(verdict, Retry) else retry_after_s(outcome) or 0.0

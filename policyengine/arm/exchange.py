@@ -41,11 +41,15 @@ _BEFORE_SENDING: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One thing to ask, however often it is sent; all tries share the correlation id."""
+    """One thing to ask, however often it is sent; all tries share the correlation id.
+
+    ``is_query``: it asks for something by POST, and changes nothing.
+    """
 
     method: str
     url: str
     content: bytes | None = None
+    is_query: bool = False
     correlation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
@@ -58,8 +62,17 @@ class Request:
         return found[1] if found else None
 
     @property
+    def is_read(self) -> bool:
+        """True when it may be sent again whatever became of it."""
+        return self.is_query or self.method in READS
+
+    @property
     def kind(self) -> Kind:
-        return Kind.READS if self.method in READS else Kind.WRITES
+        if self.is_query:
+            return Kind.QUERIES
+        if self.method == "DELETE":
+            return Kind.DELETES
+        return Kind.READS if self.is_read else Kind.WRITES
 
 
 class Exchange:

@@ -59,13 +59,13 @@ _UNAVAILABLE: Final = _Patience(attempts=6, first_s=1, longest_s=30)
 _SILENT: Final = _Patience(attempts=5, first_s=1, longest_s=15)
 
 
-def decide(answer: Answer, *, method: str, attempt: int, jitter: float) -> Retry | GiveUp:
+def decide(answer: Answer, *, is_read: bool, attempt: int, jitter: float) -> Retry | GiveUp:
     """Whether to send the same request again after ``answer``.
 
-    ``attempt`` counts from 1. ``jitter`` lies in [0, 1) and is drawn by the caller. A wait that the
-    service names wins over our back-off.
+    A read changes nothing, so it may be sent again whatever became of it. ``attempt`` counts from 1. ``jitter``
+    lies in [0, 1) and is drawn by the caller. A wait that the service names wins over our back-off.
     """
-    patience = _patience(answer, method)
+    patience = _patience(answer, is_read=is_read)
     if patience is None or attempt >= patience.attempts:
         return GiveUp()
     asked = retry_after_s(answer)
@@ -75,9 +75,9 @@ def decide(answer: Answer, *, method: str, attempt: int, jitter: float) -> Retry
     return Retry(after, _reason(answer))
 
 
-def after_silence(*, method: str, error: ArmTransportError, attempt: int, jitter: float) -> Retry | GiveUp:
+def after_silence(error: ArmTransportError, *, is_read: bool, attempt: int, jitter: float) -> Retry | GiveUp:
     """Whether to try again when no usable answer came."""
-    if attempt >= _SILENT.attempts or error.lasts or (error.sent and method not in READS):
+    if attempt >= _SILENT.attempts or error.lasts or (error.sent and not is_read):
         return GiveUp()
     return Retry(_back_off(_SILENT, attempt, jitter), "no answer" if error.sent else "no connection")
 
@@ -96,12 +96,12 @@ def is_busy(answer: Answer) -> bool:
     return answer.code.casefold() != "operationnotallowed" or _UNDER_WAY.search(answer.message) is not None
 
 
-def _patience(answer: Answer, method: str) -> _Patience | None:
+def _patience(answer: Answer, *, is_read: bool) -> _Patience | None:
     if answer.status == 429:
         return _THROTTLED
     if is_busy(answer):
         return _BUSY
-    if answer.status == 503 or (is_outcome_unknown(answer.status) and method in READS):
+    if answer.status == 503 or (is_outcome_unknown(answer.status) and is_read):
         return _UNAVAILABLE
     return None
 

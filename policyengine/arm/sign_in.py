@@ -80,9 +80,9 @@ async def answer_to(ask: Ask, http: httpx.AsyncClient, machine: Machine, *, sile
         outcome = await _once(ask, http)
         jitter = machine.jitter()
         if isinstance(outcome, ArmTransportError):
-            again = after_silence(method="GET", error=outcome, attempt=attempt, jitter=jitter)
+            again = after_silence(outcome, is_read=True, attempt=attempt, jitter=jitter)
         else:
-            again = decide(outcome, method="GET", attempt=attempt, jitter=jitter)
+            again = decide(outcome, is_read=True, attempt=attempt, jitter=jitter)
         if isinstance(outcome, ArmTransportError):
             if isinstance(again, GiveUp) or attempt >= silences:
                 raise outcome

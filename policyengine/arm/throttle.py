@@ -25,17 +25,25 @@ LOW: Final = 20
 READ_BURST_S: Final = 4.0
 """How many seconds' worth of reads may go at once: a fraction of the service's bucket of 250, whose rest it tells."""
 
+QUERIES_PER_SECOND: Final = 2.5
+"""Resource Graph takes about 15 queries in 5 seconds from one user, who may have other programs running."""
+
+_QUERY_BURST: Final = 5.0
 _SLOWEST: Final = 0.1
 _INSTANT_S: Final = 1e-6
 _WORTH_TELLING_S: Final = 0.5
 _REMAINING: Final = "x-ms-ratelimit-remaining-"
+_QUOTA: Final = "x-ms-user-quota-remaining"
+_QUOTA_BACK: Final = "x-ms-user-quota-resets-after"
 
 
 class Kind(Enum):
-    """Resource Manager counts reads and writes apart."""
+    """What the service counts apart. Queries are Resource Graph's, which has a quota for each user."""
 
     READS = "read"
     WRITES = "write"
+    DELETES = "delete"
+    QUERIES = "query"
 
 
 @dataclass(slots=True)
@@ -79,7 +87,12 @@ class Throttle:
 
     def __init__(self, timer: Timer, *, reads_per_second: float, writes_per_second: float) -> None:
         self._timer = timer
-        self._rates = {Kind.READS: reads_per_second, Kind.WRITES: writes_per_second}
+        self._rates = {
+            Kind.READS: reads_per_second,
+            Kind.WRITES: writes_per_second,
+            Kind.DELETES: writes_per_second,
+            Kind.QUERIES: QUERIES_PER_SECOND,
+        }
         self._buckets: dict[tuple[str, Kind], Bucket] = {}
         self._lock = Lock()
 
@@ -109,7 +122,12 @@ class Throttle:
         self._bucket(subscription, kind).pause(self._timer.monotonic(), seconds)
 
     def observe(self, subscription: str | None, kind: Kind, headers: Mapping[str, str]) -> None:
-        """Take note of what the service says is left; the smallest number counts."""
+        """Take note of what the service says is left; the smallest number counts.
+
+        When nothing is left of a user's quota, nobody goes until it is back.
+        """
+        if headers.get(_QUOTA, "").strip() == "0":
+            self.pause(subscription, kind, seconds_of(headers.get(_QUOTA_BACK, "")))
         left = [int(v) for name, v in headers.items() if name.startswith(_REMAINING) and v.strip().isdecimal()]
         if left:
             self._bucket(subscription, kind).observe(min(left))
@@ -119,10 +137,22 @@ class Throttle:
         with self._lock:
             if key not in self._buckets:
                 rate = self._rates[kind]
-                # Writes hardly burst: the budget is a promise per second, and the service's refill is just above it.
-                burst = rate * READ_BURST_S if kind is Kind.READS else 2.0
-                self._buckets[key] = Bucket(rate, max(1.0, burst))
+                self._buckets[key] = Bucket(rate, max(1.0, _burst(kind, rate)))
             return self._buckets[key]
+
+
+def seconds_of(clock: str) -> float:
+    """``hh:mm:ss`` in seconds; 0 for anything else."""
+    parts = clock.strip().split(":")
+    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+        return 0.0
+    hours, minutes, seconds = map(int, parts)
+    return hours * 3600.0 + minutes * 60.0 + seconds
+
+
+def _burst(kind: Kind, rate: float) -> float:
+    """Writes hardly burst: the budget is a promise per second, and the service's refill is just above it."""
+    return {Kind.READS: rate * READ_BURST_S, Kind.QUERIES: _QUERY_BURST}.get(kind, 2.0)
 
 
 def _named(subscription: str | None) -> str:

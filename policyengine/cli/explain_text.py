@@ -148,6 +148,7 @@ def explanation_document(found: ExplainedCluster) -> dict[str, JSON]:
         "kind": found.cluster.kind,
         "reachable": found.cluster.unreachable_reason is None,
         "unreachableReason": found.cluster.unreachable_reason,
+        "observedAt": found.observed_at.isoformat() if found.observed_at else None,
         "policies": [_explanation(explanation, found) for explanation in found.explanations],
         "notApplicable": dict(found.not_applicable),
     }

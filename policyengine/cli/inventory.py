@@ -45,6 +45,8 @@ def list_command(
     where: Annotated[str | None, typer.Option(help="JMESPath over the cluster's ARM document.")] = None,
 ) -> None:
     """List the clusters."""
+    from rich.text import Text
+
     from policyengine.cli.output import Column, Result, emit
     from policyengine.workflows.connect import open_store
     from policyengine.workflows.inventory import list_clusters
@@ -53,6 +55,7 @@ def list_command(
     with open_store(cli.settings) as store:
         tree = store.tree()
         clusters = list_clusters(store, where)
+        observed = store.observed()
     rows = []
     for cluster in clusters:
         subscription = tree.subscription(cluster.id.subscription)
@@ -67,6 +70,7 @@ def list_command(
                 "fluxConfigurations": len(cluster.flux_configurations),
                 "reachable": cluster.unreachable_reason is None,
                 "unreachableReason": cluster.unreachable_reason,
+                "observedAt": at.isoformat() if (at := observed.get(cluster.id)) else None,
                 "id": cluster.id.text,
             }
         )
@@ -79,8 +83,14 @@ def list_command(
         Column("extensions", "ext", align="right"),
         Column("fluxConfigurations", "flux", align="right"),
         Column("unreachableReason", "cannot be reached", wide=True),
+        Column("observedAt", "read (UTC)", wide=True),
     ]
-    emit(cli, Result(columns, rows))
+    cells = {
+        (n, "observedAt"): Text(f"{at:%Y-%m-%d %H:%M}")
+        for n, cluster in enumerate(clusters)
+        if (at := observed.get(cluster.id))
+    }
+    emit(cli, Result(columns, rows, cells=cells))
 
 
 @app.command("show")
@@ -125,10 +135,13 @@ def _finish(cli: Cli, result: SyncResult) -> None:
         "removed": result.removed,
         "complete": result.complete,
         "failures": [{"scope": f.scope.text, "reason": f.reason} for f in result.failures],
+        "notes": list(result.notes),
     }
     keys = ("source", "clusters", "added", "changed", "unchanged", "removed", "complete")
     cells = {(0, "complete"): Text("yes" if result.complete else "no")}
     emit(cli, Result([Column(key, key) for key in keys], [row], name="source", cells=cells, document=row))
+    for note in result.notes:
+        notes(cli).print(note)
     for failure in result.failures:
         notes(cli).print(f"not read: {failure.scope}: {failure.reason}")
     if not result.complete:

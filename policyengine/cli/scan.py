@@ -59,6 +59,8 @@ def show(cli: Cli, result: ScanResult) -> None:
 
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(result.clusters.items()))
     notes(cli).print(f"{sum(result.clusters.values())} clusters ({kinds}), {len(result.lines)} policies\n")
+    for note in result.sync.notes if result.sync is not None else ():
+        notes(cli).print(note)
     for failure in result.failures:
         notes(cli).print(f"not read: {failure.scope}: {failure.reason}")
     for name in result.idle:

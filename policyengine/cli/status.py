@@ -93,6 +93,7 @@ def _findings(status: Status) -> Result:
             "since": finding.since.isoformat(),
             "reason": finding.reason.message,
             "message": status.message_of(finding) or None,
+            "observedAt": observed.isoformat() if (observed := status.observed.get(finding.cluster)) else None,
             "id": finding.cluster.text,
         }
         for finding in status.findings

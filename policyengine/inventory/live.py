@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from policyengine.arm.client import ArmClient
-from policyengine.errors import ArmNotFound, PolicyEngineError
-from policyengine.inventory.resource_manager import API_VERSIONS
-from policyengine.model.fleet import ScopeFailure, assemble
+from policyengine.errors import ArmNotFound, InventoryError, PolicyEngineError
+from policyengine.inventory.resource_manager import API_VERSIONS, list_documents
+from policyengine.model.fleet import Fleet, ScopeFailure, assemble
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import EXTENSIONS, FLUX_CONFIGURATIONS, Cluster
 
@@ -33,6 +33,34 @@ async def read_clusters(
 
     Raises ArmError or InventoryError when none could be read.
     """
+    found = await _each(arm, ids, on_progress)
+    live = _sorted_out(ids, found)
+    if live.failures and not live.clusters:
+        raise next(item for item in found if isinstance(item, PolicyEngineError))
+    return live
+
+
+async def look_again(arm: ArmClient, fleet: Fleet, ids: Sequence[ResourceId]) -> Fleet:
+    """``fleet`` with these clusters as they are this moment: without those that are gone, and with a failure for each
+    that could not be read.
+    """
+    if not ids:
+        return fleet
+    live = _sorted_out(ids, await _each(arm, ids, _unwatched))
+    asked = set(ids)
+    others = (cluster for cluster in fleet.clusters if cluster.id not in asked)
+    clusters = sorted((*others, *live.clusters), key=lambda cluster: cluster.id)
+    return replace(fleet, clusters=tuple(clusters), failures=(*fleet.failures, *live.failures))
+
+
+def _unwatched(done: int, total: int | None) -> None:
+    """Nobody watches."""
+
+
+async def _each(
+    arm: ArmClient, ids: Sequence[ResourceId], on_progress: Callable[[int, int | None], None]
+) -> list[Cluster | PolicyEngineError | None]:
+    """What became of reading each; None for one that is gone."""
     at_once = asyncio.Semaphore(_AT_ONCE)
     done = 0
 
@@ -51,20 +79,26 @@ async def read_clusters(
 
     async with asyncio.TaskGroup() as tasks:
         reading = [tasks.create_task(one(id)) for id in ids]
-    found = [task.result() for task in reading]
+    return [task.result() for task in reading]
+
+
+def _sorted_out(ids: Sequence[ResourceId], found: Sequence[Cluster | PolicyEngineError | None]) -> LiveClusters:
     clusters = tuple(item for item in found if isinstance(item, Cluster))
     errors = [(id, item) for id, item in zip(ids, found, strict=True) if isinstance(item, PolicyEngineError)]
-    if errors and not clusters:
-        raise errors[0][1]
     return LiveClusters(clusters, tuple(ScopeFailure(id, error.message) for id, error in errors))
 
 
 async def read_cluster(arm: ArmClient, id: ResourceId) -> Cluster:
-    """Raises ArmNotFound when it is gone, ArmError when it cannot be read whole."""
-    head = await arm.get(id.text, _VERSIONS[id.type.casefold()])
-    children = [
-        child
-        for type in (EXTENSIONS, FLUX_CONFIGURATIONS)
-        async for child in arm.list(f"{id}/providers/{type}", API_VERSIONS[type])
-    ]
+    """Raises ArmNotFound when it is gone, ArmError or InventoryError when it cannot be read whole."""
+    version = _VERSIONS[id.type.casefold()]
+    head = await arm.get(id.text, version)
+    try:
+        children = [
+            child
+            for type in (EXTENSIONS, FLUX_CONFIGURATIONS)
+            for child in await list_documents(arm, f"{id}/providers/{type}", API_VERSIONS[type])
+        ]
+    except ArmNotFound as error:
+        await arm.get(id.text, version)  # a 404 below it alone does not say that the cluster is gone
+        raise InventoryError(error.message, help=error.help) from error
     return assemble([head, *children])[0][0]

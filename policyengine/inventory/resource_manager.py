@@ -8,8 +8,8 @@ Source: configuration API §1, §8 and §10.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from policyengine.arm.client import ArmClient
@@ -23,10 +23,13 @@ from policyengine.inventory.containers import (
 from policyengine.model.fleet import Fleet, ScopeFailure, assemble
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, Cluster, Resource
-from policyengine.model.scope import ManagementGroup, ResourceGroup, ScopeTree, Subscription
+from policyengine.model.scope import ManagementGroup, ResourceGroup, ScopeTree
 from policyengine.model.values import JSON, get_folded
 
 Document = Mapping[str, JSON]
+ToldGroups = tuple[list[ManagementGroup], Mapping[str, str]]
+"""Management groups in id order, and for each subscription or group (folded) the group right above it."""
+
 ProgressListener = Callable[[int, int], None]
 """Told how many clusters have been read, of how many found so far."""
 
@@ -54,7 +57,9 @@ _NO_PROVIDER: Final = frozenset(
 
 
 @dataclass(slots=True)
-class _Progress:
+class Progress:
+    """Counts clusters for somebody who watches."""
+
     listener: ProgressListener | None
     done: int = 0
     total: int = 0
@@ -63,8 +68,8 @@ class _Progress:
         self.total += count
         self._tell()
 
-    def read(self) -> None:
-        self.done += 1
+    def read(self, count: int = 1) -> None:
+        self.done += count
         self._tell()
 
     def _tell(self) -> None:
@@ -73,7 +78,7 @@ class _Progress:
 
 
 @dataclass(slots=True)
-class _Found:
+class Found:
     """What one subscription holds."""
 
     groups: list[ResourceGroup] = field(default_factory=list)
@@ -89,40 +94,52 @@ async def read_resource_manager(arm: ArmClient, *, on_progress: ProgressListener
 
     Raises ArmError when not even the subscriptions can be listed, InventoryError for answers that make no sense.
     """
-    documents = await _list(arm, "/subscriptions", API_VERSIONS["subscriptions"])
+    visible = await visible_subscriptions(arm)
+    told = await management_groups(arm)
+    found = await list_subscriptions(arm, visible.live, Progress(on_progress))
+    return fleet_of(told, visible, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """The subscriptions an identity is shown, as documents in id order; ``live`` are those that still exist."""
+
+    documents: tuple[Document, ...]
+    live: tuple[ResourceId, ...]
+
+
+async def visible_subscriptions(arm: ArmClient) -> Visible:
+    listed = await list_documents(arm, "/subscriptions", API_VERSIONS["subscriptions"])
+    documents = sorted(listed, key=lambda d: read_subscription(d, None).id)
     # A deleted subscription stays listed for a while: that is how its clusters are known to be gone.
-    gone = {get_folded(d, "subscriptionId") for d in documents if _state(d) in _GONE}
-    told = await _management_groups(arm)
-    groups, above = told if told is not None else ([], {})
-    subscriptions = sorted((_subscription(document, above) for document in documents), key=lambda s: s.id)
-    live = [s for s in subscriptions if s.subscription_id not in gone]
-    progress = _Progress(on_progress)
+    live = [d for d in documents if str(get_folded(d, "state") or "").casefold() not in _GONE]
+    return Visible(tuple(documents), tuple(read_subscription(d, None).id for d in live))
+
+
+async def list_subscriptions(arm: ArmClient, ids: Iterable[ResourceId], progress: Progress) -> list[Found]:
+    """What each holds, side by side: every subscription has a budget of its own."""
     async with asyncio.TaskGroup() as tasks:
-        reading = [tasks.create_task(_read_subscription(arm, s.id, progress)) for s in live]
-    fleet = _fleet(groups, subscriptions, [task.result() for task in reading])
-    return replace(fleet, groups_known=told is not None)
+        reading = [tasks.create_task(list_subscription(arm, id, progress)) for id in ids]
+    return [task.result() for task in reading]
 
 
-def _state(document: Document) -> str:
-    return str(get_folded(document, "state") or "").casefold()
-
-
-def _fleet(groups: Iterable[ManagementGroup], subscriptions: Iterable[Subscription], found: list[_Found]) -> Fleet:
+def fleet_of(told: ToldGroups | None, visible: Visible, found: Sequence[Found]) -> Fleet:
+    """``told`` are the management groups, None when they are not known."""
+    groups, above = told if told is not None else ([], {})
+    subscriptions = [
+        read_subscription(document, above.get(read_subscription(document, None).subscription_id.casefold()))
+        for document in visible.documents
+    ]
     resource_groups = sorted((group for part in found for group in part.groups), key=lambda group: group.id)
     clusters = sorted((cluster for part in found for cluster in part.clusters), key=lambda cluster: cluster.id)
     failures = sorted((f for part in found for f in part.failures), key=lambda failure: failure.scope)
-    if not found:
+    if not visible.live:
         failures.append(ScopeFailure(ResourceId("/"), "no subscription is visible to this identity"))
     tree = ScopeTree(tuple(groups), tuple(subscriptions), tuple(resource_groups))
-    return Fleet(tree, tuple(clusters), tuple(failures))
+    return Fleet(tree, tuple(clusters), tuple(failures), groups_known=told is not None)
 
 
-def _subscription(document: Document, above: Mapping[str, str]) -> Subscription:
-    read = read_subscription(document, None)
-    return read_subscription(document, above.get(read.subscription_id.casefold()))
-
-
-async def _management_groups(arm: ArmClient) -> tuple[list[ManagementGroup], dict[str, str]] | None:
+async def management_groups(arm: ArmClient) -> ToldGroups | None:
     """The groups in id order, and for each subscription (folded) the group right above it.
 
     None when they may not be read: the tree above subscriptions is a privilege of its own, and what is not told
@@ -130,16 +147,14 @@ async def _management_groups(arm: ArmClient) -> tuple[list[ManagementGroup], dic
     """
     version = API_VERSIONS["managementGroups"]
     try:
-        groups = [read_management_group(d) for d in await _list(arm, _GROUPS, version)]
-        below = [await _list(arm, f"{_GROUPS}/{g.name}/descendants", version) for g in groups]
+        groups = [read_management_group(d) for d in await list_documents(arm, _GROUPS, version)]
+        below = [await list_documents(arm, f"{_GROUPS}/{g.name}/descendants", version) for g in groups]
     except (ArmNotAuthorized, ArmNotFound):
         return None
     return _tree_of_groups({group.name: documents for group, documents in zip(groups, below, strict=True)}, groups)
 
 
-def _tree_of_groups(
-    below: Mapping[str, list[Document]], groups: list[ManagementGroup]
-) -> tuple[list[ManagementGroup], dict[str, str]]:
+def _tree_of_groups(below: Mapping[str, list[Document]], groups: list[ManagementGroup]) -> ToldGroups:
     """From what is anywhere below each group to who stands right above whom.
 
     A descendant names its parent; where it does not, the lowest group that lists it is the nearest.
@@ -155,18 +170,18 @@ def _tree_of_groups(
     return sorted(nested, key=lambda group: group.id), above
 
 
-async def _read_subscription(arm: ArmClient, subscription: ResourceId, progress: _Progress) -> _Found:
+async def list_subscription(arm: ArmClient, subscription: ResourceId, progress: Progress) -> Found:
     """Everything of one subscription; what cannot be read becomes a failure of it."""
-    found = _Found()
+    found = Found()
     try:
-        groups = await _list(arm, f"{subscription}/resourcegroups", API_VERSIONS["resourceGroups"])
+        groups = await list_documents(arm, f"{subscription}/resourcegroups", API_VERSIONS["resourceGroups"])
         found.groups = [read_resource_group(group) for group in groups]
     except PolicyEngineError as error:
         found.fail(subscription, error)
     heads: list[Document] = []
     for type in (AKS, ARC):
         try:
-            heads += await _list(arm, f"{subscription}/providers/{type}", API_VERSIONS[type])
+            heads += await list_documents(arm, f"{subscription}/providers/{type}", API_VERSIONS[type])
         except PolicyEngineError as error:
             found.fail(subscription, error)
     progress.found(len(heads))
@@ -178,7 +193,7 @@ async def _read_subscription(arm: ArmClient, subscription: ResourceId, progress:
 
 
 async def _read_cluster(
-    arm: ArmClient, head: Document, found: _Found, at_once: asyncio.Semaphore, progress: _Progress
+    arm: ArmClient, head: Document, found: Found, at_once: asyncio.Semaphore, progress: Progress
 ) -> None:
     id = ResourceId(str(get_folded(head, "id")))
     async with at_once:
@@ -186,7 +201,7 @@ async def _read_cluster(
             children = [
                 child
                 for type in (EXTENSIONS, FLUX_CONFIGURATIONS)
-                for child in await _list(arm, f"{id}/providers/{type}", API_VERSIONS[type])
+                for child in await list_documents(arm, f"{id}/providers/{type}", API_VERSIONS[type])
             ]
             found.clusters += assemble([head, *children])[0]
         except ArmNotFound as error:
@@ -209,7 +224,7 @@ async def _is_gone(arm: ArmClient, id: ResourceId) -> bool:
     return False
 
 
-async def _list(arm: ArmClient, path: str, api_version: str) -> list[Document]:
+async def list_documents(arm: ArmClient, path: str, api_version: str) -> list[Document]:
     try:
         documents = [document async for document in arm.list(path, api_version)]
     except ArmError as error:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from policyengine.arm.client import ArmClient
 from policyengine.errors import ConfigError, InventoryError
 from policyengine.inventory.files import read_file
+from policyengine.inventory.resource_graph import read_resource_graph
 from policyengine.inventory.resource_manager import ProgressListener, read_resource_manager
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.fleet import Fleet
@@ -22,10 +24,24 @@ class Request:
     on_progress: ProgressListener | None
 
 
+class _Way(Protocol):
+    async def __call__(self, arm: ArmClient, *, on_progress: ProgressListener | None = None) -> Fleet: ...
+
+
+WAYS: Mapping[str, _Way] = {"": read_resource_graph, "list": read_resource_manager}
+"""What may follow `arm:`."""
+
+
 async def _arm(request: Request) -> Fleet:
     if request.arm is None:
         raise ConfigError("inventory `arm:` needs an endpoint", help="set `arm.endpoint`")
-    return await read_resource_manager(request.arm, on_progress=request.on_progress)
+    way = WAYS.get(request.rest)
+    if way is None:
+        raise ConfigError(
+            f"`arm:{request.rest}` is no inventory source",
+            help="write `arm:`, or `arm:list` to go without Resource Graph",
+        )
+    return await way(request.arm, on_progress=request.on_progress)
 
 
 async def _file(request: Request) -> Fleet:

@@ -53,12 +53,16 @@ class Fleet:
     """What a source knows: clusters in id order, the tree above them, and where it could not look.
 
     ``groups_known`` is False when it was not told of management groups, which is not the same as having none.
+    ``lags``: it was read from a copy that follows the clusters by seconds or minutes. ``notes`` say how it was read,
+    where that is not as usual.
     """
 
     tree: ScopeTree
     clusters: tuple[Cluster, ...]
     failures: tuple[ScopeFailure, ...] = ()
     groups_known: bool = True
+    lags: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:

@@ -138,6 +138,29 @@ def find(session: Session, name_or_id: str) -> list[Cluster]:
     return [mapping.cluster_value(id, document, children) for id, document, children in rows]
 
 
+def observed(session: Session, cluster: ResourceId | None) -> dict[ResourceId, datetime]:
+    """By the last reading whose failures do not touch the cluster, or a later one that changed it."""
+    readings, known = _readings(session), tree(session)
+    seq = col(ClusterRow.seq)
+    query = select(col(ClusterRow.id), col(SyncRow.at)).join(SyncRow, col(SyncRow.seq) == seq).where(_present())
+    if cluster is not None:
+        query = query.where(col(ClusterRow.key) == cluster.key)
+    found: dict[ResourceId, datetime] = {}
+    for text, changed in session.execute(query):
+        id = ResourceId(text)
+        whole = (r.at for r in readings if not any(known.contains(f.scope, id) for f in r.failures))
+        found[id] = max(changed, next(whole, changed))
+    return found
+
+
+def _readings(session: Session) -> list[SyncRecord]:
+    """Whole readings of the inventory, the last first, back to the last complete one."""
+    seq, whole = col(SyncRow.seq), col(SyncRow.partial).is_(False)
+    complete = session.scalar(select(func.max(seq)).where(whole, col(SyncRow.complete))) or 0
+    rows = session.scalars(select(SyncRow).where(whole, seq >= complete).order_by(seq.desc()))
+    return [mapping.sync_value(row) for row in rows]
+
+
 def last_sync(session: Session) -> SyncRecord | None:
     row = session.scalar(
         select(SyncRow).where(col(SyncRow.partial).is_(False)).order_by(col(SyncRow.seq).desc()).limit(1)

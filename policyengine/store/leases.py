@@ -17,7 +17,7 @@ from policyengine.store.owners import Owner
 from policyengine.store.tables import LeaseRow, PlanRow, StepRow
 
 _UNDER_WAY = frozenset({StepState.INTENT.value, StepState.ACCEPTED.value})
-_WROTE = _UNDER_WAY | {StepState.SUCCEEDED.value, StepState.FAILED.value}
+WROTE = _UNDER_WAY | {StepState.SUCCEEDED.value, StepState.FAILED.value}
 _CLOCKS_DIFFER_BY = timedelta(hours=1)
 
 
@@ -83,7 +83,7 @@ def is_contested(session: Session, plan: PlanRow, step: StepRow, *, at: datetime
             col(PlanRow.started).is_not(None),
             col(PlanRow.finished).is_(None) | (col(PlanRow.finished) >= plan.created - _CLOCKS_DIFFER_BY),
             func.lower(col(StepRow.target)) == step.target.lower(),
-            col(StepRow.state).in_(_WROTE),
+            col(StepRow.state).in_(WROTE),
         )
     )
     rivals = session.execute(query).all()

@@ -10,6 +10,7 @@ from sqlmodel import col
 
 from policyengine.errors import StoreError, UsageError
 from policyengine.model.diagnostic import did_you_mean
+from policyengine.model.ids import ResourceId
 from policyengine.remediation.steps import TRANSITIONS, Plan, StepOutcome, StepState
 from policyengine.store import leases, mapping
 from policyengine.store.tables import OperationRow, PlanRow, StepRow
@@ -129,3 +130,15 @@ def unfinished(session: Session, started_by: str | None) -> list[str]:
     if started_by is not None:
         query = query.where(col(PlanRow.started_by) == started_by)
     return list(session.scalars(query))
+
+
+def written_since(session: Session, instant: datetime) -> list[ResourceId]:
+    """In id order. A plan that ended before is not looked into."""
+    finished = col(PlanRow.finished)
+    query = (
+        select(col(StepRow.cluster))
+        .join(PlanRow, col(PlanRow.number) == col(StepRow.plan))
+        .where(col(PlanRow.started).is_not(None), finished.is_(None) | (finished >= instant))
+        .where(col(StepRow.state).in_(leases.WROTE), col(StepRow.at) >= instant)
+    )
+    return sorted({ResourceId(id) for id in session.scalars(query)})

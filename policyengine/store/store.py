@@ -121,6 +121,11 @@ class Store:
         with self._database.read() as session:
             return inventory.tree(session)
 
+    def observed(self, cluster: ResourceId | None = None) -> dict[ResourceId, datetime]:
+        """When each cluster (or that one) was last read, as far as its whole scope could be."""
+        with self._database.read() as session:
+            return inventory.observed(session, cluster)
+
     def last_sync(self) -> SyncRecord | None:
         with self._database.read() as session:
             return inventory.last_sync(session)
@@ -237,6 +242,11 @@ class Store:
         """
         with self._database.write(durable=True) as session:
             return plans.record_outcome(session, plans.named(session, plan_id), outcome, owner)
+
+    def written_since(self, instant: datetime) -> list[ResourceId]:
+        """The clusters that some plan wrote to, or may have, since ``instant``."""
+        with self._database.read() as session:
+            return plans.written_since(session, instant)
 
     def take_lease(self, plan_id: str, owner: str, at: datetime, *, seconds: float = LEASE_S) -> None:
         """From now on only ``owner`` (an `Owner.text`) carries out the plan, for so long.

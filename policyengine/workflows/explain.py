@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from policyengine.clock import Clock
 from policyengine.compliance.explain import Explanation, explain
@@ -23,7 +24,7 @@ class ExplainedCluster:
     """One cluster and the explanations that were asked for.
 
     ``since`` is keyed by policy, ``not_applicable`` too: why each policy that was looked at does not apply.
-    ``applicable`` counts those that do.
+    ``applicable`` counts those that do. ``observed_at`` is when the cluster was last read.
     """
 
     cluster: Cluster
@@ -32,6 +33,7 @@ class ExplainedCluster:
     since: Mapping[str, Finding]
     not_applicable: Mapping[str, str]
     applicable: int
+    observed_at: datetime | None = None
 
 
 def explain_cluster(
@@ -57,6 +59,7 @@ def explain_cluster(
         since=findings,
         not_applicable={e.policy.key: _why_not(e, world.tree) for e in found if e not in applicable and e not in shown},
         applicable=len(applicable),
+        observed_at=store.observed(cluster.id).get(cluster.id),
     )
 
 

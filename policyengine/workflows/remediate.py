@@ -141,13 +141,14 @@ async def _judge_again(
     except PolicyEngineError as error:
         return (), f"what was written could not be judged: {error.message}; run `policyengine scan`"
     world = world_of(store.tree(), loaded.aliases, clock)
-    sync = store.last_sync()
     store.apply_changes(
         upserts=live.clusters,
         removed=(),
         tree=world.tree,
         source=settings.inventory,
-        complete=sync.complete if sync else False,
+        complete=not live.failures,
+        failures=live.failures,
+        partial=True,
         at=world.at,
     )
     judged = [

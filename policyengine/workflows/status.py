@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from policyengine.compliance.bound import CLUSTER_NAME
@@ -31,10 +32,13 @@ class ScopeLine:
 
 @dataclass(frozen=True)
 class Status:
+    """``observed`` is when the cluster of each finding was last read."""
+
     scan: ScanRecord
     policies: tuple[PolicyLine, ...]
     scopes: tuple[ScopeLine, ...]
     findings: tuple[Finding, ...]
+    observed: Mapping[ResourceId, datetime]
 
     def message_of(self, finding: Finding) -> str:
         """What the policy's author says of it; empty where nothing is said, or where it is not non-compliant."""
@@ -63,6 +67,7 @@ def read_status(store: Store, *, states: Sequence[ComplianceState] | None = None
         policies=policy_lines(store, last, store.policies()),
         scopes=tuple(scope_lines(store.tree(), by_group)),
         findings=tuple(store.findings(states=states)),
+        observed=store.observed(),
     )
 
 

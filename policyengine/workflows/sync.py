@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
 
 from policyengine.clock import Clock
 from policyengine.inventory import read
+from policyengine.inventory.live import look_again
 from policyengine.inventory.reconcile import reconcile
 from policyengine.model.fleet import Fleet, ScopeFailure
 from policyengine.model.ids import ResourceId
@@ -14,6 +17,9 @@ from policyengine.model.scope import ScopeTree
 from policyengine.store.store import Store
 from policyengine.workflows.connect import arm_client
 from policyengine.workflows.settings import Settings
+
+LAG: Final = timedelta(minutes=10)
+"""How far Resource Graph may be behind; what was written since then is looked at itself."""
 
 OnProgress = Callable[[int, int | None], None]
 
@@ -24,7 +30,10 @@ def unwatched(done: int, total: int | None) -> None:
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What a sync found. ``failures`` are scopes that could not be read: their clusters keep what was last known."""
+    """What a sync found. ``failures`` are scopes that could not be read: their clusters keep what was last known.
+
+    ``notes`` say how it was read, where that is not as usual.
+    """
 
     source: str
     clusters: int
@@ -33,6 +42,7 @@ class SyncResult:
     unchanged: int
     removed: int
     failures: tuple[ScopeFailure, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -41,8 +51,9 @@ class SyncResult:
 
 async def sync(settings: Settings, store: Store, clock: Clock, on_progress: OnProgress) -> SyncResult:
     """Raises InventoryError or ArmError when nothing can be read at all."""
-    fleet = await read_fleet(settings, on_progress)
-    changes = reconcile(fleet, store.content_hashes())
+    known = store.content_hashes()
+    fleet = await read_fleet(settings, on_progress, known=known, written=store.written_since(clock.now() - LAG))
+    changes = reconcile(fleet, known)
     removed, failures = changes.removed, fleet.failures
     if settings.inventory.startswith("arm:"):
         failures += _out_of_sight(changes.unseen, fleet)
@@ -65,6 +76,7 @@ async def sync(settings: Settings, store: Store, clock: Clock, on_progress: OnPr
         unchanged=changes.unchanged,
         removed=len(removed),
         failures=failures,
+        notes=fleet.notes,
     )
 
 
@@ -92,9 +104,26 @@ def with_groups_of(known: ScopeTree, read: ScopeTree) -> ScopeTree:
     return replace(read, management_groups=known.management_groups, subscriptions=subscriptions)
 
 
-async def read_fleet(settings: Settings, on_progress: OnProgress) -> Fleet:
-    """The fleet as its source tells it now."""
+async def read_fleet(
+    settings: Settings,
+    on_progress: OnProgress,
+    *,
+    known: Iterable[ResourceId] = (),
+    written: Iterable[ResourceId] = (),
+) -> Fleet:
+    """The fleet as its source tells it now.
+
+    Where the source lags behind, it is not believed about clusters that it no longer shows of those ``known``, nor
+    about those that were ``written`` to a moment ago: these are looked at one by one.
+    """
     if not settings.inventory.startswith("arm:"):
         return await read(settings.inventory, arm=None, on_progress=on_progress)
     async with arm_client(settings) as client:
-        return await read(settings.inventory, arm=client, on_progress=on_progress)
+        fleet = await read(settings.inventory, arm=client, on_progress=on_progress)
+        return await look_again(client, fleet, _doubtful(fleet, known, written)) if fleet.lags else fleet
+
+
+def _doubtful(fleet: Fleet, known: Iterable[ResourceId], written: Iterable[ResourceId]) -> list[ResourceId]:
+    shown = {cluster.id for cluster in fleet.clusters}
+    missing = reconcile(replace(fleet, clusters=()), dict.fromkeys((id for id in known if id not in shown), "")).removed
+    return sorted({*missing, *(id for id in written if id in shown)})

@@ -210,6 +210,17 @@ def test_a_write_is_sent_as_json_and_its_operation_found() -> None:
     assert accepted.retry_after_s == 7.0
 
 
+def test_a_query_is_a_post_that_may_be_sent_again() -> None:
+    async def ask(run: Run) -> Any:
+        return await run.arm.query("/providers/Microsoft.ResourceGraph/resources", "2024-04-01", {"query": "resources"})
+
+    result, run = against(b"", refused(500, "InternalServerError"), answer(200, {"data": []}), act=ask)
+
+    assert result == {"data": []}
+    assert [(heard.method, heard.json) for heard in run.server.heard] == [("POST", {"query": "resources"})] * 3
+    assert isinstance(against(answer(200, []), act=ask)[0], ArmRejected)
+
+
 def test_compressed_and_marked_text_is_read() -> None:
     body = gzip.compress(b"\xef\xbb\xbf" + json.dumps({"name": "flöx"}).encode())
 

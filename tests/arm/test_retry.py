@@ -20,7 +20,7 @@ def silence(*, sent: bool, lasts: bool = False) -> ArmTransportError:
 
 
 def waits(answer: Answer, *, method: str = "PUT", attempt: int = 1, jitter: float = 0.5) -> float | None:
-    verdict = decide(answer, method=method, attempt=attempt, jitter=jitter)
+    verdict = decide(answer, is_read=method == "GET", attempt=attempt, jitter=jitter)
     return verdict.after_s if isinstance(verdict, Retry) else None
 
 
@@ -67,7 +67,7 @@ def test_a_write_that_was_turned_away_is_sent_again(status: int) -> None:
     ],
 )
 def test_a_conflict_that_passes_by_itself_is_waited_for(code: str, message: str) -> None:
-    verdict = decide(answer(409, code, message), method="PUT", attempt=1, jitter=0.5)
+    verdict = decide(answer(409, code, message), is_read=False, attempt=1, jitter=0.5)
 
     assert verdict == Retry(2.5, "409 another operation is in progress")
 
@@ -91,8 +91,8 @@ def test_other_answers_stand(status: int) -> None:
 
 
 def test_without_an_answer_only_what_was_not_sent_or_only_reads_is_tried_again() -> None:
-    assert isinstance(after_silence(method="GET", error=silence(sent=True), attempt=1, jitter=0.5), Retry)
-    assert isinstance(after_silence(method="PUT", error=silence(sent=False), attempt=1, jitter=0.5), Retry)
-    assert isinstance(after_silence(method="PUT", error=silence(sent=True), attempt=1, jitter=0.5), GiveUp)
-    assert isinstance(after_silence(method="GET", error=silence(sent=False), attempt=5, jitter=0.5), GiveUp)
-    assert isinstance(after_silence(method="GET", error=silence(sent=False, lasts=True), attempt=1, jitter=0.5), GiveUp)
+    assert isinstance(after_silence(silence(sent=True), is_read=True, attempt=1, jitter=0.5), Retry)
+    assert isinstance(after_silence(silence(sent=False), is_read=False, attempt=1, jitter=0.5), Retry)
+    assert isinstance(after_silence(silence(sent=True), is_read=False, attempt=1, jitter=0.5), GiveUp)
+    assert isinstance(after_silence(silence(sent=False), is_read=True, attempt=5, jitter=0.5), GiveUp)
+    assert isinstance(after_silence(silence(sent=False, lasts=True), is_read=True, attempt=1, jitter=0.5), GiveUp)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyengine.arm.throttle import LOW, READ_BURST_S, Bucket, Kind, Throttle
+from policyengine.arm.throttle import LOW, READ_BURST_S, Bucket, Kind, Throttle, seconds_of
 
 
 class ManualTimer:
@@ -102,6 +102,23 @@ def test_subscriptions_and_kinds_do_not_wait_for_each_other() -> None:
         return timer.now
 
     assert asyncio.run(main()) == 0.0
+
+
+def test_an_empty_quota_of_queries_is_waited_for() -> None:
+    async def main() -> float:
+        timer = ManualTimer()
+        throttle = Throttle(timer, reads_per_second=1, writes_per_second=1)
+        for left in ("0", "7"):
+            headers = {"x-ms-user-quota-remaining": left, "x-ms-user-quota-resets-after": "00:00:05"}
+            throttle.observe(None, Kind.QUERIES, headers)
+        await timer.run(asyncio.create_task(throttle.acquire(None, Kind.QUERIES)))
+        return timer.now
+
+    assert asyncio.run(main()) == 5.0
+
+
+def test_a_span_is_read_and_nonsense_is_no_time() -> None:
+    assert [seconds_of(text) for text in ("01:02:03", "", "5", "a:b:c", "00:00:-1")] == [3723.0, 0, 0, 0, 0]
 
 
 def test_a_wait_is_told_with_its_reason() -> None:

@@ -34,6 +34,7 @@ def test_a_file_is_imported_and_then_known(shell: Shell) -> None:
         "removed": 0,
         "complete": True,
         "failures": [],
+        "notes": [],
     }
     assert (again["added"], again["unchanged"]) == (0, 48)
 

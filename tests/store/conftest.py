@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from policyengine.model.fleet import ScopeFailure
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.scope import ScopeTree
 from policyengine.model.states import Reason
@@ -167,7 +168,12 @@ def sync(store: Store, clock: ManualClock) -> Callable[..., None]:
     """``sync(cluster, …, removed=[cluster], tree=…, complete=…)``: one reading of the inventory, now."""
 
     def sync(
-        *upserts: Cluster, removed: Sequence[Cluster] = (), tree: ScopeTree | None = None, complete: bool = True
+        *upserts: Cluster,
+        removed: Sequence[Cluster] = (),
+        tree: ScopeTree | None = None,
+        complete: bool = True,
+        failures: Sequence[ScopeFailure] = (),
+        partial: bool = False,
     ) -> None:
         store.apply_changes(
             upserts=upserts,
@@ -175,6 +181,8 @@ def sync(store: Store, clock: ManualClock) -> Callable[..., None]:
             tree=tree or ScopeTree(),
             source="file:fleet.yaml",
             complete=complete,
+            failures=failures,
+            partial=partial,
             at=clock.now(),
         )
 

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from policyengine.errors import StoreError
+from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.scope import ManagementGroup, ResourceGroup, ScopeTree, Subscription
@@ -179,6 +180,22 @@ def test_a_partial_reading_takes_nothing_from_the_tree(store: Store, sync: Sync)
     assert tree.management_groups == TREE.management_groups
     assert tree.resource_groups == TREE.resource_groups
     assert [s.display_name for s in tree.subscriptions] == ["Edge Nordics", "The web", "Zoo"]
+
+
+def test_a_fact_is_as_old_as_the_last_reading_that_could_see_it(
+    store: Store, sync: Sync, cluster: Make, clock: Any
+) -> None:
+    a, b, c = cluster("a"), cluster("b", subscription="web"), cluster("c")
+    times = [clock.now()]
+    sync(a, b, c, tree=TREE)
+    for failures in ((), (ScopeFailure(ResourceId("/subscriptions/web"), "no leave"),)):
+        times.append(clock.advance(minutes=5))
+        sync(tree=TREE, complete=not failures, failures=failures)
+    times.append(clock.advance(minutes=5))
+    sync(replace(c, resource=Resource(c.id, {**c.resource.document, "kind": "x"})), partial=True)
+
+    assert {id.name: at for id, at in store.observed().items()} == {"a": times[2], "b": times[1], "c": times[3]}
+    assert store.observed(b.id) == {b.id: times[1]}
 
 
 def test_the_last_sync_says_what_was_read(store: Store, sync: Sync, cluster: Make, clock: Any) -> None:

@@ -308,3 +308,16 @@ def test_references_to_secrets_are_stored(store: Store) -> None:
     store.save_plan(with_body({"properties": {"configurationProtectedSettings": None}}))
 
     assert store.plan(whole.id).steps == whole.steps
+
+
+def test_the_clusters_written_to_lately_are_known(store: Store) -> None:
+    other = ResourceId(CLUSTER.text.replace("e-1", "e-2"))
+    ours = plan(step("s001"), step("s002", cluster=other))
+    store.save_plan(ours)
+    assert store.written_since(NOW) == []
+
+    store.start_remediation(ours.id, NOW, "anna")
+    store.record_outcome(ours.id, StepOutcome("s001", StepState.INTENT, NOW))
+    store.record_outcome(ours.id, StepOutcome("s002", StepState.SKIPPED, NOW))
+    assert store.written_since(NOW) == [CLUSTER]
+    assert store.written_since(NOW + timedelta(seconds=1)) == []
