@@ -13,21 +13,22 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from policyengine.arm.answer import Answer, retry_after_s
+from policyengine.arm.answer import Answer
+from policyengine.arm.asking import Asking
 from policyengine.arm.credentials import Credential
 from policyengine.arm.exchange import Exchange, Request
 from policyengine.arm.links import Endpoint, path_of
 from policyengine.arm.operation import Failed, Operation, Wait, operation_url, poll_after_s
-from policyengine.arm.refusal import closed, operation_failed, refusal
-from policyengine.arm.retry import LONGEST_WAIT_S, GiveUp, Retry, after_silence, decide
+from policyengine.arm.refusal import closed, operation_failed
+from policyengine.arm.registrar import Registrar
+from policyengine.arm.registration import missing_registration
+from policyengine.arm.retry import LONGEST_WAIT_S
 from policyengine.arm.throttle import Throttle, WaitListener
 from policyengine.arm.timer import LoopTimer, Timer
-from policyengine.arm.tokens import claims_in
-from policyengine.errors import ArmRejected, ArmTransportError, ConfigError
+from policyengine.errors import ArmConflict, ArmRejected, ConfigError
 from policyengine.model.values import JSON
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class ArmClient:
 
     Clients that ask the same endpoint share a ``throttle``; without one the client has its own, at the given rates.
     ``jitter`` draws from [0, 1). ``on_wait`` hears of every wait for which no listener of its own was given.
+    ``register_providers``: a write may register the provider that its subscription lacks.
     Raises ConfigError for an endpoint or a budget that cannot be used.
     """
 
@@ -64,18 +66,18 @@ class ArmClient:
         timer: Timer | None = None,
         throttle: Throttle | None = None,
         on_wait: WaitListener | None = None,
+        register_providers: bool = False,
     ) -> None:
         if writes_per_second <= 0 or reads_per_second <= 0:
             raise ConfigError("a budget of no requests per second would wait for ever", help="set it above 0")
         self._endpoint = Endpoint(endpoint)
-        self._credential = credential
-        self._jitter = jitter
-        self._timer = timer or LoopTimer()
-        self._on_wait = on_wait
+        timer = timer or LoopTimer()
         self._throttle = throttle or Throttle(
-            self._timer, reads_per_second=reads_per_second, writes_per_second=writes_per_second
+            timer, reads_per_second=reads_per_second, writes_per_second=writes_per_second
         )
         self._exchange = Exchange(self._endpoint, transport)
+        self._asking = Asking(self._exchange, credential, self._throttle, timer, jitter, on_wait)
+        self._registrar = Registrar(self._endpoint, self._asking) if register_providers else None
 
     @property
     def endpoint(self) -> str:
@@ -91,7 +93,7 @@ class ArmClient:
 
     async def get(self, path: str, api_version: str, *, on_wait: WaitListener | None = None) -> JSON:
         """The document at ``path``; raises ArmNotFound when there is none."""
-        answer = await self._ask(Request("GET", self._endpoint.url(path, api_version)), on_wait)
+        answer = await self._asking.ask(Request("GET", self._endpoint.url(path, api_version)), on_wait)
         return answer.body
 
     async def list(
@@ -102,7 +104,7 @@ class ArmClient:
         seen: set[str] = set()
         while url not in seen:
             seen.add(url)
-            page = (await self._ask(Request("GET", url), on_wait)).body
+            page = (await self._asking.ask(Request("GET", url), on_wait)).body
             if not isinstance(page, Mapping) or not isinstance(page.get("value"), list):
                 raise _rejected(url, "was answered with something that is no list: it has no `value`")
             for item in page["value"]:
@@ -121,7 +123,7 @@ class ArmClient:
         Raises ArmRejected for an answer that is no object.
         """
         url = self._endpoint.url(path, api_version)
-        answer = await self._ask(Request("POST", url, _encoded(body, "POST", path), is_query=True))
+        answer = await self._asking.ask(Request("POST", url, _encoded(body, "POST", path), is_query=True))
         if not isinstance(answer.body, Mapping):
             raise ArmRejected(f"POST {path} was answered with no object", method="POST", url=path)
         return answer.body
@@ -149,7 +151,7 @@ class ArmClient:
         it was not.
         """
         content = None if body is None else _encoded(body, method, path)
-        answer = await self._ask(Request(method, self._endpoint.url(path, api_version), content), on_wait)
+        answer = await self._write(Request(method, self._endpoint.url(path, api_version), content), on_wait)
         # A link elsewhere does not undo the write: without it, the resource itself can be followed.
         link = operation_url(answer)
         own = self._endpoint.resolve(link) if link else None
@@ -175,64 +177,24 @@ class ArmClient:
     async def _follow(self, url: str, first_wait_s: float, on_wait: WaitListener | None) -> JSON:
         operation, pause, status = Operation(url), first_wait_s, "accepted"
         while True:
-            await self._pause(f"operation is {status}", pause, on_wait)
-            step = operation.next(await self._ask(Request("GET", operation.url), on_wait))
+            await self._asking.pause(f"operation is {status}", pause, on_wait)
+            step = operation.next(await self._asking.ask(Request("GET", operation.url), on_wait))
             if isinstance(step, Failed):
                 raise operation_failed(step.status, step.cause, path=path_of(url))
             if not isinstance(step, Wait):
                 return step.body
             operation, pause, status = Operation(self._endpoint.own(step.url)), step.after_s, step.status
 
-    async def _ask(self, request: Request, on_wait: WaitListener | None = None) -> Answer:
-        """The successful answer, however many tries it takes; otherwise the error that stands in the end."""
-        refused_token = ""
-        for attempt in count(1):
-            if not await self._throttle.acquire(request.subscription, request.kind, on_wait or self._on_wait):
-                raise closed(
-                    request.method, request.path, self._throttle.closed_for(request.subscription, request.kind)
-                )
-            token = await self._credential.token()
-            outcome = await self._once(request, token)
-            if isinstance(outcome, Answer) and outcome.is_success:
-                return outcome
-            if isinstance(outcome, Answer) and outcome.status == 401 and not refused_token:
-                # It may have run out on the way; a credential that renews has another one by now.
-                refused_token = token
-                claims = claims_in(outcome.headers.get("www-authenticate", ""))
-                if await self._credential.renewed(token, claims) != token:
-                    continue
-            again = self._verdict(request, outcome, attempt)
-            if isinstance(again, GiveUp):
-                if isinstance(outcome, ArmTransportError):
-                    raise outcome
-                raise refusal(outcome, method=request.method, path=request.path, correlation_id=request.correlation_id)
-            await self._pause(again.reason, again.after_s, on_wait)
-        raise AssertionError("count() does not end")
-
-    async def _once(self, request: Request, token: str) -> Answer | ArmTransportError:
-        outcome = await self._exchange.ask(request, token)
-        if isinstance(outcome, Answer):
-            self._throttle.observe(request.subscription, request.kind, outcome.headers)
-        return outcome
-
-    def _verdict(self, request: Request, outcome: Answer | ArmTransportError, attempt: int) -> Retry | GiveUp:
-        jitter = self._jitter()
-        if isinstance(outcome, ArmTransportError):
-            return after_silence(outcome, is_read=request.is_read, attempt=attempt, jitter=jitter)
-        verdict = decide(outcome, is_read=request.is_read, attempt=attempt, jitter=jitter)
-        if outcome.status == 429:
-            # Also after giving up: everybody else's request would be refused as well.
-            seconds = verdict.after_s if isinstance(verdict, Retry) else retry_after_s(outcome) or 0.0
-            self._throttle.pause(request.subscription, request.kind, seconds)
-        return verdict
-
-    async def _pause(self, reason: str, seconds: float, on_wait: WaitListener | None) -> None:
-        if seconds <= 0:
-            return
-        listener = on_wait or self._on_wait
-        if listener is not None:
-            listener(reason, seconds)
-        await self._timer.sleep(seconds)
+    async def _write(self, request: Request, on_wait: WaitListener | None) -> Answer:
+        """The answer; after registering the provider, where the subscription lacks it and that was agreed to."""
+        try:
+            return await self._asking.ask(request, on_wait)
+        except ArmConflict as refused:
+            missing = missing_registration(refused)
+            if missing is None or self._registrar is None:
+                raise
+        await self._registrar.register(missing, on_wait)
+        return await self._asking.ask(request, on_wait)
 
 
 def _encoded(body: Mapping[str, JSON], method: str, path: str) -> bytes:

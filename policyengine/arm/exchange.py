@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,6 +28,7 @@ from policyengine.arm.transport import Transport
 from policyengine.errors import ArmTransportError
 from policyengine.model.values import JSON
 
+_log = logging.getLogger(__name__)
 _SUBSCRIPTION: Final = re.compile(r"/subscriptions/([^/]+)", re.IGNORECASE)
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 _WHOLE_ANSWER_S: Final = 120.0
@@ -103,6 +106,12 @@ class Exchange:
         }
         if request.content is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
+        outcome = await self._round_trip(request, headers)
+        told = outcome.status if isinstance(outcome, Answer) else "no answer"
+        _log.debug("%s %s: %s, correlation id %s", request.method, request.path, told, request.correlation_id)
+        return outcome
+
+    async def _round_trip(self, request: Request, headers: Mapping[str, str]) -> Answer | ArmTransportError:
         try:
             async with asyncio.timeout(_WHOLE_ANSWER_S):
                 response = await self._http.request(

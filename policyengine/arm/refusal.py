@@ -8,6 +8,8 @@ from typing import Final
 
 from policyengine.arm.answer import Answer, one_line, retry_after_s
 from policyengine.arm.causes import Cause, innermost_cause
+from policyengine.arm.registration import Registration, missing_in
+from policyengine.arm.roles import role_for
 from policyengine.errors import (
     ArmConflict,
     ArmError,
@@ -22,10 +24,24 @@ from policyengine.errors import (
 from policyengine.model.values import JSON, get_folded, is_array, walk
 
 _ACTION: Final = re.compile(r"perform action '(?P<action>[^']+)' over scope '(?P<scope>[^']+)'")
-_QUOTED: Final = re.compile(r"'([^']+)'")
+_WHO: Final = re.compile(r"object id '([^']+)'")
 _DISTRUST: Final = re.compile(r"certificate", re.IGNORECASE)
 _NO_TLS: Final = re.compile(r"\[SSL")  # OpenSSL's own words; aiohttp says `ssl:` about any connection
-_SUBSCRIPTION: Final = re.compile(r"/subscriptions/([^/?]+)", re.IGNORECASE)
+
+_BY_STATUS: Final = {
+    412: "the resource changed in the meantime: plan again",
+    429: "others may spend the same budget: set `arm.budget` lower, or try again later",
+    500: "the service failed, and may have done the work all the same: look before trying again",
+    502: "the service failed, and may have done the work all the same: look before trying again",
+    503: "the service is overloaded or down: try again later",
+    504: "the service took too long, and may have done the work all the same: look before trying again",
+}
+_BY_CODE: Final = {
+    "subscriptionnotfound": "check the subscription's id, the `arm.cloud` setting, and that this identity may see it",
+    "resourcegroupnotfound": "the group was deleted, or this identity may not see it: read the inventory again",
+    "resourcenotfound": "it was deleted meanwhile: read the inventory again",
+    "parentresourcenotfound": "its cluster was deleted meanwhile: read the inventory again",
+}
 
 
 def refusal(answer: Answer, *, method: str, path: str, correlation_id: str | None) -> ArmError:
@@ -56,6 +72,18 @@ def closed(method: str, path: str, seconds: float) -> ArmThrottled:
     )
     error.retry_after_s = seconds
     return error
+
+
+def still_unregistered(provider: Registration, seconds: float) -> ArmConflict:
+    """The exception for a registration that does not come to its end."""
+    return ArmConflict(
+        f"{provider.namespace} is still not registered with subscription {provider.subscription} "
+        f"after {seconds / 60:.0f} min",
+        method="GET",
+        url=provider.path,
+        status=409,
+        help=f"see `az provider show --namespace {provider.namespace} --subscription {provider.subscription}`",
+    )
 
 
 def silence(
@@ -120,27 +148,26 @@ def _cause(answer: Answer) -> Cause:
 def _help(answer: Answer, path: str) -> str | None:
     code = answer.code.casefold()
     if code == "authorizationfailed" and (found := _ACTION.search(answer.message)):
-        return f"it needs a role that allows `{found['action']}` on `{found['scope']}`"
-    if code == "missingsubscriptionregistration":
-        return _registration(answer.message, path)
+        return _role(found["action"], found["scope"], answer.message)
+    if (missing := missing_in(answer.code, answer.message, path)) is not None:
+        return (
+            f"run `{missing.command}`, wait until it is registered, then try again; "
+            "or let this program do so: `arm.registerProviders: true`"
+        )
     if code == "requestdisallowedbypolicy":
         return _denied_by(answer.error)
     if code == "scopelocked":
         return "a lock protects this scope: remove it, or leave the scope out"
     if answer.status == 401:
-        return "sign in again, or check the `arm.credential` setting"
-    if answer.status == 412:
-        return "the resource changed in the meantime: plan again"
-    return None
+        return "sign in again, or check the `arm.credential` and `arm.audience` settings"
+    return _BY_STATUS.get(answer.status) or _BY_CODE.get(code)
 
 
-def _registration(message: str, path: str) -> str:
-    """The command that registers the provider. Its name is the last quoted word. Source: configuration API §5."""
-    quoted = _QUOTED.findall(message)
-    namespace = quoted[-1] if quoted else "Microsoft.KubernetesConfiguration"
-    subscription = _SUBSCRIPTION.search(path)
-    where = f" --subscription {subscription[1]}" if subscription else ""
-    return f"run `az provider register --namespace {namespace}{where}`, wait until it is registered, then try again"
+def _role(action: str, scope: str, message: str) -> str:
+    """The role to ask for, and the command that gives it; the service names who was refused."""
+    who = _WHO.search(message)
+    assign = f"az role assignment create --assignee {who[1] if who else 'IDENTITY'} --role '{role_for(action)}'"
+    return f"it needs a role that allows `{action}`, such as {role_for(action)}: `{assign} --scope {scope}`"
 
 
 def _denied_by(error: Mapping[str, JSON]) -> str:

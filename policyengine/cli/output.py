@@ -15,7 +15,7 @@ from rich.text import Text
 
 from policyengine.cli.context import Cli, Color, Output
 from policyengine.cli.tables import Heading, Row, Table
-from policyengine.errors import PolicyEngineError, PolicyError, UsageError
+from policyengine.errors import ArmError, PolicyEngineError, PolicyError, UsageError
 from policyengine.model.diagnostic import render
 from policyengine.model.states import ComplianceState
 from policyengine.model.values import JSON
@@ -206,3 +206,5 @@ def print_error(error: PolicyEngineError) -> None:
     sys.stderr.write(f"error: {error.message}\n")
     if error.help:
         sys.stderr.write(f"  = help: {error.help}\n")
+    if isinstance(error, ArmError) and error.correlation_id:
+        sys.stderr.write(f"  = correlation id: {error.correlation_id}\n")

@@ -42,6 +42,7 @@ def arm_client(settings: Settings) -> ArmClient:
         reads_per_second=budget.reads_per_second,
         jitter=random.random,
         throttle=_throttle(settings),
+        register_providers=settings.arm.register_providers,
     )
 
 

@@ -25,6 +25,7 @@ PREFIX = "POLICYENGINE_"
 _WORDS: Final = {
     "model_type": "a mapping",
     "list_type": "a list",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
     "string_type": "text",
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
     **dict.fromkeys(("float_type", "float_parsing"), "a number"),
@@ -57,6 +58,8 @@ class ArmSettings(_Section):
     """Whom tokens are for; "" for the cloud's."""
     credential: str = "auto"
     """One of `arm.choice.CREDENTIALS`."""
+    register_providers: bool = Field(False, alias="registerProviders")
+    """Leave to register a resource provider that a subscription lacks, when a write needs it."""
     budget: Budget = Field(default_factory=lambda: Budget())
 
     @model_validator(mode="before")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import logging
 import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -64,13 +65,16 @@ class Server:
     url: str = ""
     third: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def choose(self, request: Heard) -> bytes:
+        return self.script[min(len(self.heard), len(self.script)) - 1]
+
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while request := await _read_request(reader):
                 self.heard.append(request)
                 if len(self.heard) == 3:
                     self.third.set()
-                answer = self.script[min(len(self.heard), len(self.script)) - 1]
+                answer = self.choose(request)
                 if not answer:
                     break
                 writer.write(_with_host(answer, self.url))
@@ -139,8 +143,8 @@ def refused(status: int, code: str, message: str = "Message.", **headers: str) -
 
 
 @asynccontextmanager
-async def serving(script: list[bytes], credential: Credential) -> AsyncIterator[Run]:
-    server, timer, waits = Server(script), ImpatientTimer(), []
+async def serving(server: Server, credential: Credential, *, register_providers: bool = False) -> AsyncIterator[Run]:
+    timer, waits = ImpatientTimer(), list[str]()
     sockets = await asyncio.start_server(server.talk, "127.0.0.1", 0)
     server.url = f"http://127.0.0.1:{sockets.sockets[0].getsockname()[1]}"
     try:
@@ -150,6 +154,7 @@ async def serving(script: list[bytes], credential: Credential) -> AsyncIterator[
             timer=timer,
             jitter=lambda: 0.5,
             on_wait=lambda reason, _: waits.append(reason),
+            register_providers=register_providers,
         ) as arm:
             yield Run(arm, server, timer, waits)
     finally:
@@ -158,12 +163,20 @@ async def serving(script: list[bytes], credential: Credential) -> AsyncIterator[
 
 
 def against(
-    *script: bytes, act: Callable[[Run], Awaitable[T]], credential: Credential | None = None
+    *script: bytes,
+    act: Callable[[Run], Awaitable[T]],
+    credential: Credential | None = None,
+    register_providers: bool = False,
+    server: Server | None = None,
 ) -> tuple[T | Exception, Run]:
     """What ``act`` gave back or raised, and the run it happened in."""
 
     async def main() -> tuple[T | Exception, Run]:
-        async with serving(list(script), credential or StaticToken("s3cret-token")) as run:
+        async with serving(
+            server or Server(list(script)),
+            credential or StaticToken("s3cret-token"),
+            register_providers=register_providers,
+        ) as run:
             try:
                 return await act(run), run
             except Exception as error:
@@ -328,12 +341,67 @@ def test_another_operation_in_progress_is_waited_for() -> None:
 
 def test_a_conflict_that_stays_is_raised_at_once() -> None:
     error, run = against(
-        refused(409, "MissingSubscriptionRegistration", "not registered to use namespace 'N'"), act=put
+        refused(409, "MissingSubscriptionRegistration", "not registered to use namespace 'Microsoft.N'"), act=put
     )
 
     assert isinstance(error, ArmConflict)
-    assert "--namespace N" in (error.help or "")
+    assert "--namespace Microsoft.N" in (error.help or "")
     assert len(run.server.heard) == 1
+
+
+UNREGISTERED = refused(
+    409,
+    "MissingSubscriptionRegistration",
+    "The subscription is not registered to use namespace 'Microsoft.KubernetesConfiguration'.",
+)
+PROVIDER = "/subscriptions/5b0c/providers/Microsoft.KubernetesConfiguration"
+
+
+def registering(state: str) -> bytes:
+    return answer(200, {"namespace": "Microsoft.KubernetesConfiguration", "registrationState": state})
+
+
+def test_a_provider_is_registered_where_that_was_agreed_to_and_the_write_sent_again() -> None:
+    states = [registering(state) for state in ("NotRegistered", "Registering", "Registering", "Registered")]
+    result, run = against(
+        UNREGISTERED, states[0], states[1], *states[1:], answer(201, {}), act=put, register_providers=True
+    )
+
+    assert not isinstance(result, Exception)
+    assert [(heard.method, heard.target.partition("?")[0]) for heard in run.server.heard] == [
+        ("PUT", FLUX),
+        ("GET", PROVIDER),
+        ("POST", f"{PROVIDER}/register"),
+        *[("GET", PROVIDER)] * 3,
+        ("PUT", FLUX),
+    ]
+    assert run.waits == ["Microsoft.KubernetesConfiguration is being registered"] * 2
+
+
+def test_writes_that_need_the_same_provider_register_it_once() -> None:
+    async def two(run: Run) -> Any:
+        return await asyncio.gather(put(run), put(run))
+
+    class Provider(Server):
+        """Refuses writes until the provider was registered."""
+
+        def choose(self, request: Heard) -> bytes:
+            posted = any(heard.method == "POST" for heard in self.heard)
+            if request.method == "PUT":
+                return answer(201, {}) if posted else UNREGISTERED
+            return registering("Registered" if posted else "NotRegistered")
+
+    result, run = against(act=two, register_providers=True, server=Provider([]))
+
+    assert not isinstance(result, Exception)
+    assert [heard.method for heard in run.server.heard].count("POST") == 1
+
+
+def test_a_registration_that_does_not_end_is_given_up() -> None:
+    error, _ = against(UNREGISTERED, registering("Registering"), act=put, register_providers=True)
+
+    assert isinstance(error, ArmConflict)
+    assert "still not registered with subscription 5b0c after 10 min" in error.message
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])
@@ -460,6 +528,19 @@ def test_a_proxy_of_this_machine_is_used_and_its_refusal_is_no_sending(
     assert "authorization" not in run.server.heard[0].headers
 
 
+def test_every_exchange_is_logged_with_its_correlation_id_and_without_token_or_query(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "policyengine")
+    error, run = against(refused(403, "AuthorizationFailed"), act=put)
+    (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("policyengine")]
+    id = run.server.heard[0].headers["x-ms-correlation-request-id"]
+
+    assert line == f"PUT {FLUX}: 403, correlation id {id}"
+    assert isinstance(error, ArmNotAuthorized)
+    assert error.correlation_id == id
+
+
 def test_no_error_shows_the_token_or_the_query() -> None:
     for script in (refused(403, "AuthorizationFailed"), b"", answer(200, b"<html>"), refused(500, "E")):
         error, _ = against(script, act=put)
@@ -576,7 +657,7 @@ def test_a_resource_is_followed_by_its_own_state() -> None:
 
 def test_waiting_can_be_cancelled() -> None:
     async def main() -> None:
-        async with serving([answer(200, {"status": "InProgress"})], StaticToken("t")) as run:
+        async with serving(Server([answer(200, {"status": "InProgress"})]), StaticToken("t")) as run:
             waiting = asyncio.create_task(run.arm.wait("/operations/1"))
             await run.server.third.wait()
             waiting.cancel()

@@ -4,6 +4,8 @@ import pytest
 
 from policyengine.arm.answer import Answer
 from policyengine.arm.refusal import refusal
+from policyengine.arm.registration import missing_in
+from policyengine.arm.roles import role_for
 from policyengine.errors import (
     ArmConflict,
     ArmError,
@@ -68,7 +70,47 @@ def test_a_missing_permission_names_action_and_scope() -> None:
         "or the scope is invalid."
     )
 
-    assert error_of(403, "AuthorizationFailed", message).help == "it needs a role that allows `A/write` on `/s`"
+    assert error_of(403, "AuthorizationFailed", message).help == (
+        "it needs a role that allows `A/write`, such as Contributor: "
+        "`az role assignment create --assignee Y --role 'Contributor' --scope /s`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "role"),
+    [
+        ("Microsoft.KubernetesConfiguration/extensions/write", "Kubernetes Extension Contributor"),
+        ("Microsoft.KubernetesConfiguration/extensions/operations/read", "Kubernetes Extension Contributor"),
+        ("Microsoft.KubernetesConfiguration/fluxConfigurations/write", "Contributor"),
+        ("Microsoft.KubernetesConfiguration/fluxConfigurations/read", "Reader"),
+        ("Microsoft.KubernetesConfiguration/register/action", "Contributor"),
+        ("Microsoft.ContainerService/managedClusters/write", "Azure Kubernetes Service Contributor Role"),
+        ("Microsoft.ContainerService/managedClusters/read", "Reader"),
+        ("Microsoft.Kubernetes/connectedClusters/read", "Reader"),
+        ("Microsoft.Management/managementGroups/read", "Management Group Reader"),
+        ("Microsoft.Resources/deployments/write", "Contributor"),
+        ("Microsoft.Authorization/roleAssignments/write", "User Access Administrator"),
+    ],
+)
+def test_a_missing_permission_names_the_role_that_grants_it(action: str, role: str) -> None:
+    assert role_for(action) == role
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "help"),
+    [
+        (401, "InvalidAuthenticationToken", "arm.credential"),
+        (404, "SubscriptionNotFound", "arm.cloud"),
+        (404, "ResourceNotFound", "deleted meanwhile"),
+        (412, "PreconditionFailed", "plan again"),
+        (429, "TooManyRequests", "arm.budget"),
+        (500, "InternalServerError", "look before trying again"),
+        (503, "ServiceUnavailable", "try again later"),
+        (504, "GatewayTimeout", "look before trying again"),
+    ],
+)
+def test_every_kind_of_refusal_says_what_to_do(status: int, code: str, help: str) -> None:
+    assert help in (error_of(status, code).help or "")
 
 
 def test_a_missing_registration_gives_the_command() -> None:
@@ -76,6 +118,16 @@ def test_a_missing_registration_gives_the_command() -> None:
     help = error_of(409, "MissingSubscriptionRegistration", message).help or ""
 
     assert "`az provider register --namespace Microsoft.KubernetesConfiguration --subscription s-1`" in help
+    assert "arm.registerProviders" in help
+
+
+def test_only_what_looks_like_a_provider_is_believed_to_be_one() -> None:
+    """The namespace is put into a path and into a command."""
+    for word in ("../../x", "a b", "x; rm -rf", "Microsoft"):
+        missing = missing_in("MissingSubscriptionRegistration", f"not registered to use namespace '{word}'", PATH)
+        assert missing is not None
+        assert missing.namespace == "Microsoft.KubernetesConfiguration"
+    assert missing_in("Conflict", "'Microsoft.X'", PATH) is None
 
 
 def test_a_denial_by_azure_policy_names_the_assignment() -> None:

@@ -247,7 +247,7 @@ def leaves(settings: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, s
             yield from leaves(value, f"{path}{key}.")
         else:
             shown = ", ".join(value) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else value
-            yield f"{path}{key}", str(shown)
+            yield f"{path}{key}", str(shown).lower() if isinstance(shown, bool) else str(shown)
 
 
 def test_every_inventory_source_has_its_row(page: Read) -> None:

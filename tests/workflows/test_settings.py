@@ -226,6 +226,7 @@ class TestWrong:
             ("arm: {budget: {writesPerSecond: 0}}", "`arm.budget.writesPerSecond` must be above 0, got `0`"),
             ("arm: {budget: {readsPerSecond: fast}}", "`arm.budget.readsPerSecond` must be a number, got `fast`"),
             ("arm: {cloud: chin}", "`arm.cloud` must be `public`, `usgovernment` or `china`, got `chin`"),
+            ("arm: {registerProviders: 7}", "`arm.registerProviders` must be true or false, got `7`"),
             ("arm: {endpoint: true}", "`arm.endpoint` must be text, got `true`"),
             ("arm: http://127.0.0.1", "`arm` must be a mapping, got `http://127.0.0.1`"),
             ("arm:", "`arm` must be a mapping, got `null`"),
