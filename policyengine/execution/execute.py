@@ -18,6 +18,7 @@ from policyengine.clock import Clock
 from policyengine.errors import ArmError, ArmTransportError, PolicyEngineError, RemediationError
 from policyengine.execution.events import EventListener, StepLeft, StepStarted
 from policyengine.execution.secrets import SecretResolver
+from policyengine.execution.slots import FairSlots
 from policyengine.execution.step_run import MaySend, Means, StepRun
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
@@ -60,10 +61,10 @@ async def execute(
 ) -> tuple[StepOutcome, ...]:
     """Carry out every step of ``plan`` that is not final yet; the outcomes, in the order of the plan.
 
-    ``plan`` must be stored. ``parallel`` bounds the steps under way at once. A step that is PLANNED, INTENT or
-    ACCEPTED in the end was left for a later run, and `StepLeft` said why: its time was up, the service is
-    overloaded, a step before it is still running, another plan is writing to its object. ``may_send`` has the last
-    word on each request. Cancelling leaves every step where the store says it is.
+    ``plan`` must be stored. ``parallel`` bounds the steps under way at once; the subscriptions share them fairly. A
+    step that is PLANNED, INTENT or ACCEPTED in the end was left for a later run, and `StepLeft` said why: its time
+    was up, the service is overloaded, a step before it is still running, another plan is writing to its object.
+    ``may_send`` has the last word on each request. Cancelling leaves every step where the store says it is.
 
     Raises RemediationError when the plan was begun before and ``resume`` is not asked for; ArmTransportError
     and ArmNotAuthorized (401) when going on would only fail every step, which stay as they are.
@@ -81,7 +82,7 @@ async def execute(
     means, now = Means(arm, clock, secrets, record, on_event, may_send), clock.now()
     stands = {step.id: known.get(step.id) or StepOutcome(step.id, StepState.PLANNED, now) for step in plan.steps}
     runs = {step.id: StepRun(step, stands[step.id], means) for step in plan.steps}
-    remediation = _Remediation(runs, asyncio.Semaphore(max(1, parallel)), step_timeout)
+    remediation = _Remediation(runs, FairSlots(max(1, parallel)), step_timeout)
     try:
         async with asyncio.TaskGroup() as tasks:
             for steps in _by_cluster(plan.steps):
@@ -114,7 +115,7 @@ class _Remediation:
     """The steps of one plan while they are carried out."""
 
     runs: Mapping[str, StepRun]
-    slots: asyncio.Semaphore
+    slots: FairSlots
     step_timeout: timedelta
     ended: dict[str, asyncio.Event] = field(init=False)
 
@@ -127,7 +128,7 @@ class _Remediation:
             for before in step.after_steps:
                 await self.ended[before].wait()
             # Taken only now: a step that waits for another cluster must not hold the place that one needs.
-            async with self.slots:
+            async with self.slots.place((step.cluster.subscription or "").casefold()):
                 await self._step(self.runs[step.id])
             self.ended[step.id].set()
 

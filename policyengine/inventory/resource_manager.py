@@ -46,6 +46,7 @@ API_VERSIONS: Final[Mapping[str, str]] = {
 
 _GROUPS: Final = "/providers/Microsoft.Management/managementGroups"
 _AT_ONCE: Final = 8  # clusters of one subscription
+_SUBSCRIPTIONS_AT_ONCE: Final = 12
 _GONE: Final = frozenset({"deleted"})
 # A provider that was never registered has no resources: that is an empty list, not a failure.
 _NO_PROVIDER: Final = frozenset(
@@ -117,9 +118,15 @@ async def visible_subscriptions(arm: ArmClient) -> Visible:
 
 
 async def list_subscriptions(arm: ArmClient, ids: Iterable[ResourceId], progress: Progress) -> list[Found]:
-    """What each holds, side by side: every subscription has a budget of its own."""
+    """What each holds, some side by side: every subscription has a budget of its own, but connections are shared."""
+    at_once = asyncio.Semaphore(_SUBSCRIPTIONS_AT_ONCE)
+
+    async def one(id: ResourceId) -> Found:
+        async with at_once:
+            return await list_subscription(arm, id, progress)
+
     async with asyncio.TaskGroup() as tasks:
-        reading = [tasks.create_task(list_subscription(arm, id, progress)) for id in ids]
+        reading = [tasks.create_task(one(id)) for id in ids]
     return [task.result() for task in reading]
 
 

@@ -70,7 +70,7 @@ class ArmSettings(_Section):
 
 
 class RemediationSettings(_Section):
-    parallel: int = Field(10, ge=1, le=100)
+    parallel: int = Field(10, ge=1, le=2000)
 
 
 class Settings(_Section):

@@ -234,7 +234,7 @@ class TestWrong:
             ("policies: [{a: b}]", "`policies.0` must be text"),
             ("remediation: {parallel: 1.5}", "`remediation.parallel` must be a whole number, got `1.5`"),
             ("remediation: {parallel: 0}", "`remediation.parallel` must be 1 or more, got `0`"),
-            ("remediation: {parallel: 101}", "`remediation.parallel` must be 100 or less, got `101`"),
+            ("remediation: {parallel: 2001}", "`remediation.parallel` must be 2000 or less, got `2001`"),
             ("arm: {budget: {writes_per_second: 3}}", "`arm.budget.writes_per_second` is not a setting"),
             ("databse: x", "`databse` is not a setting"),
         ],
