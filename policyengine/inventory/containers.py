@@ -6,6 +6,7 @@ Source: configuration API §10; Azure Resource Graph, table `resourcecontainers`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Final, TypeVar
 
@@ -30,6 +31,7 @@ def read_tree(documents: Iterable[Document], clusters: Iterable[ResourceId] = ()
     Subscriptions and groups that only a cluster's id speaks of are added, nameless and without a place.
     """
     groups: dict[ResourceId, ManagementGroup] = {}
+    chained: dict[ResourceId, ManagementGroup] = {}
     subscriptions: dict[ResourceId, Subscription] = {}
     resource_groups: dict[ResourceId, ResourceGroup] = {}
     for document in documents:
@@ -38,10 +40,12 @@ def read_tree(documents: Iterable[Document], clusters: Iterable[ResourceId] = ()
             groups[id] = read_management_group(document)
         elif len(id.segments) == 2:
             subscriptions[id] = _read_subscription(document)
-            for ancestor in _chain(document):
-                groups.setdefault(ancestor.id, ancestor)
+            chained |= {ancestor.id: ancestor for ancestor in _chain(document)}
         else:
             resource_groups[id] = read_resource_group(document)
+    for id, ancestor in chained.items():
+        group = groups.get(id, ancestor)
+        groups[id] = group if group.parent is not None else replace(group, parent=ancestor.parent)
     for cluster in clusters:
         _add_places_of(cluster, subscriptions, resource_groups)
     return ScopeTree(_in_order(groups), _in_order(subscriptions), _in_order(resource_groups))
