@@ -1,5 +1,6 @@
 """Budgets: how fast we may ask, per subscription and kind of operation, shared by everything in the process.
 
+Processes that write at the same time divide them; whoever knows of the others says how many there are.
 The bucket is pure (time is passed in) and may be asked from several threads; the throttle waits on a Timer. A
 request books the next free instant, so waiting requests leave in the order they came.
 Source: configuration API §6.
@@ -48,11 +49,15 @@ class Kind(Enum):
 
 @dataclass(slots=True)
 class Bucket:
-    """``burst`` requests at once, then ``per_second`` of them. Instants are monotonic seconds."""
+    """``burst`` requests at once, then ``per_second`` of them. Instants are monotonic seconds.
+
+    ``slowdown`` is what the service's own bucket calls for, ``share`` what other processes leave us; both in (0, 1].
+    """
 
     per_second: float
     burst: float = 1.0
     slowdown: float = field(default=1.0, init=False)
+    share: float = field(default=1.0, init=False)
     _full_at: float = field(default=float("-inf"), init=False)
     _closed_until: float = field(default=float("-inf"), init=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
@@ -60,10 +65,10 @@ class Bucket:
     def book(self, now: float) -> float:
         """The instant at which the request that asks now may go."""
         with self._lock:
-            interval = 1.0 / (self.per_second * self.slowdown)
+            interval = 1.0 / (self.per_second * self.slowdown * self.share)
             full_at = max(self._full_at, now)
             self._full_at = full_at + interval
-            at_once = max(1.0, self.burst * self.slowdown) - 1.0
+            at_once = max(1.0, self.burst * self.slowdown * self.share) - 1.0
             return max(now, full_at - at_once * interval, self._closed_until)
 
     def closed_for(self, now: float) -> float:
@@ -94,6 +99,7 @@ class Throttle:
             Kind.QUERIES: QUERIES_PER_SECOND,
         }
         self._buckets: dict[tuple[str, Kind], Bucket] = {}
+        self._share = 1.0
         self._lock = Lock()
 
     async def acquire(self, subscription: str | None, kind: Kind, on_wait: WaitListener | None = None) -> bool:
@@ -117,6 +123,13 @@ class Throttle:
         """How many seconds more the service wants no request of this kind."""
         return self._bucket(subscription, kind).closed_for(self._timer.monotonic())
 
+    def divide(self, spenders: int) -> None:
+        """So many processes spend the budgets from now on, this one among them: each takes an equal share."""
+        with self._lock:
+            self._share = 1.0 / max(1, spenders)
+            for bucket in self._buckets.values():
+                bucket.share = self._share
+
     def pause(self, subscription: str | None, kind: Kind, seconds: float) -> None:
         """After a 429: everyone who would spend from this bucket waits."""
         self._bucket(subscription, kind).pause(self._timer.monotonic(), seconds)
@@ -138,6 +151,7 @@ class Throttle:
             if key not in self._buckets:
                 rate = self._rates[kind]
                 self._buckets[key] = Bucket(rate, max(1.0, _burst(kind, rate)))
+                self._buckets[key].share = self._share
             return self._buckets[key]
 
 

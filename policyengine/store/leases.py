@@ -69,6 +69,13 @@ def held(session: Session, at: datetime) -> set[str]:
     return {plan.id for plan, lease in rows if is_held(lease, now)}
 
 
+def processes(session: Session, at: datetime) -> int:
+    """How many processes are carrying out plans."""
+    now = _now(session, at)
+    held = (row.owner for row in session.scalars(select(LeaseRow)) if is_held(row, now))
+    return len({owner.process if (owner := Owner.parse(text)) else text for text in held})
+
+
 def is_contested(session: Session, plan: PlanRow, step: StepRow, *, at: datetime) -> bool:
     """True when another plan may have written to the step's object since this plan was made.
 

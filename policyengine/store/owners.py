@@ -46,6 +46,11 @@ class Owner:
     def text(self) -> str:
         return ":".join((self.host, self.machine, str(self.pid), self.started, self.run))
 
+    @property
+    def process(self) -> str:
+        """What all runs of one process have in common."""
+        return ":".join((self.machine, str(self.pid), self.started))
+
     def is_running(self) -> bool | None:
         """None when only time can tell: the process is elsewhere, or it is this one and the run may have ended."""
         if self.machine != _machine() or self.pid == os.getpid() or os.name != "posix":

@@ -270,6 +270,11 @@ class Store:
         with self._database.read() as session:
             return leases.held(session, at)
 
+    def writing_processes(self, at: datetime) -> int:
+        """How many processes are carrying out plans."""
+        with self._database.read() as session:
+            return leases.processes(session, at)
+
     def start_remediation(self, plan_id: str, at: datetime, by: str) -> None:
         """Starting again is resuming: who started first, and when, stays."""
         with self._database.write(durable=True) as session:

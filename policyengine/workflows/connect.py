@@ -46,6 +46,11 @@ def arm_client(settings: Settings) -> ArmClient:
     )
 
 
+def share_budget(settings: Settings, processes: int) -> None:
+    """So many processes spend the budgets of these settings from now on."""
+    _throttle(settings).divide(processes)
+
+
 def _throttle(settings: Settings) -> Throttle:
     """One for the process: what runs side by side has one budget, whatever thread it is in."""
     from policyengine.arm.throttle import Throttle

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -33,14 +33,23 @@ class LeasedStore:
 
 @asynccontextmanager
 async def leased(
-    store: Store, clock: Clock, plan_id: str, *, every_s: float = RENEW_EVERY_S
+    store: Store,
+    clock: Clock,
+    plan_id: str,
+    *,
+    on_processes: Callable[[int], None],
+    every_s: float = RENEW_EVERY_S,
 ) -> AsyncIterator[LeasedStore]:
-    """Raises RemediationError when another process is at it, StoreError as soon as one takes it over."""
+    """Raises RemediationError when another process is at it, StoreError as soon as one takes it over.
+
+    ``on_processes`` hears, at once and again whenever the lease is kept up, how many processes carry out plans.
+    """
     owner = Owner.new().text
     store.take_lease(plan_id, owner, clock.now())
     try:
+        on_processes(store.writing_processes(clock.now()))
         async with asyncio.TaskGroup() as tasks:
-            renewing = tasks.create_task(_renew(store, clock, plan_id, owner, every_s))
+            renewing = tasks.create_task(_renew(store, clock, plan_id, owner, every_s, on_processes))
             yield LeasedStore(store, owner)
             renewing.cancel()
     except BaseExceptionGroup as group:
@@ -48,9 +57,13 @@ async def leased(
     finally:
         with suppress(StoreError):  # it runs out by itself
             store.release_lease(plan_id, owner)
+            on_processes(store.writing_processes(clock.now()))
 
 
-async def _renew(store: Store, clock: Clock, plan_id: str, owner: str, every_s: float) -> None:
+async def _renew(
+    store: Store, clock: Clock, plan_id: str, owner: str, every_s: float, on_processes: Callable[[int], None]
+) -> None:
     while True:
         await asyncio.sleep(every_s)
         store.renew_lease(plan_id, owner, clock.now())
+        on_processes(store.writing_processes(clock.now()))

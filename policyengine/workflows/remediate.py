@@ -17,7 +17,7 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.states import ComplianceState, Reason
 from policyengine.remediation.steps import Plan, StepOutcome, StepState
 from policyengine.store.store import Store
-from policyengine.workflows.connect import arm_client
+from policyengine.workflows.connect import arm_client, share_budget
 from policyengine.workflows.lease import leased
 from policyengine.workflows.load import load
 from policyengine.workflows.permission import Permission
@@ -78,7 +78,7 @@ async def remediate(
     ``unattended``: only what assignments allow to be written without a person.
     """
     plan = store.plan(plan_id)
-    async with leased(store, clock, plan.id) as progress:
+    async with leased(store, clock, plan.id, on_processes=partial(share_budget, settings)) as progress:
         guard(settings, store, plan, resume=resume)
         permission = Permission.of(plan, load(settings.policies, settings.aliases), store, clock, unattended=unattended)
         store.start_remediation(plan.id, clock.now(), started_by or getpass.getuser())

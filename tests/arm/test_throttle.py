@@ -104,6 +104,21 @@ def test_subscriptions_and_kinds_do_not_wait_for_each_other() -> None:
     assert asyncio.run(main()) == 0.0
 
 
+def test_processes_that_spend_together_take_equal_shares() -> None:
+    def last(spenders: int) -> float:
+        async def main() -> float:
+            timer = ManualTimer()
+            throttle = Throttle(timer, reads_per_second=20, writes_per_second=8)
+            throttle.divide(spenders)
+            await timer.run(*[asyncio.create_task(throttle.acquire("s", Kind.WRITES)) for _ in range(41)])
+            return timer.now
+
+        return asyncio.run(main())
+
+    assert last(0) == last(1)
+    assert last(4) >= 3.9 * last(1)
+
+
 def test_an_empty_quota_of_queries_is_waited_for() -> None:
     async def main() -> float:
         timer = ManualTimer()

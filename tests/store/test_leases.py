@@ -166,3 +166,11 @@ def test_what_another_plan_wrote_meanwhile_is_told(store: Store, plan: Callable[
     store.record_outcome(other.id, outcome(StepState.FAILED))
     store.finish_remediation(other.id, NOW)
     assert store.record_outcome(mine.id, outcome(StepState.INTENT))
+
+
+def test_processes_that_carry_out_plans_are_counted_once_each(store: Store, plan: Callable[..., Plan]) -> None:
+    assert store.writing_processes(NOW) == 0
+    for hours, owner in enumerate((ME, Owner.new().text, ELSEWHERE, "of another release")):
+        store.take_lease(plan(hours).id, owner, NOW)
+
+    assert store.writing_processes(NOW) == 3

@@ -204,7 +204,7 @@ class TestTwoProcesses:
         plan, clock = planned(place, store), Ahead()
 
         async def work() -> None:
-            async with leased(store, clock, plan.id, every_s=0.001):
+            async with leased(store, clock, plan.id, on_processes=unheard, every_s=0.001):
                 async with asyncio.timeout(10):
                     await clock.enough.wait()
                 store.take_lease(plan.id, ELSEWHERE, clock.at)
@@ -217,12 +217,38 @@ class TestTwoProcesses:
         plan = planned(place, store)
 
         async def work() -> None:
-            async with leased(store, SystemClock(), plan.id, every_s=0.001) as progress:
+            async with leased(store, SystemClock(), plan.id, on_processes=unheard, every_s=0.001) as progress:
                 store.release_lease(plan.id, progress.owner)
                 await asyncio.sleep(5)
 
         with pytest.raises(StoreError, match="another process took plan"):
             asyncio.run(work())
+
+
+def unheard(_processes: int) -> None:
+    """Nobody shares a budget."""
+
+
+def test_processes_that_write_at_once_are_counted_while_they_do(place: Place, store: Store) -> None:
+    plan, heard = planned(place, store), list[int]()
+    place.write(train="Preview")
+    other = planned(place, store)
+
+    async def work() -> None:
+        both = asyncio.Event()
+
+        def hear(processes: int) -> None:
+            heard.append(processes)
+            if processes == 2:
+                both.set()
+
+        async with leased(store, SystemClock(), plan.id, on_processes=hear, every_s=0.001), asyncio.timeout(10):
+            store.take_lease(other.id, ELSEWHERE, SystemClock().now())
+            await both.wait()
+            store.release_lease(other.id, ELSEWHERE)
+
+    asyncio.run(work())
+    assert (heard[0], max(heard), heard[-1]) == (1, 2, 0)
 
 
 def test_two_plans_for_one_object_do_not_both_write(place: Place, store: Store) -> None:
