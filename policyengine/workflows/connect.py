@@ -37,7 +37,7 @@ def arm_client(settings: Settings) -> ArmClient:
     budget = settings.arm.budget
     return ArmClient(
         settings.arm.endpoint,
-        _credential(settings.arm),
+        credential_of(settings.arm),
         writes_per_second=budget.writes_per_second,
         reads_per_second=budget.reads_per_second,
         jitter=random.random,
@@ -64,7 +64,7 @@ def _throttle(settings: Settings) -> Throttle:
         return _throttles[key]
 
 
-def _credential(settings: ArmSettings) -> Credential:
+def credential_of(settings: ArmSettings) -> Credential:
     """One for the process as long as settings and environment stay: what runs side by side signs in once."""
     from policyengine.arm.choice import Surroundings, choose
 

@@ -15,12 +15,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from policyengine.arm import exchange
 from policyengine.arm.client import ArmClient
 from policyengine.arm.credentials import Credential, StaticToken
 from policyengine.errors import (
@@ -442,6 +444,29 @@ def test_without_a_usable_answer_a_read_is_tried_again(broken: bytes) -> None:
 
     assert result == {"name": "flux"}
     assert run.waits == ["no answer"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"), [("_TIMEOUT", httpx.Timeout(0.05)), ("_WHOLE_ANSWER_S", 0.05)], ids=["silent", "without end"]
+)
+def test_an_answer_that_takes_too_long_is_none(monkeypatch: pytest.MonkeyPatch, limit: str, value: object) -> None:
+    """A write may have been applied; a read is tried again."""
+    monkeypatch.setattr(exchange, limit, value)
+
+    class Slow(Server):
+        """Begins to answer, and does not go on."""
+
+        def choose(self, request: Heard) -> bytes:
+            return b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\n{"
+
+    error, run = against(act=put, server=Slow([]))
+    assert isinstance(error, ArmTransportError)
+    assert error.sent
+    assert len(run.server.heard) == 1
+
+    error, run = against(act=get, server=Slow([]))
+    assert isinstance(error, ArmTransportError)
+    assert len(run.server.heard) == 5
 
 
 def test_a_connection_that_was_never_made_was_not_sent() -> None:
