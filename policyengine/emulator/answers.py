@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from policyengine.model.values import JSON
+
+if TYPE_CHECKING:
+    from policyengine.emulator.access import Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +27,13 @@ class ArmRequest:
     headers: Mapping[str, str]
     body: JSON
     base_url: str
-    principal: str
+    caller: Caller
     at: datetime
+
+    @property
+    def principal(self) -> str:
+        """The object id of who asks."""
+        return self.caller.id
 
     @property
     def api_version(self) -> str:
@@ -55,13 +64,14 @@ class Refusal(Exception):
         *,
         target: str | None = None,
         details: Sequence[JSON] = (),
+        info: Sequence[JSON] = (),
         cause: str = "gateway",
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
-        self.error = error_detail(code, message, target=target, details=details)
+        self.error = error_detail(code, message, target=target, details=details, info=info)
         self.headers = {"x-ms-failure-cause": cause, **(headers or {})}
 
     @property
@@ -70,7 +80,12 @@ class Refusal(Exception):
 
 
 def error_detail(
-    code: str, message: str, *, target: str | None = None, details: Sequence[JSON] = ()
+    code: str,
+    message: str,
+    *,
+    target: str | None = None,
+    details: Sequence[JSON] = (),
+    info: Sequence[JSON] = (),
 ) -> dict[str, JSON]:
     """ARM's ErrorDetail."""
     error: dict[str, JSON] = {"code": code, "message": message}
@@ -78,6 +93,8 @@ def error_detail(
         error["target"] = target
     if details:
         error["details"] = list(details)
+    if info:
+        error["additionalInfo"] = list(info)
     return error
 
 

@@ -18,6 +18,7 @@ from policyengine.emulator.emulator import Emulator
 from policyengine.emulator.gateway import Gateway, RawRequest
 from policyengine.emulator.routes import ROUTES
 from policyengine.emulator.routes.control import PREFIX, answer_control
+from policyengine.emulator.routes.generic import find_generic
 from policyengine.emulator.routing import Router, segments
 
 METHODS: Final = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE")
@@ -25,7 +26,7 @@ METHODS: Final = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE")
 
 def create_app(emulator: Emulator) -> Starlette:
     """An ASGI application that serves ``emulator``."""
-    gateway = Gateway(emulator, Router(ROUTES))
+    gateway = Gateway(emulator, Router(ROUTES, find_generic))
 
     async def resource_manager(request: Request) -> Response:
         return _response(gateway.answer(await _raw(request)))

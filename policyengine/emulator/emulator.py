@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from policyengine.clock import Clock
+from policyengine.emulator.access import Principals
 from policyengine.emulator.agent import Agents
 from policyengine.emulator.clock import SimulatedClock
 from policyengine.emulator.faults import Fault, Faults
@@ -18,6 +19,7 @@ from policyengine.emulator.identifiers import Identifiers
 from policyengine.emulator.journal import Journal
 from policyengine.emulator.operations import Operations
 from policyengine.emulator.provisioning import Provisioning
+from policyengine.emulator.restrictions import Denial
 from policyengine.emulator.settings import Settings
 from policyengine.emulator.state import EmulatedCluster
 from policyengine.emulator.throttle import Throttle
@@ -58,6 +60,8 @@ class Emulator:
         self.journal = Journal(self.settings.journal_size)
         self.throttle = Throttle(enforced=self.settings.throttling)
         self.faults = Faults(file.faults)
+        self.principals = Principals()
+        self.denials: list[Denial] = []
         loader = FleetLoader(self.agents, self.provisioning, self.settings, seed)
         self.state = loader.load(file, self.clock.now())
 

@@ -1,14 +1,11 @@
 """What every request to Resource Manager goes through before and after its handler: who asks, may they, what is left.
 
-In order: token, route and api-version, rate limit, scripted faults, handler; then the headers of every answer and
-the journal. Source: configuration API §4 to §7.
+In order: token, route and api-version, rate limit, scripted faults, roles, locks and denials, handler; then the
+headers of every answer and the journal. Source: configuration API §4 to §7.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,15 +13,18 @@ from datetime import datetime
 from typing import Final
 
 from policyengine.emulator import extension_rules, flux_rules
+from policyengine.emulator.access import Caller, action_of, check_token
 from policyengine.emulator.answers import Answer, ArmRequest, Refusal, invalid_content
 from policyengine.emulator.emulator import Emulator
+from policyengine.emulator.generic_rules import secret_members
 from policyengine.emulator.journal import JournalEntry, masked
+from policyengine.emulator.restrictions import check_denials, check_locks
 from policyengine.emulator.routing import Router, segments
 from policyengine.emulator.shapes import secret_names
+from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON
 
 SECRET_NAMES: Final = secret_names(extension_rules.PROPERTIES) | secret_names(flux_rules.PROPERTIES)
-ANONYMOUS: Final = "anonymous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,12 @@ class Gateway:
 
     def _handle(self, raw: RawRequest, path: str, now: datetime, limits: dict[str, str]) -> Answer:
         emulator = self._emulator
-        principal = authenticate(raw.headers.get("authorization"))
+        authorization = raw.headers.get("authorization")
+        check_token(authorization, emulator.clock.wall_now())
+        caller = Caller(emulator.principals.identify(authorization), emulator.state.resources)
         handler, variables = self._router.find(raw.method, path, raw.query.get("api-version"))
         subscription = variables.get("subscription")
-        limits.update(emulator.throttle.take(raw.method, subscription, principal, emulator.clock.wall_now()))
+        limits.update(emulator.throttle.take(raw.method, subscription, caller.id, emulator.clock.wall_now()))
         emulator.faults.check(raw.method, path)
         request = ArmRequest(
             method=raw.method,
@@ -74,10 +76,20 @@ class Gateway:
             headers=raw.headers,
             body=_body(raw),
             base_url=raw.base_url,
-            principal=principal,
+            caller=caller,
             at=now,
         )
+        self.authorize(request)
         return handler(emulator, request)
+
+    def authorize(self, request: ArmRequest) -> None:
+        """Raises Refusal when roles, locks or policies forbid ``request``."""
+        asked = action_of(request.method, segments(request.path))
+        if asked is not None:
+            action, scope = asked
+            request.caller.demand(action, scope)
+            check_locks(self._emulator.state.resources, request.method, scope)
+            check_denials(self._emulator.denials, request.method, scope)
 
     def _headers(self, raw: RawRequest, now: datetime) -> dict[str, str]:
         guid = self._emulator.identifiers.guid()
@@ -102,45 +114,19 @@ class Gateway:
                 path=path,
                 query=raw.query_text,
                 status=status,
-                principal=principal_of(raw.headers.get("authorization")),
+                principal=self._emulator.principals.identify(raw.headers.get("authorization")).object_id,
                 at=now,
                 wall=self._emulator.clock.wall_now(),
                 request_id=headers["x-ms-request-id"],
                 correlation_id=headers["x-ms-correlation-request-id"],
-                body=masked(_parsed(raw.content), SECRET_NAMES),
+                body=masked(_parsed(raw.content), secrets_in(path)),
             )
         )
 
 
-def authenticate(authorization: str | None) -> str:
-    """The principal behind a bearer token; any non-empty token will do. Raises Refusal 401."""
-    if not authorization:
-        raise _unauthorized("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
-    scheme, _, token = authorization.partition(" ")
-    if scheme.casefold() != "bearer" or not token.strip():
-        raise _unauthorized("InvalidAuthenticationToken", "The access token is missing or invalid.")
-    return principal_of(authorization)
-
-
-def principal_of(authorization: str | None) -> str:
-    """The object id in a JWT, unchecked; for any other token a name that does not give it away."""
-    token = (authorization or "").partition(" ")[2].strip()
-    if not token:
-        return ANONYMOUS
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return str(claims["oid"])
-    except (IndexError, KeyError, TypeError, ValueError, binascii.Error):
-        return f"token-{hashlib.sha256(token.encode()).hexdigest()[:8]}"
-
-
-def _unauthorized(code: str, message: str) -> Refusal:
-    challenge = (
-        'Bearer authorization_uri="https://login.microsoftonline.com/common", '
-        f'error="invalid_token", error_description="{message}"'
-    )
-    return Refusal(401, code, message, headers={"WWW-Authenticate": challenge})
+def secrets_in(path: str) -> frozenset[str]:
+    """Folded names of the members that may hold a secret in a body sent to ``path``."""
+    return SECRET_NAMES | secret_members(ResourceId(path).type)
 
 
 def _body(raw: RawRequest) -> JSON:

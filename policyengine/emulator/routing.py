@@ -14,6 +14,7 @@ from policyengine.emulator.answers import Answer, ArmRequest, Refusal
 from policyengine.emulator.emulator import Emulator
 
 Handler: TypeAlias = Callable[[Emulator, ArmRequest], Answer]
+Fallback: TypeAlias = Callable[[str, Sequence[str]], tuple[Handler, dict[str, str]] | None]
 
 OLDEST_API_VERSION: Final = "2020-01-01"
 _API_VERSION: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?", re.IGNORECASE)
@@ -50,7 +51,10 @@ class Route:
 
 
 class Router:
-    def __init__(self, routes: Iterable[Route]) -> None:
+    """``fallback`` is asked for paths that no route knows."""
+
+    def __init__(self, routes: Iterable[Route], fallback: Fallback | None = None) -> None:
+        self._fallback = fallback
         self._by_length: dict[int, list[Route]] = {}
         for route in routes:
             self._by_length.setdefault(len(route.parts), []).append(route)
@@ -70,7 +74,12 @@ class Router:
                 check_api_version(api_version, route.since)
                 return _handler(route, method, parts), variables
         check_api_version(api_version, OLDEST_API_VERSION)
-        raise _unknown(method, parts, api_version)
+        if _is_refused(parts):
+            raise _no_such_type(parts, api_version)
+        generic = self._fallback(method, parts) if self._fallback is not None else None
+        if generic is not None:
+            return generic
+        raise _unknown(method, parts)
 
 
 def segments(path: str) -> list[str]:
@@ -99,7 +108,7 @@ def _handler(route: Route, method: str, parts: Sequence[str]) -> Handler:
         return handler
     provider_type = _provider_type(parts)
     if provider_type and method in {"PUT", "DELETE", "PATCH"}:
-        raise _not_emulated(method, provider_type)
+        raise not_emulated(method, provider_type)
     raise Refusal(
         405,
         "MethodNotAllowed",
@@ -108,22 +117,28 @@ def _handler(route: Route, method: str, parts: Sequence[str]) -> Handler:
     )
 
 
-def _unknown(method: str, parts: Sequence[str], api_version: str) -> Refusal:
+def _unknown(method: str, parts: Sequence[str]) -> Refusal:
     provider_type = _provider_type(parts)
     if provider_type is None:
         return Refusal(404, "NotFound", f"There is nothing at '/{'/'.join(parts)}'.")
-    if any(f"{a}/{b}".casefold() in _REFUSED_TYPES for a, b in itertools.pairwise(parts)):
-        namespace, _, type = provider_type.partition("/")
-        return Refusal(
-            404,
-            "InvalidResourceType",
-            f"The resource type '{type}' could not be found in the namespace '{namespace}' "
-            f"for api version '{api_version}'.",
-        )
-    return _not_emulated(method, provider_type)
+    return not_emulated(method, provider_type)
 
 
-def _not_emulated(method: str, provider_type: str) -> Refusal:
+def _is_refused(parts: Sequence[str]) -> bool:
+    return any(f"{a}/{b}".casefold() in _REFUSED_TYPES for a, b in itertools.pairwise(parts))
+
+
+def _no_such_type(parts: Sequence[str], api_version: str) -> Refusal:
+    namespace, _, type = (_provider_type(parts) or "").partition("/")
+    return Refusal(
+        404,
+        "InvalidResourceType",
+        f"The resource type '{type}' could not be found in the namespace '{namespace}' "
+        f"for api version '{api_version}'.",
+    )
+
+
+def not_emulated(method: str, provider_type: str) -> Refusal:
     return Refusal(501, "NotImplemented", f"The emulator does not serve {method} of '{provider_type}'.")
 
 

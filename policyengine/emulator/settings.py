@@ -17,6 +17,7 @@ class Settings:
     ``refuse_aks_identity``: 400 for an extension with an identity on AKS.
     ``gone_at_once``: a deleted resource answers 404 from the start, not `Deleting` until the agent has acted.
     ``write_timeout``, ``delete_timeout``: how long a change waits for an agent that does not come (G40, G41).
+    ``registration_duration``: how long a resource provider is `Registering`.
     ``throttling``: answer 429 when a token bucket is empty; what is left is told either way.
     """
 
@@ -33,5 +34,6 @@ class Settings:
     write_timeout: timedelta = timedelta(hours=48)
     delete_timeout: timedelta = timedelta(hours=1)
     heartbeat_timeout: timedelta = timedelta(minutes=15)
+    registration_duration: timedelta = timedelta(0)
     throttling: bool = True
     journal_size: int = 100_000

@@ -10,6 +10,7 @@ from typing import Final
 from policyengine.emulator.clock import stamp
 from policyengine.emulator.cluster_objects import ClusterObjects
 from policyengine.emulator.operations import CANCELED, FAILED, SUCCEEDED, Operation
+from policyengine.emulator.resource_store import ResourceStore
 from policyengine.emulator.simulation import Simulation
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import ARC, EXTENSIONS
@@ -198,6 +199,11 @@ class State:
     """By folded id. INVARIANT: in id order, which is the order of every list."""
     unregistered: set[tuple[str, str]] = field(default_factory=set)
     """Folded (subscription, namespace) pairs; every other namespace is registered."""
+    registered_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    """When a registration that was asked for is, or was, done."""
+
+    resources: ResourceStore = field(default_factory=ResourceStore)
+    """Whatever is neither a cluster nor on one by rules of its own."""
 
     def find_cluster(self, id: ResourceId) -> EmulatedCluster | None:
         return self.clusters.get(id.key)

@@ -52,3 +52,37 @@ def test_a_heartbeat_is_told_every_five_minutes(api: Api) -> None:
         seen.append(api.get(api.arc).text)
         api.advance("30s")
     assert len(set(seen)) <= 3
+
+
+def test_an_aks_cluster_is_written_member_by_member(api: Api) -> None:
+    """Templates of policies send the whole cluster back with one thing changed."""
+    before = api.get(api.aks).json()
+    properties = {**before["properties"], "disableLocalAccounts": True, "powerState": {"code": "Stopped"}}
+    answer = api.put(api.aks, {"location": before["location"], "properties": properties})
+    assert answer.status_code == 200
+    after = api.properties(api.aks)
+    assert after["disableLocalAccounts"] is True
+    assert after["powerState"] == before["properties"]["powerState"]
+    api.put(api.aks, {"properties": {"enableRBAC": True}})
+    assert api.properties(api.aks)["disableLocalAccounts"] is True
+
+
+def test_clusters_are_not_created(api: Api) -> None:
+    assert api.error(api.put(api.aks.replace("web-01", "new"), {"location": "x"})) == (404, "ResourceNotFound")
+    assert api.put(api.arc, {"location": "x"}).status_code == 501
+
+
+def test_an_etag_guards_an_aks_cluster_and_nothing_else(api: Api) -> None:
+    def patch(path: str, body: object, **headers: str) -> int:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return api.http.patch(f"{path}?api-version=2026-08-01", json=body, headers=named).status_code
+
+    first = api.get(api.aks).json()["eTag"]
+    assert api.get(api.aks).json()["eTag"] == first
+    assert patch(api.aks, {"tags": {"a": "1"}}, If_Match=first) == 200
+    assert api.get(api.aks).json()["eTag"] != first
+    refused = api.http.patch(f"{api.aks}?api-version=2026-08-01", json={"tags": {}}, headers={"If-Match": first})
+    assert api.error(refused) == (412, "PreconditionFailed")
+    assert patch(api.aks, {"tags": {}}, If_Match="*") == 200
+    assert patch(api.aks, {"tags": {}}, If_None_Match="*") == 412
+    assert patch(api.arc, {"tags": {}}, If_Match="anything") == 200

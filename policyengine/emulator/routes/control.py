@@ -6,6 +6,8 @@ GET  /_emulator/journal[?method=PUT]      DELETE empties it
 GET  /_emulator/clusters[/{id or name}]   POST .../connect, .../disconnect
 GET  /_emulator/versions?type=&train=     POST {"type": "microsoft.flux", "train": "Stable", "version": "1.20.0"}
 GET  /_emulator/faults                    POST one fault
+GET  /_emulator/principals                POST {"token", "objectId", "name", "roles": [{"role", "scope"}]}
+GET  /_emulator/denials                   POST {"path", "policy"}, DELETE takes all back
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from policyengine.emulator.access import Principal, role_name
 from policyengine.emulator.agent import next_poll
 from policyengine.emulator.answers import Answer, Refusal, invalid_content
 from policyengine.emulator.clock import stamp
 from policyengine.emulator.durations import parse_duration
 from policyengine.emulator.emulator import Emulator
+from policyengine.emulator.restrictions import Denial
 from policyengine.emulator.state import EmulatedCluster
 from policyengine.errors import PolicyEngineError, UsageError
 from policyengine.model.values import JSON
@@ -143,6 +147,35 @@ def _add_fault(emulator: Emulator, request: ControlRequest) -> JSON:
     return emulator.add_fault(request.body).document()
 
 
+def _principals(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
+    return {"value": [_principal(known) for known in emulator.principals.all()]}
+
+
+def _add_principal(emulator: Emulator, request: ControlRequest) -> JSON:
+    return _principal(emulator.principals.add(request.body))
+
+
+def _principal(principal: Principal) -> dict[str, JSON]:
+    held = principal.grants
+    roles = None if held is None else [{"role": role_name(g.role), "scope": g.scope.text} for g in held]
+    return {"objectId": principal.object_id, "name": principal.name, "roles": roles}
+
+
+def _denials(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
+    return {"value": [denial.document() for denial in emulator.denials]}
+
+
+def _add_denial(emulator: Emulator, request: ControlRequest) -> JSON:
+    denial = Denial.read(request.body)
+    emulator.denials.append(denial)
+    return denial.document()
+
+
+def _clear_denials(emulator: Emulator, request: ControlRequest) -> JSON:
+    emulator.denials.clear()
+    return _denials(emulator, request)
+
+
 HANDLERS: Final[Mapping[tuple[str, str], ControlHandler]] = {
     ("GET", "health"): _health,
     ("GET", "clock"): _clock,
@@ -155,4 +188,9 @@ HANDLERS: Final[Mapping[tuple[str, str], ControlHandler]] = {
     ("POST", "versions"): _publish,
     ("GET", "faults"): _faults,
     ("POST", "faults"): _add_fault,
+    ("GET", "principals"): _principals,
+    ("POST", "principals"): _add_principal,
+    ("GET", "denials"): _denials,
+    ("POST", "denials"): _add_denial,
+    ("DELETE", "denials"): _clear_denials,
 }

@@ -1,4 +1,7 @@
-"""The generic list of tracked resources, which here are the clusters. Source: configuration API §10."""
+"""The generic list of tracked resources: clusters, and what was stored with a location.
+
+Source: configuration API §10.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from policyengine.emulator.routes.resource_groups import find_resource_group
 from policyengine.emulator.routes.subscriptions import find_subscription
 from policyengine.emulator.routing import Route
 from policyengine.model.ids import ResourceId
-from policyengine.model.values import JSON, get_folded
+from policyengine.model.values import JSON, get_folded, walk
 
 _CLAUSE: Final = re.compile(r"\s*(\w+)\s+(eq|ne)\s+'((?:[^']|'')*)'\s*", re.IGNORECASE)
 _AND: Final = re.compile(r"\s+and\s+", re.IGNORECASE)
@@ -30,6 +33,12 @@ _SHOWN: Final[tuple[str, ...]] = (
     "plan",
     "managedBy",
 )
+_EXPANDED: Final = {
+    "createdTime": ("systemData", "createdAt"),
+    "changedTime": ("systemData", "lastModifiedAt"),
+    "provisioningState": ("properties", "provisioningState"),
+}
+"""What `$expand` adds, and where it comes from."""
 
 
 def _list(emulator: Emulator, request: ArmRequest) -> Answer:
@@ -43,11 +52,25 @@ def _list_in_group(emulator: Emulator, request: ArmRequest) -> Answer:
 
 def _page(emulator: Emulator, request: ArmRequest, scope: ResourceId) -> Answer:
     clauses = _read_filter(request.query.get("$filter"))
-    found = [c.document for c in emulator.state.clusters_below(scope)]
-    shown: list[dict[str, JSON]] = [
-        {k: d[k] for k in _SHOWN if k in d} for d in found if all(_holds(c, d) for c in clauses)
-    ]
-    return page(request, shown, emulator.settings.page_size)
+    wanted = {word.strip().casefold() for word in request.query.get("$expand", "").split(",")}
+    found = [d for d in tracked(emulator, scope) if all(_holds(c, d) for c in clauses) and _has_tag(clauses, d)]
+    return page(request, [_shown(d, wanted) for d in found], emulator.settings.page_size)
+
+
+def tracked(emulator: Emulator, scope: ResourceId) -> list[Mapping[str, JSON]]:
+    """Every document with a location at or under ``scope``, in id order."""
+    stored = (d for d in emulator.state.resources.below(scope) if "location" in d)
+    clusters = (c.document for c in emulator.state.clusters_below(scope))
+    return sorted((*clusters, *stored), key=lambda d: str(d["id"]).casefold())
+
+
+def _shown(document: Mapping[str, JSON], wanted: set[str]) -> dict[str, JSON]:
+    shown = {name: document[name] for name in _SHOWN if name in document}
+    for name, path in _EXPANDED.items():
+        value = walk(document, *path)
+        if name.casefold() in wanted and value is not None:
+            shown[name] = value
+    return shown
 
 
 def _read_filter(text: str | None) -> list[tuple[str, bool, str]]:
@@ -60,6 +83,15 @@ def _read_filter(text: str | None) -> list[tuple[str, bool, str]]:
         name, operator, value = match.groups()
         clauses.append((name.casefold(), operator.casefold() == "eq", value.replace("''", "'")))
     return clauses
+
+
+def _has_tag(clauses: list[tuple[str, bool, str]], document: Mapping[str, JSON]) -> bool:
+    """Name and value are asked of one and the same tag."""
+    said = {name: value.casefold() for name, equal, value in clauses if equal}
+    if not {"tagname", "tagvalue"} <= set(said):
+        return True
+    tags = {name.casefold(): str(value).casefold() for name, value in (document.get("tags") or {}).items()}
+    return tags.get(said["tagname"]) == said["tagvalue"]
 
 
 def _holds(clause: tuple[str, bool, str], document: Mapping[str, JSON]) -> bool:

@@ -38,7 +38,8 @@ def tenant_of(emulator: Emulator) -> str:
 
 
 def _list(emulator: Emulator, request: ArmRequest) -> Answer:
-    found = sorted(emulator.state.tree.subscriptions, key=lambda s: s.id)
+    known = sorted(emulator.state.tree.subscriptions, key=lambda s: s.id)
+    found = [s for s in known if request.caller.sees(s.id)]
     return page(request, [_document(s) for s in found], emulator.settings.page_size)
 
 

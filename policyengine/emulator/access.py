@@ -1,0 +1,276 @@
+"""Who asks, and what they may do: bearer tokens, the principals behind them, and their roles.
+
+Any non-empty token is somebody who may do everything. Only a token that was introduced with roles, or whose object id
+was, is held to them; role assignments written through the API count as well. Signatures are not looked at.
+Source: configuration API, "Errors" (401, 403) and "Authentication, ids of requests".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Final
+
+from policyengine.emulator.answers import Refusal
+from policyengine.emulator.resource_store import ResourceStore
+from policyengine.errors import ConfigError
+from policyengine.model.diagnostic import did_you_mean
+from policyengine.model.ids import ResourceId
+from policyengine.model.values import JSON, walk
+
+ANONYMOUS: Final = "anonymous"
+ROLE_ASSIGNMENTS: Final = "Microsoft.Authorization/roleAssignments"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """``actions`` and ``not_actions`` are globs over actions such as `Microsoft.Kubernetes/connectedClusters/read`."""
+
+    definition: str
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...] = ()
+
+    def allows(self, action: str) -> bool:
+        return _matches(self.actions, action) and not _matches(self.not_actions, action)
+
+
+ROLES: Final[Mapping[str, Role]] = {
+    "Owner": Role("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", ("*",)),
+    "Contributor": Role(
+        "b24988ac-6180-42a0-ab88-20f7382dd24c",
+        ("*",),
+        ("Microsoft.Authorization/*/write", "Microsoft.Authorization/*/delete"),
+    ),
+    "Reader": Role("acdd72a7-3385-48ef-bd42-f606fba81ae7", ("*/read",)),
+    "User Access Administrator": Role("18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", ("*/read", "Microsoft.Authorization/*")),
+    "Kubernetes Extension Contributor": Role(
+        "85cb6faf-e071-4c9b-8136-154b5a04f717",
+        (
+            "Microsoft.KubernetesConfiguration/extensions/*",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            "Microsoft.Resources/deployments/*",
+        ),
+    ),
+    "Azure Kubernetes Service Contributor Role": Role(
+        "ed7f3fbd-7b88-4dd4-9017-9adb7ce333f8",
+        (
+            "Microsoft.ContainerService/managedClusters/*",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            "Microsoft.Resources/deployments/*",
+        ),
+    ),
+    "Log Analytics Contributor": Role(
+        "92aaf0da-9dab-42b6-94a3-d43ce8d16293",
+        (
+            "*/read",
+            "Microsoft.OperationalInsights/*",
+            "Microsoft.Insights/diagnosticSettings/*",
+            "Microsoft.Resources/deployments/*",
+        ),
+    ),
+}
+"""Built-in roles, in so far as the resources here are concerned."""
+
+
+def role_name(role: Role) -> str:
+    return next(name for name, known in ROLES.items() if known is role)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    role: Role
+    scope: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """``grants`` is None for somebody who may do everything."""
+
+    object_id: str
+    name: str
+    grants: tuple[Grant, ...] | None = None
+
+
+class Principals:
+    """The principals that were introduced, by the hash of their token and by object id. Tokens are not kept."""
+
+    def __init__(self) -> None:
+        self._by_token: dict[str, Principal] = {}
+        self._by_object_id: dict[str, Principal] = {}
+
+    def add(self, value: Mapping[str, JSON]) -> Principal:
+        """`{"token", "objectId", "name", "roles": [{"role", "scope"}]}`; without `roles` everything is allowed.
+
+        Raises ConfigError for a role nobody knows or a principal without an `objectId`.
+        """
+        object_id = str(value.get("objectId") or "")
+        if not object_id:
+            raise ConfigError("a principal needs an `objectId`")
+        roles = value.get("roles")
+        grants = None if roles is None else tuple(_grant(role) for role in roles)
+        principal = Principal(object_id, str(value.get("name") or object_id), grants)
+        if value.get("token"):
+            self._by_token[_hash(str(value["token"]))] = principal
+        self._by_object_id[object_id.casefold()] = principal
+        return principal
+
+    def all(self) -> tuple[Principal, ...]:
+        return tuple(self._by_object_id.values())
+
+    def identify(self, authorization: str | None) -> Principal:
+        """The one behind a bearer token, not asking whether it is good."""
+        token = _token(authorization)
+        known = self._by_token.get(_hash(token)) if token else None
+        if known is not None:
+            return known
+        oid = _claims(token).get("oid") if token else None
+        object_id = str(oid) if oid else f"token-{_hash(token)[:8]}" if token else ANONYMOUS
+        return self._by_object_id.get(object_id.casefold()) or Principal(object_id, object_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A principal together with the roles assigned through the API."""
+
+    principal: Principal
+    store: ResourceStore
+
+    @property
+    def id(self) -> str:
+        return self.principal.object_id
+
+    def may(self, action: str, scope: ResourceId) -> bool:
+        return self.principal.grants is None or any(
+            grant.role.allows(action) and grant.scope.contains(scope) for grant in self._grants()
+        )
+
+    def sees(self, container: ResourceId) -> bool:
+        """Whether anything at, below or around ``container`` may be read: then it is listed."""
+        return self.principal.grants is None or any(
+            grant.scope.contains(container) or container.contains(grant.scope) for grant in self._grants()
+        )
+
+    def demand(self, action: str, scope: ResourceId) -> None:
+        """Raises Refusal 403."""
+        if not self.may(action, scope):
+            raise Refusal(
+                403,
+                "AuthorizationFailed",
+                f"The client '{self.principal.name}' with object id '{self.id}' does not have authorization to perform "
+                f"action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, "
+                "please refresh your credentials.",
+            )
+
+    def _grants(self) -> Iterable[Grant]:
+        yield from self.principal.grants or ()
+        for document in self.store.of_type(ROLE_ASSIGNMENTS):
+            granted = _stored_grant(document)
+            if (
+                granted is not None
+                and str(walk(document, "properties", "principalId")).casefold() == self.id.casefold()
+            ):
+                yield granted
+
+
+def check_token(authorization: str | None, wall: datetime) -> None:
+    """Raises Refusal 401 for a missing, a malformed or an expired token."""
+    if not authorization:
+        raise _unauthorized("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
+    scheme, _, _ = authorization.partition(" ")
+    token = _token(authorization)
+    if scheme.casefold() != "bearer" or not token:
+        raise _unauthorized("InvalidAuthenticationToken", "The access token is missing or invalid.")
+    expires = _claims(token).get("exp")
+    if isinstance(expires, int | float) and not isinstance(expires, bool) and expires <= wall.timestamp():
+        at = f"{datetime.fromtimestamp(expires, UTC):%m/%d/%Y %H:%M:%S}"
+        raise _unauthorized(
+            "ExpiredAuthenticationToken", f"The access token expiry UTC time '{at}' is earlier than now."
+        )
+
+
+def action_of(method: str, parts: list[str]) -> tuple[str, ResourceId] | None:
+    """The action a request is, and over which scope; None for what no role is asked for."""
+    folded = [part.casefold() for part in parts]
+    if len(parts) < 2 or folded[0] != "subscriptions":
+        return None
+    if "providers" not in folded:
+        return _container_action(method, parts)
+    at = len(folded) - 1 - folded[::-1].index("providers")
+    own = parts[at + 1 :]
+    if len(own) < 2:
+        return "Microsoft.Resources/subscriptions/providers/read", _scope(parts[:at])
+    if len(own) == 2 and method == "POST":
+        return f"{own[0]}/{own[1]}/action", _scope(parts[:at])
+    types = own[1::2]
+    if len(own) % 2:
+        return f"{own[0]}/{'/'.join(types)}/{_verb(method)}", _scope(parts)
+    above = parts[:at] if len(own) == 2 else parts[:-1]
+    verb = f"{types[-1]}/action" if method == "POST" else f"{types[-1]}/{_verb(method)}"
+    return "/".join((own[0], *types[:-1], verb)), _scope(above)
+
+
+def _container_action(method: str, parts: list[str]) -> tuple[str, ResourceId]:
+    even = parts if len(parts) % 2 == 0 else parts[:-1]
+    return f"Microsoft.Resources/{'/'.join(parts[::2])}/{_verb(method)}", _scope(even)
+
+
+def _verb(method: str) -> str:
+    return {"GET": "read", "HEAD": "read", "DELETE": "delete", "POST": "action"}.get(method, "write")
+
+
+def _scope(parts: list[str]) -> ResourceId:
+    return ResourceId("/" + "/".join(parts))
+
+
+def _grant(value: JSON) -> Grant:
+    name = str(walk(value, "role") or "")
+    found = next((role for known, role in ROLES.items() if known.casefold() == name.casefold()), None)
+    if found is None:
+        raise ConfigError(f"`{name}` is not a role of this emulator", help=did_you_mean(name, ROLES))
+    try:
+        return Grant(found, ResourceId(str(walk(value, "scope") or "/")))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _stored_grant(document: Mapping[str, JSON]) -> Grant | None:
+    definition = str(walk(document, "properties", "roleDefinitionId") or "").rpartition("/")[2].casefold()
+    role = next((role for role in ROLES.values() if role.definition == definition), None)
+    scope = ResourceId(str(document["id"])).parent
+    return Grant(role, scope or ResourceId("/")) if role is not None else None
+
+
+def _matches(globs: Iterable[str], action: str) -> bool:
+    return any(fnmatchcase(action.casefold(), glob.casefold()) for glob in globs)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+def _token(authorization: str | None) -> str:
+    return (authorization or "").partition(" ")[2].strip()
+
+
+def _claims(token: str) -> Mapping[str, JSON]:
+    """What a JWT says; nothing for any other token."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError, binascii.Error, RecursionError):
+        return {}
+    return claims if isinstance(claims, Mapping) else {}
+
+
+def _unauthorized(code: str, message: str) -> Refusal:
+    challenge = (
+        'Bearer authorization_uri="https://login.microsoftonline.com/common", '
+        f'error="invalid_token", error_description="{message}"'
+    )
+    return Refusal(401, code, message, headers={"WWW-Authenticate": challenge})

@@ -1,0 +1,72 @@
+"""The little that is known of resource types which are only stored: what the service adds, and what it never tells.
+
+Everything else of such a resource is kept as it was written.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from policyengine.emulator.identifiers import digest_of
+from policyengine.model.ids import ResourceId
+from policyengine.model.values import JSON, get_folded
+
+VAULT_SECRETS: Final = "Microsoft.KeyVault/vaults/secrets"
+WORKSPACES: Final = "Microsoft.OperationalInsights/workspaces"
+_SECRET_MEMBERS: Final[Mapping[str, frozenset[str]]] = {VAULT_SECRETS.casefold(): frozenset({"value"})}
+_ADDED: Final[Mapping[str, Callable[[ResourceId], Mapping[str, JSON]]]] = {
+    WORKSPACES.casefold(): lambda at: {"customerId": _guid(at, "customer")},
+    "microsoft.authorization/roleassignments": lambda at: {"scope": str(at.parent or "/")},
+    "microsoft.storage/storageaccounts": lambda at: {
+        "primaryEndpoints": {"blob": f"https://{at.name.casefold()}.blob.core.windows.net/"}
+    },
+    "microsoft.managedidentity/userassignedidentities": lambda at: {
+        "principalId": _guid(at, "principal"),
+        "clientId": _guid(at, "client"),
+    },
+}
+
+
+def secret_members(type: str) -> frozenset[str]:
+    """Folded names of the properties that are written and never told again."""
+    return _SECRET_MEMBERS.get(type.casefold(), frozenset())
+
+
+def added_by_service(id: ResourceId) -> Mapping[str, JSON]:
+    """Properties that the service sets, the same for the same id."""
+    add = _ADDED.get(id.type.casefold())
+    return add(id) if add is not None else {}
+
+
+def shown(document: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The document as a GET tells it."""
+    secret = secret_members(str(document["type"]))
+    if not secret:
+        return dict(document)
+    properties = {name: value for name, value in document["properties"].items() if name.casefold() not in secret}
+    return {**document, "properties": properties}
+
+
+def keys_of(document: Mapping[str, JSON]) -> dict[str, JSON]:
+    """What `listKeys` gives: pretended keys that depend on the id alone, in the shapes of workspace and storage."""
+    first, second = (digest_of(str(document["id"]).casefold(), which) for which in ("key1", "key2"))
+    return {
+        "primarySharedKey": first,
+        "secondarySharedKey": second,
+        "keys": [
+            {"keyName": name, "value": value, "permissions": "FULL"}
+            for name, value in (("key1", first), ("key2", second))
+        ],
+    }
+
+
+def secret_value(document: Mapping[str, JSON]) -> str | None:
+    """The value of a stored Key Vault secret."""
+    value = get_folded(document.get("properties") or {}, "value")
+    return None if value is None else str(value)
+
+
+def _guid(id: ResourceId, what: str) -> str:
+    return str(uuid.UUID(digest_of(id.key, what)[:32]))
