@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from policyengine.emulator import extension_rules, flux_rules
+from policyengine.emulator import extension_rules, flux_rules, source_control_rules
 from policyengine.emulator.access import Caller, action_of, check_token
 from policyengine.emulator.answers import Answer, ArmRequest, Refusal, invalid_content
 from policyengine.emulator.emulator import Emulator
@@ -24,7 +24,11 @@ from policyengine.emulator.shapes import secret_names
 from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON
 
-SECRET_NAMES: Final = secret_names(extension_rules.PROPERTIES) | secret_names(flux_rules.PROPERTIES)
+SECRET_NAMES: Final = (
+    secret_names(extension_rules.PROPERTIES)
+    | secret_names(flux_rules.PROPERTIES)
+    | secret_names(source_control_rules.PROPERTIES)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from datetime import timedelta
 class Settings:
     """``auto_install_flux``: a first Flux configuration brings the extension with it (G1); otherwise it fails.
 
+    ``allow_flux_v1``: new Flux v1 configurations are taken, as before 2024 (G11).
     ``refuse_concurrent_writes``: 409 for a write while the last one has not ended; otherwise the last writer wins.
     ``second_instance_status``: the status for a second extension of one type on a cluster (G4), 409 or 400.
     ``refuse_aks_identity``: 400 for an extension with an identity on AKS.
@@ -22,6 +23,7 @@ class Settings:
     """
 
     auto_install_flux: bool = True
+    allow_flux_v1: bool = False
     refuse_concurrent_writes: bool = False
     second_instance_status: int = 409
     refuse_aks_identity: bool = False

@@ -44,6 +44,18 @@ class VersionCatalogue:
         """Oldest first; never empty."""
         return tuple(self._trains.get(_key(extension_type, train), ())) or (FIRST_VERSION,)
 
+    def types(self) -> tuple[str, ...]:
+        """Every type that was ever published, folded, in order."""
+        return tuple(sorted({type for type, _ in self._trains}))
+
+    def trains(self, extension_type: str) -> tuple[str, ...]:
+        """Folded, in order."""
+        return tuple(sorted(train for type, train in self._trains if type == extension_type.casefold()))
+
+    def published(self, extension_type: str, train: str) -> tuple[str, ...]:
+        """Oldest first; empty for a train the type does not have."""
+        return tuple(self._trains.get(_key(extension_type, train), ()))
+
     def newest(self, extension_type: str, train: str) -> str:
         return self.versions(extension_type, train)[-1]
 

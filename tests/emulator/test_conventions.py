@@ -122,7 +122,7 @@ def test_a_made_up_skip_token_is_refused(api: Api) -> None:
         ("POST", "{aks}/listClusterUserCredential", 501, "managedClusters"),
         ("DELETE", "{aks}", 501, "Microsoft.ContainerService/managedClusters"),
         ("POST", "{arc}/providers/Microsoft.KubernetesConfiguration/extensions/flux", 405, "MethodNotAllowed"),
-        ("GET", "{arc}/providers/Microsoft.KubernetesConfiguration/extensionTypes", 501, "extensionTypes"),
+        ("GET", "{arc}/providers/Microsoft.KubernetesConfiguration/privateLinkScopes", 501, "privateLinkScopes"),
     ],
 )
 def test_what_is_not_there_is_told_apart_from_what_is_not_emulated(

@@ -6,12 +6,14 @@ from typing import Final
 
 from policyengine.emulator.routes import (
     clusters,
+    extension_types,
     extensions,
     flux_configurations,
     management_groups,
     providers,
     resource_groups,
     resources,
+    source_control_configurations,
     subscriptions,
 )
 from policyengine.emulator.routing import Route
@@ -25,6 +27,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *clusters.ROUTES,
     *extensions.ROUTES,
     *flux_configurations.ROUTES,
+    *source_control_configurations.ROUTES,
+    *extension_types.ROUTES,
 )
 
 __all__ = ["ROUTES"]

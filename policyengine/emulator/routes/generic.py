@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from policyengine.emulator.answers import Answer, ArmRequest, Refusal, cluster_not_found, invalid_content
-from policyengine.emulator.clock import stamp
 from policyengine.emulator.emulator import Emulator
 from policyengine.emulator.generic_rules import added_by_service, keys_of, shown
 from policyengine.emulator.paging import page
+from policyengine.emulator.routes.lifecycle import system_data
 from policyengine.emulator.routes.providers import check_registered
 from policyengine.emulator.routes.resource_groups import find_resource_group
 from policyengine.emulator.routes.subscriptions import find_subscription
 from policyengine.emulator.routing import Handler, not_emulated
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, ARC
-from policyengine.model.values import JSON, get_folded, walk
+from policyengine.model.values import JSON, get_folded
 
 EMULATED: Final = frozenset(
     {
@@ -112,7 +112,7 @@ def _store(
         "name": id.name,
         "type": id.type,
         **{name: value for name, value in body.items() if name.casefold() not in ignored},
-        "systemData": _system_data(request, old),
+        "systemData": system_data(request, (old or {}).get("systemData", {})),
         "properties": {**properties, **added_by_service(id), "provisioningState": "Succeeded"},
     }
     emulator.state.resources.put(id, document)
@@ -182,12 +182,6 @@ def _check_parents(emulator: Emulator, id: ResourceId) -> None:
 
 def _missing(id: ResourceId) -> Refusal:
     return cluster_not_found(id.type, id.full_name, id.resource_group or "<null>")
-
-
-def _system_data(request: ArmRequest, old: Mapping[str, JSON] | None) -> dict[str, JSON]:
-    now = {"By": request.principal, "ByType": "Application", "At": stamp(request.at)}
-    created = walk(old, "systemData") if old else {f"created{name}": value for name, value in now.items()}
-    return {**created, **{f"lastModified{name}": value for name, value in now.items()}}
 
 
 def _object(value: JSON) -> Mapping[str, JSON]:

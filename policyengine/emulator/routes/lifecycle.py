@@ -5,6 +5,7 @@ What a body may say is the rules' affair, what becomes of it the agent's. Source
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -75,7 +76,7 @@ def create(rules: Rules, call: Call, draft: Draft, name: str) -> tuple[Record, O
         spec=draft.spec,
         status=rules.blank_status(),
         envelope=draft.envelope,
-        system_data={**_by("created", call.request), **_by("lastModified", call.request)},
+        system_data=system_data(call.request, {}),
     )
     record.secrets.put(draft.secrets)
     call.cluster.add(record)
@@ -87,7 +88,7 @@ def update(rules: Rules, call: Call, record: Record, draft: Draft) -> Operation:
     record.generation += 1
     record.spec, record.envelope = draft.spec, draft.envelope
     record.secrets.put(draft.secrets)
-    record.system_data.update(_by("lastModified", call.request))
+    record.system_data = system_data(call.request, record.system_data)
     return _begin(rules, call, record, "Updating")
 
 
@@ -198,8 +199,11 @@ def _depart(call: Call, record: Record) -> Operation:
     return operation
 
 
-def _by(verb: str, request: ArmRequest) -> dict[str, JSON]:
-    return {f"{verb}By": request.principal, f"{verb}ByType": "Application", f"{verb}At": stamp(request.at)}
+def system_data(request: ArmRequest, old: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Who made it, as ``old`` says when it is there, and who changed it last."""
+    now = {"By": request.principal, "ByType": "Application", "At": stamp(request.at)}
+    created = {f"created{name}": value for name, value in now.items()}
+    return {**(old or created), **{f"lastModified{name}": value for name, value in now.items()}}
 
 
 def _accepted(call: Call, record: Record, operation: Operation, status: int) -> Answer:
