@@ -19,6 +19,7 @@ from policyengine.emulator.identifiers import Identifiers
 from policyengine.emulator.journal import Journal
 from policyengine.emulator.operations import Operations
 from policyengine.emulator.provisioning import Provisioning
+from policyengine.emulator.resource_graph import GraphIndex
 from policyengine.emulator.restrictions import Denial
 from policyengine.emulator.settings import Settings
 from policyengine.emulator.state import EmulatedCluster
@@ -61,6 +62,7 @@ class Emulator:
         self.throttle = Throttle(enforced=self.settings.throttling)
         self.faults = Faults(file.faults)
         self.principals = Principals()
+        self.graph = GraphIndex(self.settings.graph_lag)
         self.denials: list[Denial] = []
         loader = FleetLoader(self.agents, self.provisioning, self.settings, seed)
         self.state = loader.load(file, self.clock.now())

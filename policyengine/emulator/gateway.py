@@ -19,7 +19,9 @@ from policyengine.emulator.emulator import Emulator
 from policyengine.emulator.generic_rules import secret_members
 from policyengine.emulator.journal import JournalEntry, masked
 from policyengine.emulator.restrictions import check_denials, check_locks
-from policyengine.emulator.routing import Router, segments
+from policyengine.emulator.routes import resource_graph
+from policyengine.emulator.routes.graph_tables import shown_now
+from policyengine.emulator.routing import Handler, Router, segments
 from policyengine.emulator.shapes import secret_names
 from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON
@@ -70,7 +72,7 @@ class Gateway:
         caller = Caller(emulator.principals.identify(authorization), emulator.state.resources)
         handler, variables = self._router.find(raw.method, path, raw.query.get("api-version"))
         subscription = variables.get("subscription")
-        limits.update(emulator.throttle.take(raw.method, subscription, caller.id, emulator.clock.wall_now()))
+        limits.update(self._take(raw.method, path, subscription, caller.id))
         emulator.faults.check(raw.method, path)
         request = ArmRequest(
             method=raw.method,
@@ -84,7 +86,25 @@ class Gateway:
             at=now,
         )
         self.authorize(request)
-        return handler(emulator, request)
+        return self._perform(handler, request)
+
+    def _take(self, method: str, path: str, subscription: str | None, principal: str) -> dict[str, str]:
+        throttle, wall = self._emulator.throttle, self._emulator.clock.wall_now()
+        if path.casefold() == resource_graph.PATH.casefold():
+            return throttle.take_query(principal, wall)
+        return throttle.take(method, subscription, principal, wall)
+
+    def _perform(self, handler: Handler, request: ArmRequest) -> Answer:
+        """Resource Graph is told what a write changed, for it may go on showing what was there before."""
+        emulator = self._emulator
+        if request.method in {"GET", "HEAD"} or not emulator.graph.lag:
+            return handler(emulator, request)
+        id = ResourceId(request.path)
+        before = shown_now(emulator, id, request.at)
+        answer = handler(emulator, request)
+        if before is not None:
+            emulator.graph.written(id.key, before, request.at)
+        return answer
 
     def authorize(self, request: ArmRequest) -> None:
         """Raises Refusal when roles, locks or policies forbid ``request``."""
@@ -135,7 +155,7 @@ def secrets_in(path: str) -> frozenset[str]:
 
 def _body(raw: RawRequest) -> JSON:
     """The body of a write as JSON. Raises Refusal when it is not."""
-    if raw.method not in {"PUT", "PATCH"}:
+    if raw.method not in {"PUT", "PATCH"} and not (raw.method == "POST" and raw.content):
         return None
     try:
         return json.loads(raw.content)

@@ -19,6 +19,7 @@ class Settings:
     ``gone_at_once``: a deleted resource answers 404 from the start, not `Deleting` until the agent has acted.
     ``write_timeout``, ``delete_timeout``: how long a change waits for an agent that does not come (G40, G41).
     ``registration_duration``: how long a resource provider is `Registering`.
+    ``graph_lag``: for how long after a write Resource Graph shows what was there before it.
     ``throttling``: answer 429 when a token bucket is empty; what is left is told either way.
     """
 
@@ -37,5 +38,6 @@ class Settings:
     delete_timeout: timedelta = timedelta(hours=1)
     heartbeat_timeout: timedelta = timedelta(minutes=15)
     registration_duration: timedelta = timedelta(0)
+    graph_lag: timedelta = timedelta(0)
     throttling: bool = True
     journal_size: int = 100_000

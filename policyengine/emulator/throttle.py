@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from policyengine.emulator.answers import Refusal
@@ -23,6 +23,9 @@ class Limit:
 READS: Final = "reads"
 WRITES: Final = "writes"
 DELETES: Final = "deletes"
+QUERIES: Final = 15
+"""Resource Graph queries of one user in each ``QUERY_WINDOW``."""
+QUERY_WINDOW: Final = timedelta(seconds=5)
 LIMITS: Final[Mapping[str, Limit]] = {READS: Limit(250, 25), WRITES: Limit(200, 10), DELETES: Limit(200, 10)}
 GLOBAL_FACTOR: Final = 15
 
@@ -55,6 +58,7 @@ class Throttle:
     def __init__(self, *, enforced: bool) -> None:
         self._enforced = enforced
         self._buckets: dict[tuple[str, str, str], _Bucket] = {}
+        self._windows: dict[str, tuple[datetime, int]] = {}
 
     def take(self, method: str, subscription: str | None, principal: str, wall: datetime) -> dict[str, str]:
         """Spend one token and tell what is left, as headers. Raises Refusal 429 when there is none."""
@@ -73,6 +77,20 @@ class Throttle:
             bucket.tokens = max(0.0, bucket.tokens - 1)
         prefix = f"x-ms-ratelimit-remaining-{level}"
         return {f"{prefix}-{kind}": str(int(own.tokens)), f"{prefix}-global-{kind}": str(int(shared.tokens))}
+
+    def take_query(self, principal: str, wall: datetime) -> dict[str, str]:
+        """The same for a Resource Graph query, which has a quota of its own. Raises Refusal 429."""
+        opened, used = self._windows.get(principal, (wall, 0))
+        if not timedelta(0) <= wall - opened < QUERY_WINDOW:
+            opened, used = wall, 0
+        wait_s = math.ceil((opened + QUERY_WINDOW - wall).total_seconds())
+        headers = {"x-ms-user-quota-resets-after": f"00:00:{wait_s:02d}"}
+        if used >= QUERIES and self._enforced:
+            message = "Client application has been throttled and should not attempt to repeat the request until then."
+            told = {"x-ms-user-quota-remaining": "0", "Retry-After": str(max(1, wait_s)), **headers}
+            raise Refusal(429, "TooManyRequests", message, cause="service", headers=told)
+        self._windows[principal] = (opened, used + 1)
+        return {"x-ms-user-quota-remaining": str(max(0, QUERIES - used - 1)), **headers}
 
     def _bucket(self, key: tuple[str, str, str], limit: Limit, wall: datetime) -> _Bucket:
         bucket = self._buckets.setdefault(key, _Bucket(limit, limit.size, wall))

@@ -118,7 +118,7 @@ def test_a_made_up_skip_token_is_refused(api: Api) -> None:
         ("GET", "/", 404, "NotFound"),
         ("GET", "/subscriptions/{shops}/nothing", 404, "NotFound"),
         ("GET", "/subscriptions/{shops}/providers/Microsoft.Compute/virtualMachines", 501, "virtualMachines"),
-        ("POST", "/providers/Microsoft.ResourceGraph/resources", 501, "Microsoft.ResourceGraph/resources"),
+        ("POST", "/providers/Microsoft.ResourceGraph/resourcesHistory", 501, "Microsoft.ResourceGraph"),
         ("POST", "{aks}/listClusterUserCredential", 501, "managedClusters"),
         ("DELETE", "{aks}", 501, "Microsoft.ContainerService/managedClusters"),
         ("POST", "{arc}/providers/Microsoft.KubernetesConfiguration/extensions/flux", 405, "MethodNotAllowed"),

@@ -11,6 +11,7 @@ from policyengine.emulator.routes import (
     flux_configurations,
     management_groups,
     providers,
+    resource_graph,
     resource_groups,
     resources,
     source_control_configurations,
@@ -29,6 +30,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *flux_configurations.ROUTES,
     *source_control_configurations.ROUTES,
     *extension_types.ROUTES,
+    *resource_graph.ROUTES,
 )
 
 __all__ = ["ROUTES"]

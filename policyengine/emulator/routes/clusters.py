@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -36,9 +37,14 @@ def find_cluster(emulator: Emulator, request: ArmRequest, type: str) -> Emulated
 
 
 def document_of(emulator: Emulator, cluster: EmulatedCluster, request: ArmRequest) -> dict[str, JSON]:
+    return document_at(emulator, cluster, request.at)
+
+
+def document_at(emulator: Emulator, cluster: EmulatedCluster, at: datetime) -> dict[str, JSON]:
+    """The cluster as Azure tells it at an instant."""
     if not cluster.is_arc:
         return {**cluster.document, "eTag": etag_of(cluster)}
-    connectivity = emulator.agents.connectivity(cluster, request.at)
+    connectivity = emulator.agents.connectivity(cluster, at)
     return {**cluster.document, "properties": {**cluster.document["properties"], **connectivity}}
 
 

@@ -6,6 +6,7 @@ GET  /_emulator/journal[?method=PUT]      DELETE empties it
 GET  /_emulator/clusters[/{id or name}]   POST .../connect, .../disconnect
 GET  /_emulator/versions?type=&train=     POST {"type": "microsoft.flux", "train": "Stable", "version": "1.20.0"}
 GET  /_emulator/faults                    POST one fault
+GET  /_emulator/graph                     POST {"lag": "2m"}: for how long Resource Graph shows the past
 GET  /_emulator/principals                POST {"token", "objectId", "name", "roles": [{"role", "scope"}]}
 GET  /_emulator/denials                   POST {"path", "policy"}, DELETE takes all back
 """
@@ -147,6 +148,15 @@ def _add_fault(emulator: Emulator, request: ControlRequest) -> JSON:
     return emulator.add_fault(request.body).document()
 
 
+def _graph(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
+    return {"lag": f"{emulator.graph.lag.total_seconds():g}s"}
+
+
+def _set_graph(emulator: Emulator, request: ControlRequest) -> JSON:
+    emulator.graph.lag = parse_duration(request.body.get("lag"))
+    return _graph(emulator, request)
+
+
 def _principals(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
     return {"value": [_principal(known) for known in emulator.principals.all()]}
 
@@ -188,6 +198,8 @@ HANDLERS: Final[Mapping[tuple[str, str], ControlHandler]] = {
     ("POST", "versions"): _publish,
     ("GET", "faults"): _faults,
     ("POST", "faults"): _add_fault,
+    ("GET", "graph"): _graph,
+    ("POST", "graph"): _set_graph,
     ("GET", "principals"): _principals,
     ("POST", "principals"): _add_principal,
     ("GET", "denials"): _denials,

@@ -1,0 +1,60 @@
+"""How far the tables lag behind, what they showed before a write, and results that are still being paged.
+
+A table shows a resource as it was before any write younger than the lag. Knows rows and keys, not what they mean.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from policyengine.emulator.resource_graph.query import Result
+from policyengine.emulator.resource_graph.syntax import Row
+
+_KEPT_RESULTS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What ``table`` shows for one id; no row: nothing."""
+
+    table: str
+    row: Row | None
+
+
+@dataclass(slots=True)
+class GraphIndex:
+    """``lag`` is simulated time."""
+
+    lag: timedelta
+    _before: dict[str, list[tuple[datetime, Shown]]] = field(default_factory=dict)
+    _results: OrderedDict[str, Result] = field(default_factory=OrderedDict)
+
+    def written(self, key: str, before: Shown, at: datetime) -> None:
+        """A write was accepted at ``at``; ``before`` is what stood there until then."""
+        if self.lag:
+            self._before.setdefault(key, []).append((at, before))
+
+    def stale(self, at: datetime) -> Mapping[str, Shown]:
+        """By folded id: what the tables still show instead of what there is."""
+        still: dict[str, Shown] = {}
+        for key, history in list(self._before.items()):
+            young = [(when, shown) for when, shown in history if at - when < self.lag]
+            if young:
+                self._before[key] = young
+                still[key] = young[0][1]
+            else:
+                del self._before[key]
+        return still
+
+    def keep(self, token: str, result: Result) -> None:
+        """Remember a result whose next pages will be asked for; the oldest are forgotten."""
+        self._results[token] = result
+        while len(self._results) > _KEPT_RESULTS:
+            self._results.popitem(last=False)
+
+    def kept(self, token: str) -> Result | None:
+        return self._results.get(token)

@@ -1,0 +1,241 @@
+"""Tables through operators: each takes a table and gives another. Source: Kusto Query Language reference."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from policyengine.emulator.resource_graph.aggregates import aggregate
+from policyengine.emulator.resource_graph.errors import QueryError
+from policyengine.emulator.resource_graph.expressions import Compiled, Scope, compiled, name_of
+from policyengine.emulator.resource_graph.scalars import SCALARS
+from policyengine.emulator.resource_graph.syntax import (
+    Capture,
+    Count,
+    Distinct,
+    Extend,
+    Join,
+    MvExpand,
+    Named,
+    Operator,
+    Order,
+    OrderBy,
+    Parse,
+    Project,
+    ProjectAway,
+    Query,
+    Row,
+    Summarize,
+    Take,
+    Top,
+    Where,
+)
+from policyengine.emulator.resource_graph.values import as_text, sort_key
+from policyengine.model.values import JSON, canonical_json
+
+_MV_EXPAND_LIMIT = 400
+"""Rows that one row becomes at most, unless the query says fewer. Source: Resource Graph, "Supported KQL"."""
+_CAPTURED = {"string": "tostring", "int": "toint", "long": "tolong", "real": "toreal", "bool": "tobool"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    columns: tuple[str, ...]
+    rows: Sequence[Row]
+
+
+Tables = Callable[[str], Table]
+"""The table of that name, as the caller may see it. Raises QueryError."""
+
+
+def evaluate(query: Query, tables: Tables, at: datetime) -> Table:
+    """Raises QueryError."""
+    table = tables(query.table)
+    for operator in query.operators:
+        table = _apply(operator, table, tables, at)
+    return table
+
+
+def _apply(operator: Operator, table: Table, tables: Tables, at: datetime) -> Table:
+    scope = Scope(table.columns, at)
+    match operator:
+        case Where(condition):
+            holds = compiled(condition, scope)
+            return Table(table.columns, [row for row in table.rows if holds(row) is True])
+        case Project(columns):
+            return _project(_named(columns, scope), table)
+        case ProjectAway(names):
+            kept = tuple(c for c in table.columns if not any(fnmatchcase(c.casefold(), n.casefold()) for n in names))
+            return Table(kept, table.rows)
+        case Extend(columns):
+            return _extend(_named(columns, scope), table)
+        case OrderBy(keys):
+            return Table(table.columns, _sorted(table.rows, keys, scope))
+        case Take(count):
+            return Table(table.columns, table.rows[:count])
+        case Top(count, key):
+            return Table(table.columns, _sorted(table.rows, (key,), scope)[:count])
+        case Count():
+            return Table(("Count",), [{"Count": len(table.rows)}])
+        case Distinct(columns):
+            return _distinct(_project(_named(columns, scope), table))
+        case Summarize(aggregates, by):
+            return _summarize(aggregates, by, table, scope)
+        case Join(kind, right, on):
+            return _join(kind, table, evaluate(right, tables, at), on, scope)
+        case MvExpand(columns, limit):
+            return _mv_expand(_named(columns, scope), limit or _MV_EXPAND_LIMIT, table)
+        case Parse(value, pattern):
+            return _parse(compiled(value, scope), pattern, table)
+
+
+def _named(columns: Sequence[Named], scope: Scope) -> dict[str, Compiled]:
+    """Columns by the name they get. Raises QueryError when two get the same."""
+    found: dict[str, Compiled] = {}
+    for at, named in enumerate(columns, start=1):
+        name = named.name or name_of(named.expression) or f"Column{at}"
+        if name in found:
+            raise QueryError(f"A column named '{name}' already exists.")
+        found[name] = compiled(named.expression, scope)
+    return found
+
+
+def _project(columns: Mapping[str, Compiled], table: Table) -> Table:
+    return Table(tuple(columns), [{name: value(row) for name, value in columns.items()} for row in table.rows])
+
+
+def _extend(columns: Mapping[str, Compiled], table: Table) -> Table:
+    kept = tuple(name for name in table.columns if name not in columns)
+    rows = [{**row, **{name: value(row) for name, value in columns.items()}} for row in table.rows]
+    return Table((*kept, *columns), rows)
+
+
+def _sorted(rows: Sequence[Row], keys: Sequence[Order], scope: Scope) -> list[Row]:
+    """Stable; nulls first when ascending and last when descending, unless the query says otherwise."""
+    found = list(rows)
+    for key in reversed(keys):
+        value = compiled(key.by, scope)
+        found.sort(key=lambda row, value=value: sort_key(value(row)), reverse=key.descending)  # type: ignore[misc]
+        if key.nulls_first is not None:
+            nulls_rank = 0 if key.nulls_first else 1
+            found.sort(key=lambda row, value=value, rank=nulls_rank: (value(row) is None) != (rank == 0))  # type: ignore[misc]
+    return found
+
+
+def _distinct(table: Table) -> Table:
+    return Table(
+        table.columns, list({canonical_json(_visible(row, table.columns)): row for row in table.rows}.values())
+    )
+
+
+def _summarize(aggregates: Sequence[Named], by: Sequence[Named], table: Table, scope: Scope) -> Table:
+    keys = _named(by, scope)
+    filled = dict(aggregate(named, scope) for named in aggregates)
+    groups: dict[str, tuple[dict[str, JSON], list[Row]]] = {}
+    for row in table.rows:
+        key = {name: value(row) for name, value in keys.items()}
+        groups.setdefault(canonical_json(_plain(key)), (key, []))[1].append(row)
+    if not keys and not groups:
+        groups[""] = ({}, [])
+    rows = [{**key, **{name: fill(rows) for name, fill in filled.items()}} for key, rows in groups.values()]
+    return Table((*keys, *filled), rows)
+
+
+def _join(kind: str, left: Table, right: Table, on: Sequence[tuple[str, str]], scope: Scope) -> Table:
+    """Columns of the right side that the left has too get a `1` behind their name."""
+    pairs = [(scope.column(a), scope.with_columns(right.columns).column(b)) for a, b in on]
+    renamed = {name: _free(name, left.columns) for name in right.columns}
+    matches: dict[str, list[Row]] = {}
+    for row in right.rows:
+        matches.setdefault(_join_key(row, [b for _, b in pairs]), []).append(row)
+    rows: list[Row] = []
+    for row in _one_of_each(left.rows, pairs) if kind == "innerunique" else left.rows:
+        found = matches.get(_join_key(row, [a for a, _ in pairs]), [])
+        missing: Row = dict.fromkeys(right.columns)
+        for other in found or ([missing] if kind == "leftouter" else ()):
+            rows.append({**row, **{renamed[name]: other.get(name) for name in right.columns}})
+    return Table((*left.columns, *renamed.values()), rows)
+
+
+def _one_of_each(rows: Sequence[Row], pairs: Sequence[tuple[str, str]]) -> list[Row]:
+    found: dict[str, Row] = {}
+    for row in rows:
+        found.setdefault(_join_key(row, [a for a, _ in pairs]), row)
+    return list(found.values())
+
+
+def _join_key(row: Row, columns: Sequence[str]) -> str:
+    return canonical_json([_plain(row.get(column)) for column in columns])
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    at = 1
+    while name in taken and f"{name}{at}" in taken:
+        at += 1
+    return f"{name}{at}" if name in taken else name
+
+
+def _mv_expand(columns: Mapping[str, Compiled], limit: int, table: Table) -> Table:
+    """One row per element; an object is one property after another, and what is neither stays as it is."""
+    rows: list[Row] = []
+    for row in table.rows:
+        parts = {name: _elements(value(row)) for name, value in columns.items()}
+        length = min(limit, max(len(elements) for elements in parts.values()))
+        for at in range(length):
+            taken = {name: elements[at] if at < len(elements) else None for name, elements in parts.items()}
+            rows.append({**row, **taken})
+    return Table((*(c for c in table.columns if c not in columns), *columns), rows)
+
+
+def _elements(value: JSON) -> list[JSON]:
+    if isinstance(value, list):
+        return value or [None]
+    if isinstance(value, Mapping):
+        return [{name: member} for name, member in value.items()] or [None]
+    return [value]
+
+
+def _parse(value: Compiled, pattern: Sequence[str | Capture], table: Table) -> Table:
+    captures = [piece for piece in pattern if isinstance(piece, Capture) and piece.name is not None]
+    for capture in captures:
+        if capture.type not in _CAPTURED:
+            raise QueryError(f"parse cannot read the type '{capture.type}': it knows {', '.join(_CAPTURED)}.")
+    names = [str(capture.name) for capture in captures]
+    regex = re.compile(_parse_regex(pattern), re.DOTALL)
+    rows: list[Row] = []
+    for row in table.rows:
+        match = regex.fullmatch(as_text(value(row)))
+        found = match.groups() if match is not None else ("",) * len(names)
+        read = {
+            name: SCALARS[_CAPTURED[capture.type]].call(text)
+            for name, capture, text in zip(names, captures, found, strict=True)
+        }
+        rows.append({**row, **read})
+    return Table((*(c for c in table.columns if c not in names), *names), rows)
+
+
+def _parse_regex(pattern: Sequence[str | Capture]) -> str:
+    """Each column takes as little as it can; the last one, or a `*` there, the rest."""
+    parts = []
+    for piece in pattern:
+        if isinstance(piece, str):
+            parts.append(re.escape(piece))
+        else:
+            parts.append("(.*?)" if piece.name is not None else ".*?")
+    return "".join(parts)
+
+
+def _visible(row: Row, columns: Sequence[str]) -> JSON:
+    return _plain({column: row.get(column) for column in columns})
+
+
+def _plain(value: JSON) -> JSON:
+    """The value in a form that has one text."""
+    if isinstance(value, Mapping):
+        return {name: _plain(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else as_text(value)
