@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from policyengine.model.values import JSON
 
 if TYPE_CHECKING:
     from policyengine.emulator.access import Caller
+
+
+Send: TypeAlias = "Callable[[str, str, str, JSON, datetime], Answer]"
+"""Asks Resource Manager for something on the caller's behalf: method, path, api-version, body, instant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class ArmRequest:
     base_url: str
     caller: Caller
     at: datetime
+    send: Send
 
     @property
     def principal(self) -> str:

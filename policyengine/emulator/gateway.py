@@ -10,18 +10,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from policyengine.emulator import extension_rules, flux_rules, source_control_rules
 from policyengine.emulator.access import Caller, action_of, check_token
 from policyengine.emulator.answers import Answer, ArmRequest, Refusal, invalid_content
+from policyengine.emulator.deployments.parameters import hide_secure_parameters
 from policyengine.emulator.emulator import Emulator
 from policyengine.emulator.generic_rules import secret_members
 from policyengine.emulator.journal import JournalEntry, masked
 from policyengine.emulator.restrictions import check_denials, check_locks
 from policyengine.emulator.routes import resource_graph
 from policyengine.emulator.routes.graph_tables import shown_now
-from policyengine.emulator.routing import Handler, Router, segments
+from policyengine.emulator.routing import OLDEST_API_VERSION, Handler, Router, segments
 from policyengine.emulator.shapes import secret_names
 from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON
@@ -84,6 +86,32 @@ class Gateway:
             base_url=raw.base_url,
             caller=caller,
             at=now,
+            send=partial(self._send, raw.base_url, caller),
+        )
+        self.authorize(request)
+        return self._perform(handler, request)
+
+    def _send(
+        self, base_url: str, caller: Caller, method: str, path: str, api_version: str, body: JSON, at: datetime
+    ) -> Answer:
+        """A request that a deployment makes for its caller: like any other, but free and not journalled.
+
+        Raises Refusal. A template may name api-versions older than those answered over the wire.
+        """
+        version = max(api_version, OLDEST_API_VERSION)
+        handler, variables = self._router.find(method, path, version)
+        self._emulator.faults.check(method, path)
+        request = ArmRequest(
+            method=method,
+            path=path,
+            variables=variables,
+            query={"api-version": version},
+            headers={},
+            body=body,
+            base_url=base_url,
+            caller=caller,
+            at=at,
+            send=partial(self._send, base_url, caller),
         )
         self.authorize(request)
         return self._perform(handler, request)
@@ -143,7 +171,7 @@ class Gateway:
                 wall=self._emulator.clock.wall_now(),
                 request_id=headers["x-ms-request-id"],
                 correlation_id=headers["x-ms-correlation-request-id"],
-                body=masked(_parsed(raw.content), secrets_in(path)),
+                body=hide_secure_parameters(masked(_parsed(raw.content), secrets_in(path))),
             )
         )
 

@@ -5,8 +5,8 @@ Source: configuration API, "Methods, status codes, long-running operations".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -30,6 +30,8 @@ class Operation:
     status: str = IN_PROGRESS
     error: Mapping[str, JSON] | None = None
     ended: datetime | None = None
+    then: Callable[[datetime], None] | None = field(default=None, repr=False)
+    """Called once, when it has ended."""
 
     @property
     def running(self) -> bool:
@@ -41,12 +43,17 @@ class Operation:
 
     def end(self, at: datetime, error: Mapping[str, JSON] | None = None) -> None:
         if self.running:
-            self.status, self.error, self.ended = (FAILED if error else SUCCEEDED), error, at
+            self._finish(FAILED if error else SUCCEEDED, error, at)
 
     def cancel(self, at: datetime) -> None:
         if self.running:
             error = {"code": "OperationCanceled", "message": "The operation was superseded by a deletion."}
-            self.status, self.error, self.ended = CANCELED, error, at
+            self._finish(CANCELED, error, at)
+
+    def _finish(self, status: str, error: Mapping[str, JSON] | None, at: datetime) -> None:
+        self.status, self.error, self.ended = status, error, at
+        if self.then is not None:
+            self.then(at)
 
     def document(self) -> dict[str, JSON]:
         shown: dict[str, JSON] = {

@@ -9,6 +9,7 @@ from typing import Final
 
 from policyengine.emulator.clock import stamp
 from policyengine.emulator.cluster_objects import ClusterObjects
+from policyengine.emulator.deployments.record import Deployment
 from policyengine.emulator.operations import CANCELED, FAILED, SUCCEEDED, Operation
 from policyengine.emulator.resource_store import ResourceStore
 from policyengine.emulator.simulation import Simulation
@@ -204,6 +205,9 @@ class State:
 
     resources: ResourceStore = field(default_factory=ResourceStore)
     """Whatever is neither a cluster nor on one by rules of its own."""
+
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    """By folded id."""
 
     def find_cluster(self, id: ResourceId) -> EmulatedCluster | None:
         return self.clusters.get(id.key)

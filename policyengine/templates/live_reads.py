@@ -59,9 +59,13 @@ class OnlyWhole(Deferred):
 
 @dataclass(slots=True)
 class Reader:
-    """The reads of one expansion: those answered, and those still to be asked, in the order they were met."""
+    """The reads of one expansion: those answered, and those still to be asked, in the order they were met.
+
+    ``own`` are functions the caller answers itself, by folded name: a Resource Manager knows what no plan does.
+    """
 
     answers: Answers
+    own: Mapping[str, Callable[..., JSON]] = field(default_factory=dict)
     unanswered: dict[LiveRead, None] = field(default_factory=dict)
 
     def read(self, read: LiveRead) -> JSON:

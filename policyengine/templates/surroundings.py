@@ -33,6 +33,7 @@ def surroundings(
     }
     if scope.resource_group is not None:
         functions["resourcegroup"] = lambda: scope.resource_group
+    functions.update(reader.own)
     context = ExpressionContext(functions, at=scope.at, where=Where.TEMPLATE)
     # Parameters and variables may ask for each other, so they join the context they are evaluated in.
     parameters = _parameters(section(template, "parameters"), given, context)

@@ -6,6 +6,7 @@ from typing import Final
 
 from policyengine.emulator.routes import (
     clusters,
+    deployments,
     extension_types,
     extensions,
     flux_configurations,
@@ -31,6 +32,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *source_control_configurations.ROUTES,
     *extension_types.ROUTES,
     *resource_graph.ROUTES,
+    *deployments.ROUTES,
 )
 
 __all__ = ["ROUTES"]

@@ -84,7 +84,7 @@ def _patch(type: str, emulator: Emulator, request: ArmRequest) -> Answer:
 def _put(emulator: Emulator, request: ArmRequest) -> Answer:
     """Changes an AKS cluster that is there: members of the properties that are sent replace the stored ones.
 
-    What is left out stays, and what only the service writes is not heard.
+    What is left out or null stays, and what only the service writes is not heard.
     """
     cluster = find_cluster(emulator, request, AKS)
     _check_etag(cluster, request)
@@ -96,7 +96,7 @@ def _put(emulator: Emulator, request: ArmRequest) -> Answer:
     properties = cluster.document["properties"]
     known = {name.casefold(): name for name in properties}
     for name, value in _object(get_folded(body, "properties") or {}).items():
-        if name.casefold() not in _AKS_READ_ONLY:
+        if value is not None and name.casefold() not in _AKS_READ_ONLY:
             properties[known.get(name.casefold(), name)] = copy.deepcopy(value)
     return Answer(200, document_of(emulator, cluster, request))
 

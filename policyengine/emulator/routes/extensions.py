@@ -45,6 +45,8 @@ class ExtensionRules:
 
     def written(self, call: Call, record: Record) -> None:
         record.status.update(statuses=[], errorInfo=None)
+        if not call.cluster.is_arc:
+            record.status.setdefault("aksAssignedIdentity", _aks_identity(call.emulator))
         call.emulator.agents.installation.resolve(record)
 
 
@@ -79,6 +81,11 @@ def _envelope(call: Call, old: Record | None) -> dict[str, JSON]:
     if managed_by and old is None:
         envelope["managedBy"] = managed_by
     return envelope
+
+
+def _aks_identity(emulator: Emulator) -> dict[str, JSON]:
+    """What an extension on AKS acts as; templates give it roles."""
+    return {"type": "SystemAssigned", "principalId": emulator.identifiers.guid(), "tenantId": tenant_of(emulator)}
 
 
 def _identity(emulator: Emulator) -> dict[str, JSON]:

@@ -32,11 +32,11 @@ def find_resource_group(emulator: Emulator, request: ArmRequest) -> ResourceGrou
 def _list(emulator: Emulator, request: ArmRequest) -> Answer:
     subscription = find_subscription(emulator, request)
     groups = emulator.state.groups_below(subscription.subscription_id)
-    return page(request, [_document(g) for g in groups], emulator.settings.page_size)
+    return page(request, [document_of(g) for g in groups], emulator.settings.page_size)
 
 
 def _get(emulator: Emulator, request: ArmRequest) -> Answer:
-    return Answer(200, _document(find_resource_group(emulator, request)))
+    return Answer(200, document_of(find_resource_group(emulator, request)))
 
 
 def _head(emulator: Emulator, request: ArmRequest) -> Answer:
@@ -75,7 +75,7 @@ def _put_back(emulator: Emulator, group: ResourceGroup) -> dict[str, JSON]:
     tree = emulator.state.tree
     others = tuple(g for g in tree.resource_groups if g.id != group.id)
     emulator.state.tree = replace(tree, resource_groups=(*others, group))
-    return _document(group)
+    return document_of(group)
 
 
 def _tags(body: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -92,7 +92,7 @@ def _object(value: JSON) -> Mapping[str, JSON]:
     return value
 
 
-def _document(group: ResourceGroup) -> dict[str, JSON]:
+def document_of(group: ResourceGroup) -> dict[str, JSON]:
     return {
         "id": group.id.text,
         "name": group.name,

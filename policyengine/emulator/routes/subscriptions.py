@@ -40,11 +40,11 @@ def tenant_of(emulator: Emulator) -> str:
 def _list(emulator: Emulator, request: ArmRequest) -> Answer:
     known = sorted(emulator.state.tree.subscriptions, key=lambda s: s.id)
     found = [s for s in known if request.caller.sees(s.id)]
-    return page(request, [_document(s) for s in found], emulator.settings.page_size)
+    return page(request, [document_of(s) for s in found], emulator.settings.page_size)
 
 
 def _get(emulator: Emulator, request: ArmRequest) -> Answer:
-    return Answer(200, _document(find_subscription(emulator, request)))
+    return Answer(200, document_of(find_subscription(emulator, request)))
 
 
 def _tenants(emulator: Emulator, request: ArmRequest) -> Answer:
@@ -53,7 +53,7 @@ def _tenants(emulator: Emulator, request: ArmRequest) -> Answer:
     return page(request, values, emulator.settings.page_size)
 
 
-def _document(subscription: Subscription) -> dict[str, JSON]:
+def document_of(subscription: Subscription) -> dict[str, JSON]:
     return {
         "id": subscription.id.text,
         "subscriptionId": subscription.subscription_id,

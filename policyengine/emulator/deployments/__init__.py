@@ -1,0 +1,1 @@
+"""Deployments: templates carried out step by step, through the same routes as every other request."""
