@@ -5,7 +5,9 @@ Handlers are short and never wait, so they run on the event loop, one at a time.
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from typing import Final
 
 from starlette.applications import Starlette
@@ -21,6 +23,8 @@ from policyengine.emulator.routes.control import PREFIX, answer_control
 from policyengine.emulator.routes.generic import find_generic
 from policyengine.emulator.routing import Router, segments
 
+LARGEST_BODY: Final = 32 * 1024 * 1024
+"""What a compressed request may grow to, in bytes."""
 METHODS: Final = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE")
 
 
@@ -29,7 +33,7 @@ def create_app(emulator: Emulator) -> Starlette:
     gateway = Gateway(emulator, Router(ROUTES, find_generic))
 
     async def resource_manager(request: Request) -> Response:
-        return _response(gateway.answer(await _raw(request)))
+        return _response(gateway.answer(await _raw(request)), _compressed_from(emulator, request))
 
     async def control(request: Request) -> Response:
         raw = await _raw(request)
@@ -55,15 +59,33 @@ async def _raw(request: Request) -> RawRequest:
         query_text=request.url.query,
         query={name.casefold(): value for name, value in request.query_params.items()},
         headers={name.casefold(): value for name, value in request.headers.items()},
-        content=await request.body(),
+        content=_plain(await request.body(), request.headers.get("content-encoding", "")),
         base_url=f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}",
     )
 
 
-def _response(answer: Answer) -> Response:
+def _plain(content: bytes, encoding: str) -> bytes:
+    """The body uncompressed; nothing is left of what cannot be."""
+    if encoding.casefold() != "gzip":
+        return content
+    try:
+        return zlib.decompressobj(wbits=31).decompress(content, LARGEST_BODY)
+    except zlib.error:
+        return b""
+
+
+def _compressed_from(emulator: Emulator, request: Request) -> int | None:
+    """The size in bytes from which this client's answer is compressed; None: never."""
+    return emulator.settings.compress_from if "gzip" in request.headers.get("accept-encoding", "") else None
+
+
+def _response(answer: Answer, compressed_from: int | None = None) -> Response:
     headers = dict(answer.headers)
     if answer.body is None:
         return Response(status_code=answer.status, headers=headers)
     content = json.dumps(answer.body).encode()
     headers["Content-Type"] = "application/json; charset=utf-8"
+    if compressed_from is not None and len(content) >= compressed_from:
+        content = gzip.compress(content, compresslevel=1, mtime=0)
+        headers["Content-Encoding"], headers["Vary"] = "gzip", "Accept-Encoding"
     return Response(content, status_code=answer.status, headers=headers)

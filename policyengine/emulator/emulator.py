@@ -59,7 +59,7 @@ class Emulator:
         self.provisioning = Provisioning(self.timeline, self.operations, self.identifiers)
         self.agents = Agents(self.timeline, self.provisioning, self.catalogue, self.settings)
         self.journal = Journal(self.settings.journal_size)
-        self.throttle = Throttle(enforced=self.settings.throttling)
+        self.throttle = Throttle(enforced=self.settings.throttling, resource_requests=self.settings.resource_requests)
         self.faults = Faults(file.faults)
         self.principals = Principals()
         self.graph = GraphIndex(self.settings.graph_lag)

@@ -23,6 +23,7 @@ from policyengine.emulator.journal import JournalEntry, masked
 from policyengine.emulator.restrictions import check_denials, check_locks
 from policyengine.emulator.routes import resource_graph
 from policyengine.emulator.routes.graph_tables import shown_now
+from policyengine.emulator.routes.providers import CONFIGURATION_NAMESPACE
 from policyengine.emulator.routing import OLDEST_API_VERSION, Handler, Router, segments
 from policyengine.emulator.shapes import secret_names
 from policyengine.model.ids import ResourceId
@@ -120,7 +121,10 @@ class Gateway:
         throttle, wall = self._emulator.throttle, self._emulator.clock.wall_now()
         if path.casefold() == resource_graph.PATH.casefold():
             return throttle.take_query(principal, wall)
-        return throttle.take(method, subscription, principal, wall)
+        told = throttle.take(method, subscription, principal, wall)
+        if subscription and CONFIGURATION_NAMESPACE.casefold() in path.casefold():
+            told.update(throttle.take_resource_request(subscription, wall))
+        return told
 
     def _perform(self, handler: Handler, request: ArmRequest) -> Answer:
         """Resource Graph is told what a write changed, for it may go on showing what was there before."""

@@ -21,6 +21,8 @@ class Settings:
     ``registration_duration``: how long a resource provider is `Registering`.
     ``graph_lag``: for how long after a write Resource Graph shows what was there before it.
     ``throttling``: answer 429 when a token bucket is empty; what is left is told either way.
+    ``resource_requests``: how many a minute the configuration service takes of one subscription; 0: any number.
+    ``compress_from``: answers of that many bytes are gzip, for clients that take it.
     """
 
     auto_install_flux: bool = True
@@ -40,4 +42,6 @@ class Settings:
     registration_duration: timedelta = timedelta(0)
     graph_lag: timedelta = timedelta(0)
     throttling: bool = True
+    resource_requests: int = 0
+    compress_from: int = 16_384
     journal_size: int = 100_000

@@ -53,10 +53,14 @@ class _Bucket:
 
 
 class Throttle:
-    """``enforced`` false: buckets are still counted and told, nothing is refused."""
+    """``enforced`` false: buckets are still counted and told, nothing is refused.
 
-    def __init__(self, *, enforced: bool) -> None:
+    ``resource_requests`` is what the service behind takes of one subscription in a minute; 0: any number.
+    """
+
+    def __init__(self, *, enforced: bool, resource_requests: int = 0) -> None:
         self._enforced = enforced
+        self._resource_limit = Limit(resource_requests, resource_requests / 60)
         self._buckets: dict[tuple[str, str, str], _Bucket] = {}
         self._windows: dict[str, tuple[datetime, int]] = {}
 
@@ -77,6 +81,23 @@ class Throttle:
             bucket.tokens = max(0.0, bucket.tokens - 1)
         prefix = f"x-ms-ratelimit-remaining-{level}"
         return {f"{prefix}-{kind}": str(int(own.tokens)), f"{prefix}-global-{kind}": str(int(shared.tokens))}
+
+    def take_resource_request(self, subscription: str, wall: datetime) -> dict[str, str]:
+        """The same for the service behind Resource Manager, over all principals. Raises Refusal 429."""
+        if not self._resource_limit.size:
+            return {}
+        bucket = self._bucket((subscription.casefold(), "resource-requests", ""), self._resource_limit, wall)
+        if bucket.tokens < 1 and self._enforced:
+            raise Refusal(
+                429,
+                "ResourceRequestsThrottled",
+                f"Number of requests for subscription '{subscription}' exceeded the limit of the resource provider. "
+                f"Please try again after '{bucket.wait_s()}' seconds.",
+                cause="service",
+                headers={"Retry-After": str(bucket.wait_s())},
+            )
+        bucket.tokens = max(0.0, bucket.tokens - 1)
+        return {"x-ms-ratelimit-remaining-subscription-resource-requests": str(int(bucket.tokens))}
 
     def take_query(self, principal: str, wall: datetime) -> dict[str, str]:
         """The same for a Resource Graph query, which has a quota of its own. Raises Refusal 429."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 from collections.abc import Callable
@@ -162,3 +163,22 @@ def test_the_principal_is_the_object_id_of_the_token_and_never_the_token(api: Ap
     principals = {entry.principal for entry in api.emulator.journal.entries()}
     assert "someone" in principals
     assert not any("secret-token" in principal for principal in principals)
+
+
+def test_large_answers_are_gzip_for_those_who_take_it(start: Callable[..., Api]) -> None:
+    api = start(compress_from=1000)
+    path = f"/subscriptions/{api.shops}/providers/Microsoft.Kubernetes/connectedClusters?api-version=2024-01-01"
+    plain = api.http.get(path, headers={"Accept-Encoding": "identity"})
+    small = api.http.get("/tenants?api-version=2022-12-01")
+    packed = api.http.get(path, headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in {**plain.headers, **small.headers}
+    assert packed.json() == plain.json()
+
+
+def test_a_request_may_be_gzip_too(api: Api) -> None:
+    url = f"{api.extension(api.arc)}?api-version=2025-03-01"
+    body = json.dumps({"properties": {"extensionType": "microsoft.flux"}}).encode()
+    headers = {"Content-Encoding": "gzip"}
+    assert api.error(api.http.put(url, content=body, headers=headers)) == (400, "InvalidRequestContent")
+    assert api.http.put(url, content=gzip.compress(body), headers=headers).status_code == 201

@@ -51,3 +51,16 @@ def test_it_can_be_switched_off(start: Callable[..., Api]) -> None:
     answers = [api.send("DELETE", api.extension(api.arc)) for _ in range(205)]
     assert {a.status_code for a in answers} == {204}
     assert answers[-1].headers[f"{REMAINING}-deletes"] == "0"
+
+
+def test_the_service_behind_may_have_a_limit_of_its_own(start: Callable[..., Api]) -> None:
+    api = start(resource_requests=2)
+    left = "x-ms-ratelimit-remaining-subscription-resource-requests"
+    assert [api.get(api.extension(api.arc)).headers[left] for _ in range(2)] == ["1", "0"]
+    refused = api.get(api.extension(api.arc))
+    assert api.error(refused) == (429, "ResourceRequestsThrottled")
+    assert (refused.headers["retry-after"], refused.headers["x-ms-failure-cause"]) == ("30", "service")
+    assert left not in api.get(api.arc).headers
+    assert api.get(api.extension(api.aks)).headers[left] == "1"
+    api.wall.pass_(30)
+    assert api.get(api.extension(api.arc)).status_code == 404
