@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final, TypeAlias
 
 from policyengine.emulator.answers import Answer, ArmRequest, Refusal
@@ -106,6 +106,8 @@ def _handler(route: Route, method: str, parts: Sequence[str]) -> Handler:
     handler = route.handlers.get(method)
     if handler is not None:
         return handler
+    if method == "HEAD" and "GET" in route.handlers:
+        return partial(_only_existence, route.handlers["GET"])
     provider_type = _provider_type(parts)
     if provider_type and method in {"PUT", "DELETE", "PATCH"}:
         raise not_emulated(method, provider_type)
@@ -115,6 +117,12 @@ def _handler(route: Route, method: str, parts: Sequence[str]) -> Handler:
         f"The requested resource does not support http method '{method}'.",
         headers={"Allow": ", ".join(sorted(route.handlers))},
     )
+
+
+def _only_existence(get: Handler, emulator: Emulator, request: ArmRequest) -> Answer:
+    """What HEAD asks: whether there is anything, not what it is."""
+    get(emulator, request)
+    return Answer(204)
 
 
 def _unknown(method: str, parts: Sequence[str]) -> Refusal:

@@ -75,11 +75,12 @@ class Throttle:
             (place, kind, ""), Limit(limit.size * GLOBAL_FACTOR, limit.per_second * GLOBAL_FACTOR), wall
         )
         short = next((bucket for bucket in (own, shared) if bucket.tokens < 1), None)
+        prefix = f"x-ms-ratelimit-remaining-{level}"
         if short is not None and self._enforced:
-            raise _too_many(subscription, kind, short.wait_s())
+            left = {f"{prefix}-{kind}": str(int(own.tokens)), f"{prefix}-global-{kind}": str(int(shared.tokens))}
+            raise _too_many(subscription, kind, short.wait_s(), left)
         for bucket in (own, shared):
             bucket.tokens = max(0.0, bucket.tokens - 1)
-        prefix = f"x-ms-ratelimit-remaining-{level}"
         return {f"{prefix}-{kind}": str(int(own.tokens)), f"{prefix}-global-{kind}": str(int(shared.tokens))}
 
     def take_resource_request(self, subscription: str, wall: datetime) -> dict[str, str]:
@@ -119,7 +120,7 @@ class Throttle:
         return bucket
 
 
-def _too_many(subscription: str | None, kind: str, wait_s: int) -> Refusal:
+def _too_many(subscription: str | None, kind: str, wait_s: int, left: Mapping[str, str]) -> Refusal:
     place, code = (
         (f"subscription '{subscription}'", "SubscriptionRequestsThrottled")
         if subscription
@@ -132,5 +133,5 @@ def _too_many(subscription: str | None, kind: str, wait_s: int) -> Refusal:
         429,
         code,
         f"Number of '{kind}' requests for {place} exceeded the limit. Please try again after '{wait_s}' seconds.",
-        headers={"Retry-After": str(wait_s)},
+        headers={"Retry-After": str(wait_s), **left},
     )

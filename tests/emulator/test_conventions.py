@@ -165,6 +165,13 @@ def test_the_principal_is_the_object_id_of_the_token_and_never_the_token(api: Ap
     assert not any("secret-token" in principal for principal in principals)
 
 
+def test_existence_is_asked_by_head(api: Api) -> None:
+    assert api.send("HEAD", api.arc).status_code == 204
+    assert api.send("HEAD", api.extension(api.settled)).status_code == 204
+    missing = api.send("HEAD", api.extension(api.arc))
+    assert (missing.status_code, missing.content) == (404, b"")
+
+
 def test_large_answers_are_gzip_for_those_who_take_it(start: Callable[..., Api]) -> None:
     api = start(compress_from=1000)
     path = f"/subscriptions/{api.shops}/providers/Microsoft.Kubernetes/connectedClusters?api-version=2024-01-01"

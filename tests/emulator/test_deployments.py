@@ -306,6 +306,9 @@ def test_the_caller_needs_the_rights_for_every_step(api: Api) -> None:
             (400, "InvalidTemplate"),
         ),
         ({"template": {"resources": {}}}, (400, "InvalidTemplate")),
+        ({"template": template(LOGS, {**LOGS, "name": "[reference('logs').x]"})}, (400, "InvalidTemplate")),
+        ({"template": template(outputs={"o": 1})}, (400, "InvalidTemplate")),
+        ({"parameters": {"p": {"reference": {"keyVault": {"id": "kv"}, "secretName": "s"}}}}, (400, "InvalidTemplate")),
         ({"template": template(functions=[{"namespace": "x"}])}, (400, "InvalidTemplate")),
     ],
 )
@@ -354,6 +357,8 @@ def test_deployments_and_their_operations_are_listed(api: Api) -> None:
     assert (properties["provisioningState"], properties["targetResource"]["id"]) == ("Failed", api.extension(api.arc))
     assert properties["statusMessage"]["error"]["code"] == "ValidationFailed"
     assert api.get(operation["id"]).json() == operation
+    assert api.get(f"{group(api)}/deployments/bad/operations").json()["value"] == [operation]
+    assert api.get(f"{group(api)}/deployments/bad/operations/{operation['operationId']}").json() == operation
     assert api.error(api.get(f"{path(api, 'bad')}/operationStatuses/none")) == (404, "OperationNotFound")
     subscription = f"/subscriptions/{api.shops}/providers/Microsoft.Resources/deployments"
     assert api.get(subscription).json() == {"value": []}

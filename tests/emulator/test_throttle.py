@@ -38,6 +38,7 @@ def test_an_empty_bucket_refuses_and_says_when_to_come_back(api: Api) -> None:
     refused = api.send("DELETE", api.extension(api.arc))
     assert api.error(refused) == (429, "SubscriptionRequestsThrottled")
     assert refused.headers["retry-after"] == "1"
+    assert refused.headers[f"{REMAINING}-deletes"] == "0"
     assert "'1' seconds" in refused.json()["error"]["message"]
     assert api.send("DELETE", api.extension(api.aks)).status_code == 204
     other = {"Authorization": "Bearer another"}

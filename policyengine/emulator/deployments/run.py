@@ -109,7 +109,11 @@ class Run:
         operation.then = partial(self._finished, entry, step, operation)
 
     def _nest(self, entry: Entry, step: StepRecord, at: datetime, sheet: Sheet) -> None:
-        nested = self.world.begin_nested(entry.id, sheet, self.deployment, at)
+        try:
+            nested = self.world.begin_nested(entry.id, sheet, self.deployment, at)
+        except Refusal as refusal:
+            self._fail(step, refusal.error, at, str(refusal.status))
+            return
         self.running.append(entry)
         Run(nested, sheet, self.world, partial(self._nested_ended, entry, step, nested)).start(at)
 

@@ -23,6 +23,7 @@ from policyengine.templates.evaluated import with_function
 from policyengine.templates.live_reads import Deferred, OnlyWhole, Reader
 from policyengine.templates.nested import NestedDeployment, outputs_of
 from policyengine.templates.occurrences import Occurrence, Site, occurrences, text_of
+from policyengine.templates.placement import place_resource
 from policyengine.templates.scope import DeploymentScope as DeploymentScope
 from policyengine.templates.surroundings import section, surroundings
 
@@ -91,13 +92,13 @@ class Sheet:
             raise TemplateError(f"{self.place}`resources` of the template must be an array")
         self.context = with_function(self.context, "reference", self.reference)
         for found in occurrences(resources, Site(self.context, self.scope, self.place)):
-            id = (
-                ResourceId(f"{found.target.id}/providers/{found.header.type}/{found.header.name}")
-                if (found.header.is_deployment)
-                else found.id
-            )
+            header = found.header
+            id = place_resource(found.target.id, header.type, header.name) if header.is_deployment else found.id
             self.entries.append(Entry(found, id, found.names, _depends_on(found)))
         self._check_dependencies()
+        for name, output in section(self.template, "outputs").items():
+            if not isinstance(output, Mapping):
+                raise TemplateError(f"{self.place}output `{name}` must be an object")
         return self
 
     def waits_for(self, entry: Entry) -> list[Entry]:
@@ -182,6 +183,10 @@ def opened(
         context = surroundings(template, given, scope, Reader({}, own))
         sheets.append(Sheet(live, template, scope, context, place))
         return sheets[0].read()
+    except NotReady as early:
+        raise TemplateError(
+            f"`{early}` is read before anything is deployed, by a name, a condition or a default"
+        ) from None
     except Deferred as deferred:
         reason = deferred.reason if isinstance(deferred, OnlyWhole) else "it needs a read that nobody answers"
         raise TemplateError(f"the template cannot be deployed by this emulator: {reason}") from None

@@ -9,7 +9,7 @@ from typing import Final
 from policyengine.emulator.resource_graph.errors import QueryError
 from policyengine.emulator.resource_graph.expressions import Scope, compiled, name_of
 from policyengine.emulator.resource_graph.syntax import Call, Expression, Named, Row
-from policyengine.emulator.resource_graph.values import sort_key
+from policyengine.emulator.resource_graph.values import as_json, sort_key
 from policyengine.model.values import JSON, canonical_json
 
 
@@ -26,7 +26,7 @@ def _present(values: list[JSON]) -> list[JSON]:
 
 
 def _distinct(values: list[JSON]) -> list[JSON]:
-    return list({canonical_json(value): value for value in _present(values)}.values())
+    return list({canonical_json(as_json(value)): value for value in _present(values)}.values())
 
 
 def _numbers(values: list[JSON]) -> list[float]:

@@ -97,7 +97,14 @@ def _call(name: str, arguments: list[Compiled], scope: Scope) -> Compiled:
         )
     scalar.check(name, len(arguments))
     call = scalar.call
-    return lambda row: call(*(argument(row) for argument in arguments))
+
+    def value(row: Row) -> JSON:
+        try:
+            return call(*(argument(row) for argument in arguments))
+        except (TypeError, ValueError, OverflowError):
+            return None
+
+    return value
 
 
 def _binary(word: str, left: Compiled, right: Compiled) -> Compiled:

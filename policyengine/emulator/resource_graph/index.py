@@ -15,6 +15,7 @@ from policyengine.emulator.resource_graph.query import Result
 from policyengine.emulator.resource_graph.syntax import Row
 
 _KEPT_RESULTS: Final = 16
+_KEPT_ROWS: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,17 @@ class GraphIndex:
         return still
 
     def keep(self, token: str, result: Result) -> None:
-        """Remember a result whose next pages will be asked for; the oldest are forgotten."""
+        """Remember a result whose next pages will be asked for; the oldest are forgotten, never this one."""
         self._results[token] = result
-        while len(self._results) > _KEPT_RESULTS:
+        while len(self._results) > 1 and (len(self._results) > _KEPT_RESULTS or self._rows() > _KEPT_ROWS):
             self._results.popitem(last=False)
+
+    def forget(self, token: str) -> None:
+        """Its last page was given."""
+        self._results.pop(token, None)
+
+    def _rows(self) -> int:
+        return sum(len(result.table.rows) for result in self._results.values())
 
     def kept(self, token: str) -> Result | None:
         return self._results.get(token)

@@ -33,7 +33,7 @@ from policyengine.emulator.resource_graph.syntax import (
     Top,
     Where,
 )
-from policyengine.emulator.resource_graph.values import as_text, sort_key
+from policyengine.emulator.resource_graph.values import as_json, as_text, sort_key
 from policyengine.model.values import JSON, canonical_json
 
 _MV_EXPAND_LIMIT = 400
@@ -137,7 +137,7 @@ def _summarize(aggregates: Sequence[Named], by: Sequence[Named], table: Table, s
     groups: dict[str, tuple[dict[str, JSON], list[Row]]] = {}
     for row in table.rows:
         key = {name: value(row) for name, value in keys.items()}
-        groups.setdefault(canonical_json(_plain(key)), (key, []))[1].append(row)
+        groups.setdefault(canonical_json(as_json(key)), (key, []))[1].append(row)
     if not keys and not groups:
         groups[""] = ({}, [])
     rows = [{**key, **{name: fill(rows) for name, fill in filled.items()}} for key, rows in groups.values()]
@@ -168,7 +168,7 @@ def _one_of_each(rows: Sequence[Row], pairs: Sequence[tuple[str, str]]) -> list[
 
 
 def _join_key(row: Row, columns: Sequence[str]) -> str:
-    return canonical_json([_plain(row.get(column)) for column in columns])
+    return canonical_json([as_json(row.get(column)) for column in columns])
 
 
 def _free(name: str, taken: Sequence[str]) -> str:
@@ -229,13 +229,4 @@ def _parse_regex(pattern: Sequence[str | Capture]) -> str:
 
 
 def _visible(row: Row, columns: Sequence[str]) -> JSON:
-    return _plain({column: row.get(column) for column in columns})
-
-
-def _plain(value: JSON) -> JSON:
-    """The value in a form that has one text."""
-    if isinstance(value, Mapping):
-        return {name: _plain(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else as_text(value)
+    return as_json({column: row.get(column) for column in columns})

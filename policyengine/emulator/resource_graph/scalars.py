@@ -84,6 +84,8 @@ def _coalesce(*values: JSON) -> JSON:
 
 
 def _case(*arguments: JSON) -> JSON:
+    if len(arguments) % 2 == 0:
+        raise QueryError("case(): function expects an odd number of arguments, the last one for all other rows.")
     *pairs, otherwise = arguments
     tests = zip(pairs[::2], pairs[1::2], strict=True)
     return next((value for condition, value in tests if condition is True), otherwise)

@@ -6,6 +6,7 @@ Source: Kusto Query Language reference, "Null values" and "String operators".
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ def as_text(value: JSON) -> str:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return stamp(value)
-    return json.dumps(value, separators=(",", ":")) if isinstance(value, Mapping | list) else str(value)
+    return json.dumps(as_json(value), separators=(",", ":")) if isinstance(value, Mapping | list) else str(value)
 
 
 def equals(left: JSON, right: JSON, *, fold: bool = False) -> bool | None:
@@ -78,9 +79,15 @@ def is_dynamic(value: JSON) -> bool:
 
 
 def as_json(value: JSON) -> JSON:
-    """The value as an answer can hold it."""
+    """The value as an answer can hold it, and as a text can be made of it."""
+    if isinstance(value, Mapping):
+        return {name: as_json(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [as_json(item) for item in value]
     if isinstance(value, datetime):
         return stamp(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return str(value) if isinstance(value, timedelta) else value
 
 

@@ -54,10 +54,10 @@ class Outside:
 
     def secret(self, vault: str, name: str) -> str:
         try:
-            id = deployment_parameters.vault_secret_id(vault, name)
+            at, id = ResourceId(vault), deployment_parameters.vault_secret_id(vault, name)
         except ValueError:
             raise invalid_template(f"the Key Vault id '{vault}' is not a resource id") from None
-        self.request.caller.demand("Microsoft.KeyVault/vaults/deploy/action", ResourceId(vault))
+        self.request.caller.demand("Microsoft.KeyVault/vaults/deploy/action", at)
         found = self.emulator.state.resources.get(id)
         value = secret_value(found) if found is not None else None
         if value is None:
@@ -164,6 +164,8 @@ def _keep(emulator: Emulator, deployment: Deployment) -> None:
     known = emulator.state.deployments
     known.pop(deployment.id.key, None)
     known[deployment.id.key] = deployment
+    if len(known) <= KEPT:
+        return
     beside = [d for d in known.values() if d.id.parent == deployment.id.parent]
     if len(beside) > KEPT:
         oldest = next((d for d in beside if not d.active), None)
@@ -342,7 +344,11 @@ def _routes(scope: str) -> tuple[Route, ...]:
     )
 
 
+_GROUP: Final = "/subscriptions/{subscription}/resourceGroups/{group}"
 ROUTES: Final = (
-    *_routes("/subscriptions/{subscription}/resourceGroups/{group}"),
+    *_routes(_GROUP),
+    # Of a group's deployments, clients ask for the operations without the provider in the path.
+    Route(f"{_GROUP}/deployments/{{name}}/operations", {"GET": _operations}),
+    Route(f"{_GROUP}/deployments/{{name}}/operations/{{operation}}", {"GET": _operation}),
     *_routes("/subscriptions/{subscription}"),
 )

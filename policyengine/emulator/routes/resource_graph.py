@@ -104,7 +104,9 @@ def _page(emulator: Emulator, result: Result, start: int, token: str, options: O
         "data": table_format(result.table, rows) if options.table else object_array(result.table, rows),
         "facets": [],
     }
-    if rest and result.pageable:
+    if not rest:
+        emulator.graph.forget(token)
+    elif result.pageable:
         emulator.graph.keep(token, result)
         body["$skipToken"] = base64.b64encode(f"{token}:{start + len(rows)}".encode()).decode()
     return body

@@ -9,6 +9,7 @@ import pytest
 
 from policyengine.emulator.resource_graph import QueryError, run
 from policyengine.emulator.resource_graph.operators import Table
+from policyengine.emulator.resource_graph.values import as_json
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 ROWS: list[dict[str, Any]] = [
@@ -200,11 +201,17 @@ def test_text_is_parsed() -> None:
         ("name * 2 + 'x'", None),
         ('dynamic({"a": [1]}).a[0]', 1),
         ("1e2", 100.0),
+        ("substring(name, 'x')", None),
+        ("toint('1e999')", None),
+        ("pack('at', todatetime('2026-01-01'))", {"at": "2026-01-01T00:00:00.000Z"}),
+        ("1e300 * 1e300", None),
+        ("ago(1d)", "2026-11-22T08:00:00.000Z"),
+        ("todatetime('2026-01-02') - todatetime('2026-01-01')", "1 day, 0:00:00"),
     ],
 )
 def test_expressions_are_calculated(expression: tuple[str, Any]) -> None:
     text, value = expression
-    assert rows(f"things | take 1 | project v = {text}") == [{"v": value}]
+    assert as_json(rows(f"things | take 1 | project v = {text}")) == [{"v": value}]
 
 
 @pytest.mark.parametrize(
@@ -235,6 +242,7 @@ def test_expressions_are_calculated(expression: tuple[str, Any]) -> None:
         ("things | mv-expand list to typeof(string)", "InvalidQuery", "typeof"),
         ("things | parse kind=regex name with a", "InvalidQuery", "simple"),
         ("things | parse name with a:decimal", "InvalidQuery", "decimal"),
+        ("things | where case(true, 1, false, 2) == 1", "InvalidQuery", "odd"),
         ("things | where extract('(', 0, name) == ''", "InvalidQuery", "regular"),
     ],
 )
