@@ -17,6 +17,8 @@ Handler: TypeAlias = Callable[[Emulator, ArmRequest], Answer]
 Fallback: TypeAlias = Callable[[str, Sequence[str]], tuple[Handler, dict[str, str]] | None]
 
 OLDEST_API_VERSION: Final = "2020-01-01"
+OLDEST_STORED_API_VERSION: Final = "2014-01-01"
+"""Of resources that are only stored: built-in templates still name versions of 2015."""
 _API_VERSION: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?", re.IGNORECASE)
 _REFUSED_TYPES: Final = frozenset(
     {"microsoft.hybridcontainerservice/provisionedclusters", "microsoft.resourceconnector/appliances"}
@@ -73,10 +75,11 @@ class Router:
             if variables is not None:
                 check_api_version(api_version, route.since)
                 return _handler(route, method, parts), variables
-        check_api_version(api_version, OLDEST_API_VERSION)
         if _is_refused(parts):
+            check_api_version(api_version, OLDEST_API_VERSION)
             raise _no_such_type(parts, api_version)
         generic = self._fallback(method, parts) if self._fallback is not None else None
+        check_api_version(api_version, OLDEST_API_VERSION if generic is None else OLDEST_STORED_API_VERSION)
         if generic is not None:
             return generic
         raise _unknown(method, parts)

@@ -119,6 +119,13 @@ def test_providers_are_listed(api: Api) -> None:
     ]
 
 
+def test_api_versions_that_built_in_templates_still_name_are_answered(api: Api) -> None:
+    api.put(workspace(api), {"location": "x"})
+    for path, version in ((workspace(api), "2015-03-20"), (group_of(api), "2019-05-01")):
+        assert api.http.get(f"{path}?api-version={version}").status_code == 200
+    assert api.error(api.http.get(f"{workspace(api)}?api-version=2013-01-01")) == (400, "InvalidApiVersionParameter")
+
+
 @pytest.mark.parametrize("body", [[], "x", None])
 def test_a_stored_resource_must_be_an_object(api: Api, body: Any) -> None:
     assert api.error(api.put(workspace(api), body)) == (400, "InvalidRequestContent")

@@ -216,6 +216,13 @@ def test_only_what_the_caller_may_read_is_told(api: Api) -> None:
     assert api.error(post(api, "resources", {"Authorization": "Bearer none"})) == (403, "AuthorizationFailed")
 
 
+def test_too_many_subscriptions_are_answered_in_part_only_on_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policyengine.emulator.routes.resource_graph.MOST_SUBSCRIPTIONS", 1)
+    refused = post(api, "resources")
+    assert refused.json()["error"]["details"][0]["code"] == "TooManySubscriptions"
+    assert ask(api, "resources", options={"allowPartialScopes": True})["totalRecords"] == 4
+
+
 def test_it_lags_behind_writes_for_as_long_as_told(start: Callable[..., Api]) -> None:
     api = start(graph_lag=timedelta(minutes=2))
     extensions = (

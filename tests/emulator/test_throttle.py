@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+import pytest
+
+from policyengine.emulator.answers import Refusal
+from policyengine.emulator.throttle import Throttle
 
 if TYPE_CHECKING:
     from tests.emulator.conftest import Api
@@ -65,3 +71,16 @@ def test_the_service_behind_may_have_a_limit_of_its_own(start: Callable[..., Api
     assert api.get(api.extension(api.aks)).headers[left] == "1"
     api.wall.pass_(30)
     assert api.get(api.extension(api.arc)).status_code == 404
+
+
+def test_all_principals_together_have_fifteen_times_the_budget_of_one() -> None:
+    throttle, wall = Throttle(enforced=True), datetime(2026, 11, 23, tzinfo=UTC)
+    for principal in range(15):
+        for _ in range(200):
+            throttle.take("DELETE", "sub", f"p-{principal}", wall)
+    with pytest.raises(Refusal) as refused:
+        throttle.take("DELETE", "sub", "somebody-else", wall)
+    assert (refused.value.status, refused.value.headers["Retry-After"]) == (429, "1")
+    assert refused.value.headers[f"{REMAINING}-deletes"] == "200"
+    throttle.take("DELETE", "another", "somebody-else", wall)
+    throttle.take("DELETE", "sub", "somebody-else", wall + timedelta(seconds=1))

@@ -103,10 +103,12 @@ def document_of(group: ResourceGroup) -> dict[str, JSON]:
     }
 
 
+SINCE: Final = "2016-02-01"
 ROUTES: Final = (
-    Route("/subscriptions/{subscription}/resourceGroups", {"GET": _list}),
+    Route("/subscriptions/{subscription}/resourceGroups", {"GET": _list}, since=SINCE),
     Route(
         "/subscriptions/{subscription}/resourceGroups/{group}",
         {"GET": _get, "HEAD": _head, "PUT": _put, "PATCH": _patch},
+        since=SINCE,
     ),
 )
