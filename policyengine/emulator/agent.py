@@ -13,11 +13,13 @@ from typing import Final
 
 from policyengine.emulator.answers import error_detail
 from policyengine.emulator.clock import stamp
+from policyengine.emulator.cluster_objects import ClusterObjects
 from policyengine.emulator.controllers import FluxControllers
 from policyengine.emulator.installation import Installation
 from policyengine.emulator.operations import SUCCEEDED
 from policyengine.emulator.provisioning import Provisioning
 from policyengine.emulator.settings import Settings
+from policyengine.emulator.source_controller import SourceController
 from policyengine.emulator.state import EmulatedCluster, Record
 from policyengine.emulator.timeline import Timeline
 from policyengine.emulator.versions import VersionCatalogue
@@ -29,13 +31,18 @@ HEARTBEAT: Final = timedelta(minutes=5)
 
 class Agents:
     def __init__(
-        self, timeline: Timeline, provisioning: Provisioning, catalogue: VersionCatalogue, settings: Settings
+        self,
+        timeline: Timeline,
+        provisioning: Provisioning,
+        catalogue: VersionCatalogue,
+        sources: SourceController,
+        settings: Settings,
     ) -> None:
         self._timeline = timeline
         self._provisioning = provisioning
         self._settings = settings
-        self.installation = Installation(timeline, provisioning, catalogue, self.wake)
-        self.controllers = FluxControllers(timeline, provisioning)
+        self.installation = Installation(timeline, provisioning, catalogue, self._installed)
+        self.controllers = FluxControllers(timeline, provisioning, sources)
 
     def wake(self, cluster: EmulatedCluster, at: datetime) -> None:
         """Something waits for the agent: plan its next poll, unless it is planned or the agent is away (G15)."""
@@ -51,6 +58,13 @@ class Agents:
     def connect(self, cluster: EmulatedCluster, at: datetime) -> None:
         cluster.last_seen = cluster.given_status = None
         self._show_power(cluster, "Running")
+        self.wake(cluster, at)
+
+    def rebuild(self, cluster: EmulatedCluster, at: datetime) -> None:
+        """A new cluster behind the same resource: extensions are delivered again, and after them configurations."""
+        cluster.objects = ClusterObjects()
+        for record in cluster.of_type(EXTENSIONS):
+            record.delivered = 0
         self.wake(cluster, at)
 
     def connectivity(self, cluster: EmulatedCluster, at: datetime) -> dict[str, JSON]:
@@ -110,6 +124,10 @@ class Agents:
         record.abandoned = record.generation
         record.secrets.erase(at)
         self._provisioning.fail(record, error_detail("ResourceOperationFailure", message), message, at)
+
+    def _installed(self, cluster: EmulatedCluster, at: datetime) -> None:
+        self.controllers.resume(cluster, at)
+        self.wake(cluster, at)
 
     def _show_power(self, cluster: EmulatedCluster, code: str) -> None:
         # AKS has no connectivityStatus: being stopped is what Offline is for Arc.

@@ -1,19 +1,24 @@
-"""What is on one simulated cluster: deployments, namespaces, custom resources and their conditions. Only data.
+"""What is on one simulated cluster: deployments, namespaces, Flux objects and what they applied. Only data.
 
 G-numbers are the statements of the GitOps behaviour reference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from policyengine.emulator.clock import stamp
+from policyengine.emulator.applied_objects import AppliedObject
+from policyengine.emulator.flux_objects import SUSPENDED, FluxConfigObject, FluxObject, ObjectKey, combined_state
+from policyengine.emulator.kinds import FLUX_CUSTOM_RESOURCES
+from policyengine.emulator.source_script import ScriptedObject
 from policyengine.model.values import JSON
 
 FLUX_NAMESPACE: Final = "flux-system"
+FLUX_APPLIER: Final = "flux-applier"
+"""The service account that objects are applied with, in the namespace of each configuration (G20)."""
 CONTROLLERS: Final[Mapping[str, bool]] = {
     "source-controller": True,
     "kustomize-controller": True,
@@ -24,205 +29,142 @@ CONTROLLERS: Final[Mapping[str, bool]] = {
 }
 """The optional controllers, and whether each is installed unless `NAME.enabled` says otherwise (G7, G8)."""
 AGENTS: Final = ("fluxconfig-agent", "fluxconfig-controller")
-CUSTOM_RESOURCES: Final = (
-    "alerts.notification.toolkit.fluxcd.io",
-    "buckets.source.toolkit.fluxcd.io",
-    "fluxconfigs.clusterconfig.azure.com",
-    "gitrepositories.source.toolkit.fluxcd.io",
-    "helmcharts.source.toolkit.fluxcd.io",
-    "helmreleases.helm.toolkit.fluxcd.io",
-    "helmrepositories.source.toolkit.fluxcd.io",
-    "imagepolicies.image.toolkit.fluxcd.io",
-    "imagerepositories.image.toolkit.fluxcd.io",
-    "imageupdateautomations.image.toolkit.fluxcd.io",
-    "kustomizations.kustomize.toolkit.fluxcd.io",
-    "ocirepositories.source.toolkit.fluxcd.io",
-    "providers.notification.toolkit.fluxcd.io",
-    "receivers.notification.toolkit.fluxcd.io",
-)
+CUSTOM_RESOURCES: Final = tuple(sorted(kind.definition for kind in FLUX_CUSTOM_RESOURCES))
 """Present once the extension is, also those of controllers that are off (G9)."""
-
-COMPLIANT: Final = "Compliant"
-NON_COMPLIANT: Final = "Non-Compliant"
-PENDING: Final = "Pending"
-SUSPENDED: Final = "Suspended"
-UNKNOWN: Final = "Unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectCondition:
-    type: str
-    status: str
-    reason: str
-    message: str
-    since: datetime
-
-    def document(self) -> dict[str, JSON]:
-        return {
-            "lastTransitionTime": stamp(self.since),
-            "message": self.message,
-            "reason": self.reason,
-            "status": self.status,
-            "type": self.type,
-        }
-
-
-@dataclass(eq=False)
-class FluxObject:
-    """A source or a Kustomization. ``key`` is the kustomization's key in the configuration; None for a source."""
-
-    kind: str
-    namespace: str
-    name: str
-    owner: str
-    key: str | None = None
-    depends_on: tuple[str, ...] = ()
-    suspended: bool = False
-    generation: int = 1
-    conditions: tuple[ObjectCondition, ...] = ()
-
-    @property
-    def ready(self) -> ObjectCondition | None:
-        return next((c for c in self.conditions if c.type == "Ready"), None)
-
-    @property
-    def is_ready(self) -> bool:
-        return self.ready is not None and self.ready.status == "True"
-
-    @property
-    def compliance_state(self) -> str:
-        """Our reading of the conditions (G35); the mapping is not published."""
-        if self.suspended:
-            return SUSPENDED
-        status = self.ready.status if self.ready else UNKNOWN
-        return {"True": COMPLIANT, "False": NON_COMPLIANT}.get(status, PENDING)
-
-    def set_ready(self, status: str, reason: str, message: str, at: datetime) -> None:
-        """Replace all conditions; the transition time moves only when the status does."""
-        before = self.ready
-        since = before.since if before is not None and before.status == status else at
-        conditions = [ObjectCondition("Ready", status, reason, message, since)]
-        if status == "Unknown":
-            conditions.insert(0, ObjectCondition("Reconciling", "True", "Progressing", message, at))
-        self.conditions = tuple(conditions)
-
-    def status(self) -> dict[str, JSON]:
-        """One entry of a configuration's `statuses`."""
-        return {
-            "name": self.name,
-            "namespace": self.namespace,
-            "kind": self.kind,
-            "complianceState": self.compliance_state,
-            "appliedBy": None,
-            "statusConditions": [c.document() for c in self.conditions],
-            "helmReleaseProperties": None,
-        }
-
-    def document(self) -> dict[str, JSON]:
-        return {
-            "kind": self.kind,
-            "namespace": self.namespace,
-            "name": self.name,
-            "owner": {"kind": "FluxConfig", "name": self.owner},
-            "generation": self.generation,
-            "suspend": self.suspended,
-            "complianceState": self.compliance_state,
-            "conditions": [c.document() for c in self.conditions],
-        }
-
-
-@dataclass(eq=False)
-class FluxConfigObject:
-    """The FluxConfig custom resource with all that its controller made from it (G16, G17).
-
-    ``attempt`` counts reconciliations begun, so that what belongs to an earlier one can be told apart.
-    """
-
-    name: str
-    namespace: str
-    source: FluxObject
-    revision: str
-    kustomizations: dict[str, FluxObject] = field(default_factory=dict)
-    generation: int = 1
-    suspended: bool = False
-    attempt: int = 0
-    secret_keys: tuple[str, ...] = ()
-    synced_revision: str = ""
-    source_updated: datetime | None = None
-
-    @property
-    def objects(self) -> Iterator[FluxObject]:
-        yield self.source
-        yield from self.kustomizations.values()
-
-    @property
-    def compliance_state(self) -> str:
-        return SUSPENDED if self.suspended else combined_state(o.compliance_state for o in self.objects)
-
-    def documents(self) -> list[dict[str, JSON]]:
-        """Itself and everything it owns."""
-        own: dict[str, JSON] = {
-            "kind": "FluxConfig",
-            "namespace": self.namespace,
-            "name": self.name,
-            "generation": self.generation,
-            "suspend": self.suspended,
-            "complianceState": self.compliance_state,
-        }
-        return [own, *(found.document() for found in self.objects)]
-
-
-def combined_state(states: Iterable[str]) -> str:
-    """A configuration's state from its objects' (G36)."""
-    present = set(states)
-    if not present:
-        return UNKNOWN
-    for state in (NON_COMPLIANT, PENDING, SUSPENDED, UNKNOWN):
-        if state in present:
-            return state
-    return COMPLIANT
 
 
 @dataclass(eq=False)
 class ClusterObjects:
-    """``flux_configs`` are keyed by the folded name of their configuration; names are unique on a cluster."""
+    """``flux_configs`` are keyed by the folded name of their configuration; names are unique on a cluster.
+
+    ``flux_settings`` are the configuration settings of the extension that installed Flux.
+    """
 
     namespaces: set[str] = field(default_factory=lambda: {"default", "kube-system"})
     deployments: tuple[str, ...] = ()
+    flux_settings: Mapping[str, JSON] = field(default_factory=dict)
     flux_configs: dict[str, FluxConfigObject] = field(default_factory=dict)
+    applied: dict[ObjectKey, AppliedObject] = field(default_factory=dict)
 
     @property
     def flux_installed(self) -> bool:
         return bool(self.deployments)
 
+    @property
+    def multi_tenancy(self) -> bool:
+        """Enforced unless the extension's settings say otherwise (G21)."""
+        return _enabled(self.flux_settings, "multiTenancy.enforce", True)
+
+    def runs(self, controller: str) -> bool:
+        return controller in self.deployments
+
     def install_flux(self, configuration_settings: Mapping[str, JSON], namespace: str) -> None:
-        on = [name for name, default in CONTROLLERS.items() if _enabled(configuration_settings, name, default)]
+        on = [n for n, default in CONTROLLERS.items() if _enabled(configuration_settings, f"{n}.enabled", default)]
         self.deployments = tuple(sorted((*on, *AGENTS)))
+        self.flux_settings = configuration_settings
         self.namespaces.add(namespace)
 
     def remove_flux(self) -> None:
         """The Helm release goes, and with it the custom resource definitions and all objects of their kinds."""
-        self.deployments = ()
+        self.deployments, self.flux_settings = (), {}
         self.flux_configs.clear()
+        for key, found in list(self.applied.items()):
+            if found.is_flux:
+                del self.applied[key]
+            else:
+                found.owner = None
 
     def flux_config(self, name: str) -> FluxConfigObject | None:
         return self.flux_configs.get(name.casefold())
 
+    def sorted_configs(self) -> list[FluxConfigObject]:
+        return [self.flux_configs[key] for key in sorted(self.flux_configs)]
+
+    def put(self, said: ScriptedObject, at: datetime) -> AppliedObject:
+        """Add an object, or change the one of its name."""
+        found = self.applied.get(said.key)
+        if found is None:
+            found = self.applied[said.key] = AppliedObject(said, at, at + said.healthy_after)
+        else:
+            found.change(said, at)
+        if said.kind == "Namespace":
+            self.namespaces.add(said.name)
+        elif said.namespace:
+            self.namespaces.add(said.namespace)
+        return found
+
+    def delete(self, key: ObjectKey) -> None:
+        self.applied.pop(key, None)
+        if key[0] == "Namespace":
+            self.namespaces.discard(key[2])
+
+    def service_account_exists(self, namespace: str, name: str) -> bool:
+        if name == FLUX_APPLIER and any(c.namespace == namespace for c in self.flux_configs.values()):
+            return True
+        return ("ServiceAccount", namespace, name) in self.applied
+
+    def secret_exists(self, namespace: str, name: str) -> bool:
+        made = any(c.secret_keys and (c.namespace, c.secret_name) == (namespace, name) for c in self.sorted_configs())
+        return made or ("Secret", namespace, name) in self.applied
+
+    def below(self, config: FluxConfigObject) -> Iterator[AppliedObject]:
+        """Objects of Flux kinds that the configuration's Kustomizations applied, in their order (G34)."""
+        for kustomization in config.kustomizations.values():
+            for key in kustomization.inventory:
+                found = self.applied.get(key)
+                if found is not None and found.is_flux and found.owner == owner_of(kustomization):
+                    yield found
+
+    def statuses(self, config: FluxConfigObject) -> list[dict[str, JSON]]:
+        own = [found.status() for found in config.objects]
+        return [*own, *(found.status() for found in self.below(config))]
+
+    def compliance_state(self, config: FluxConfigObject) -> str:
+        if config.suspended:
+            return SUSPENDED
+        return combined_state(str(status["complianceState"]) for status in self.statuses(config))
+
+    def secrets(self) -> list[dict[str, JSON]]:
+        """Names and keys, never a value (G19)."""
+        made: list[dict[str, JSON]] = [
+            {"namespace": c.namespace, "name": c.secret_name, "keys": sorted(c.secret_keys)}
+            for c in self.sorted_configs()
+            if c.secret_keys
+        ]
+        others: list[dict[str, JSON]] = [
+            {"namespace": key[1], "name": key[2], "keys": sorted(self.applied[key].said.data)}
+            for key in sorted(self.applied)
+            if key[0] == "Secret"
+        ]
+        return sorted((*made, *others), key=lambda s: (s["namespace"], s["name"]))
+
     def document(self) -> dict[str, JSON]:
-        configs = [self.flux_configs[key] for key in sorted(self.flux_configs)]
         return {
             "namespaces": sorted(self.namespaces),
             "deployments": [{"namespace": FLUX_NAMESPACE, "name": name} for name in self.deployments],
             "customResourceDefinitions": list(CUSTOM_RESOURCES) if self.flux_installed else [],
-            "objects": [document for config in configs for document in config.documents()],
-            "secrets": [
-                {"namespace": c.namespace, "name": f"{c.name}-auth", "keys": sorted(c.secret_keys)}
-                for c in configs
-                if c.secret_keys
-            ],
+            "objects": [d for config in self.sorted_configs() for d in self._documents(config)],
+            "applied": [self.applied[key].document() for key in sorted(self.applied)],
+            "secrets": self.secrets(),
         }
 
+    def _documents(self, config: FluxConfigObject) -> list[dict[str, JSON]]:
+        """The FluxConfig and everything it owns."""
+        own: dict[str, JSON] = {
+            "kind": "FluxConfig",
+            "namespace": config.namespace,
+            "name": config.name,
+            "generation": config.generation,
+            "suspend": config.suspended,
+            "complianceState": self.compliance_state(config),
+        }
+        return [own, *(found.document() for found in config.objects)]
 
-def _enabled(settings: Mapping[str, JSON], controller: str, default: bool) -> bool:
-    said = settings.get(f"{controller}.enabled")
+
+def owner_of(kustomization: FluxObject) -> tuple[str, str]:
+    return kustomization.namespace, kustomization.name
+
+
+def _enabled(settings: Mapping[str, JSON], key: str, default: bool) -> bool:
+    said = settings.get(key)
     return default if said is None else str(said).casefold() == "true"

@@ -1,45 +1,50 @@
 """The Flux controllers of a cluster: they make objects from a FluxConfig, reconcile them, and say how that went.
 
-Reconciliation goes on while Azure cannot be reached; only the telling waits (G23).
+Reconciliation goes on while Azure cannot be reached; only the telling waits (G23). An interval that would find
+nothing new is not simulated: only when something changed is the next one planned (G26).
 G-numbers are the statements of the GitOps behaviour reference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
 from policyengine.emulator.answers import error_detail
-from policyengine.emulator.clock import stamp
-from policyengine.emulator.cluster_objects import COMPLIANT, SUSPENDED, FluxConfigObject, FluxObject
+from policyengine.emulator.cluster_objects import ClusterObjects
+from policyengine.emulator.configuring import place, publish_status, withdraw
 from policyengine.emulator.durations import parse_iso_duration
+from policyengine.emulator.flux_objects import COMPLIANT, PENDING, SUSPENDED, FluxConfigObject, FluxObject
 from policyengine.emulator.flux_rules import source_of
-from policyengine.emulator.identifiers import digest_of
+from policyengine.emulator.kinds import kind_of
+from policyengine.emulator.kustomize_controller import KustomizeController
 from policyengine.emulator.provisioning import Provisioning
-from policyengine.emulator.simulation import ReconcileFailure
+from policyengine.emulator.source_controller import SourceController
+from policyengine.emulator.source_script import url_key
 from policyengine.emulator.state import EmulatedCluster, Record
 from policyengine.emulator.timeline import Timeline
-from policyengine.model.values import JSON
+from policyengine.model.resource import FLUX_CONFIGURATIONS
 
 
 class FluxControllers:
-    def __init__(self, timeline: Timeline, provisioning: Provisioning) -> None:
+    def __init__(self, timeline: Timeline, provisioning: Provisioning, sources: SourceController) -> None:
         self._timeline = timeline
         self._provisioning = provisioning
+        self._sources = sources
+        self._kustomize = KustomizeController(timeline, sources, self._changed)
 
     def apply(self, cluster: EmulatedCluster, record: Record, at: datetime) -> None:
         """The agent has fetched the write: the FluxConfig and what follows from it are there (G16, G17)."""
         record.delivered = record.generation
         config = place(cluster, record)
-        config.secret_keys = record.secrets.keys
         record.secrets.erase(at)
         if not config.suspended:
-            self._begin(cluster, record, config, at)
-        self.push(cluster, record, config, at)
+            self._begin(cluster, config, at)
+        self.push(cluster, config, at)
 
     def remove(self, cluster: EmulatedCluster, record: Record) -> None:
-        cluster.objects.flux_configs.pop(record.name.casefold(), None)
+        """FluxConfig, source, Kustomizations and secret go; what was applied goes if it is to be pruned (G32)."""
+        withdraw(cluster.objects, record.name)
 
     def watch_limit(self, record: Record, at: datetime) -> None:
         """With `waitForReconciliation` the operation fails when its own limit passes first (G33)."""
@@ -48,70 +53,127 @@ class FluxControllers:
             give_up = partial(self._give_up, record, record.generation, str(duration))
             self._timeline.after(at, parse_iso_duration(duration), give_up)
 
-    def push(self, cluster: EmulatedCluster, record: Record, config: FluxConfigObject, at: datetime) -> None:
-        cluster.tell(partial(self._publish, record, config), at)
+    def disturb(self, cluster: EmulatedCluster, at: datetime, url: str | None = None) -> None:
+        """Something is another than it was, for every configuration or those of one source: look at the next interval.
 
-    def _begin(self, cluster: EmulatedCluster, record: Record, config: FluxConfigObject, at: datetime) -> None:
+        What is suspended looks when it is resumed.
+        """
+        for config in cluster.objects.sorted_configs():
+            if url is None or url_key(str(source_of(config.spec)[1]["url"])) == url_key(url):
+                for found in config.objects:
+                    self._plan(cluster, config, found, at)
+
+    def resume(self, cluster: EmulatedCluster, at: datetime) -> None:
+        """Controllers have been installed anew: what waited for one goes on (G8)."""
+        for config in cluster.objects.sorted_configs():
+            if cluster.objects.compliance_state(config) == PENDING:
+                self._begin(cluster, config, at)
+
+    def push(self, cluster: EmulatedCluster, config: FluxConfigObject, at: datetime) -> None:
+        """Tell Azure, as soon as it can be reached; of a configuration that has not been fetched there is no news."""
+        record = cluster.find(FLUX_CONFIGURATIONS, config.name)
+        if record is not None and record.delivered:
+            cluster.tell(partial(self._publish, cluster, record, config), at)
+
+    def _begin(self, cluster: EmulatedCluster, config: FluxConfigObject, at: datetime) -> None:
+        self._restart(cluster.objects, config, config.source, at)
+        self._timeline.after(at, _half(cluster), partial(self._fetch, cluster, config, config.attempt))
+
+    def _restart(self, objects: ClusterObjects, config: FluxConfigObject, first: FluxObject, at: datetime) -> None:
+        """A new attempt: everything from ``first`` on is in progress, as far as a controller looks after it."""
         config.attempt += 1
-        for found in config.objects:
-            found.set_ready("Unknown", "Progressing", "reconciliation in progress", at)
-        fetch = partial(self._fetch, cluster, record, config, config.attempt)
-        self._timeline.after(at, _half(cluster), fetch)
+        for found in config.objects if first is config.source else config.kustomizations.values():
+            if objects.runs(kind_of(found.kind).controller):
+                found.set_ready("Unknown", "Progressing", "reconciliation in progress", at)
+            else:
+                found.conditions = ()
 
-    def _fetch(
-        self, cluster: EmulatedCluster, record: Record, config: FluxConfigObject, attempt: int, at: datetime
-    ) -> None:
+    def _fetch(self, cluster: EmulatedCluster, config: FluxConfigObject, attempt: int, at: datetime) -> None:
         if _is_stale(cluster, config, attempt):
             return
-        failure = cluster.simulation.reconcile_failure(config.name)
-        if failure is not None and failure.is_source:
-            fail_source(config, failure, at)
-        else:
-            succeed_source(config, at)
-            for kustomization in config.kustomizations.values():
-                self._start(cluster, record, config, kustomization, at)
-        self.push(cluster, record, config, at)
+        if cluster.objects.runs("source-controller"):
+            self._sources.fetch(cluster, config, at)
+        self._start_all(cluster, config, at)
+
+    def _start_all(self, cluster: EmulatedCluster, config: FluxConfigObject, at: datetime) -> None:
+        for kustomization in config.kustomizations.values():
+            self._start(cluster, config, kustomization, _half(cluster), at)
+        self.push(cluster, config, at)
 
     def _start(
         self,
         cluster: EmulatedCluster,
-        record: Record,
         config: FluxConfigObject,
         kustomization: FluxObject,
+        delay: timedelta,
         at: datetime,
     ) -> None:
-        missing = next((d for d in kustomization.depends_on if not config.kustomizations[d].is_ready), None)
-        if missing is not None:
-            name = f"{config.namespace}/{config.kustomizations[missing].name}"
-            kustomization.set_ready("False", "DependencyNotReady", f"dependency '{name}' is not ready", at)
+        """Apply after ``delay``, unless a dependency or the artifact is missing (G24, G25)."""
+        if not config.synced_revision or not cluster.objects.runs("kustomize-controller"):
             return
-        apply = partial(self._apply, cluster, record, config, kustomization, config.attempt)
-        self._timeline.after(at, _half(cluster), apply)
+        waiting_for = _missing_dependency(config, kustomization)
+        if waiting_for is not None:
+            message = f"dependency '{config.namespace}/{config.name}-{waiting_for}' is not ready"
+            kustomization.set_ready("False", "DependencyNotReady", message, at)
+        else:
+            apply = partial(self._apply, cluster, config, kustomization, config.attempt)
+            self._timeline.after(at, delay, apply)
 
     def _apply(
         self,
         cluster: EmulatedCluster,
-        record: Record,
         config: FluxConfigObject,
         kustomization: FluxObject,
         attempt: int,
         at: datetime,
     ) -> None:
-        if _is_stale(cluster, config, attempt):
-            return
-        failure = cluster.simulation.reconcile_failure(config.name)
-        if failure is not None:
-            kustomization.set_ready("False", failure.reason, failure.message, at)
-        else:
-            succeed_kustomization(config, kustomization, at)
-            for waiting in config.kustomizations.values():
-                if kustomization.key in waiting.depends_on:
-                    self._start(cluster, record, config, waiting, at)
-        self.push(cluster, record, config, at)
+        if not _is_stale(cluster, config, attempt):
+            self._kustomize.apply(cluster, config, kustomization, at)
 
-    def _publish(self, record: Record, config: FluxConfigObject, at: datetime) -> None:
-        publish_status(record, config, at)
-        done = not record.spec.get("waitForReconciliation") or config.compliance_state in {COMPLIANT, SUSPENDED}
+    def _changed(
+        self, cluster: EmulatedCluster, config: FluxConfigObject, kustomization: FluxObject, at: datetime
+    ) -> None:
+        """What depends on it may go on; what failed by its objects' health tries again at its interval."""
+        if kustomization.is_ready:
+            for waiting in config.kustomizations.values():
+                if kustomization.key in waiting.depends_on and not waiting.is_ready and waiting.deadline is None:
+                    self._start(cluster, config, waiting, _half(cluster), at)
+        elif kustomization.ready is not None and kustomization.ready.reason == "HealthCheckFailed":
+            self._plan(cluster, config, kustomization, at)
+        self.push(cluster, config, at)
+
+    def _plan(self, cluster: EmulatedCluster, config: FluxConfigObject, found: FluxObject, at: datetime) -> None:
+        since = found.last_attempt or cluster.first_poll
+        due = since + ((at - since) // found.interval + 1) * found.interval
+        if found.sync_due is None or not at < found.sync_due <= due:
+            found.sync_due = due
+            self._timeline.at(due, partial(self._sync, cluster, config, found))
+
+    def _sync(self, cluster: EmulatedCluster, config: FluxConfigObject, found: FluxObject, at: datetime) -> None:
+        if found.sync_due != at:
+            return
+        found.sync_due = None
+        if cluster.objects.flux_config(config.name) is not config or config.suspended:
+            return
+        if found is config.source:
+            self._sync_source(cluster, config, at)
+        elif config.kustomizations.get(found.key or "") is found:
+            self._start(cluster, config, found, timedelta(0), at)
+            self.push(cluster, config, at)
+
+    def _sync_source(self, cluster: EmulatedCluster, config: FluxConfigObject, at: datetime) -> None:
+        """Only a new revision makes the Kustomizations begin anew; otherwise they keep to their own intervals."""
+        if not cluster.objects.runs("source-controller"):
+            return
+        if self._sources.fetch(cluster, config, at):
+            self._restart(cluster.objects, config, next(iter(config.kustomizations.values()), config.source), at)
+            self._start_all(cluster, config, at)
+        else:
+            self.push(cluster, config, at)
+
+    def _publish(self, cluster: EmulatedCluster, record: Record, config: FluxConfigObject, at: datetime) -> None:
+        publish_status(cluster, record, config, at)
+        done = not record.spec.get("waitForReconciliation") or record.status["complianceState"] in _RECONCILED
         if record.awaits_outcome and done:
             self._provisioning.succeed(record, at)
 
@@ -121,81 +183,15 @@ class FluxControllers:
             self._provisioning.fail(record, error_detail("ReconciliationTimedOut", message), message, at)
 
 
-def place(cluster: EmulatedCluster, record: Record) -> FluxConfigObject:
-    """The FluxConfig as the record now says: one source, one Kustomization per key, all in one namespace."""
-    kind, _ = source_of(record.spec)
-    namespace = str(record.spec["namespace"])
-    cluster.objects.namespaces.add(namespace)
-    config = cluster.objects.flux_config(record.name)
-    if config is None:
-        source = FluxObject(kind.object_kind, namespace, record.name, owner=record.name)
-        config = FluxConfigObject(record.name, namespace, source, "")
-        cluster.objects.flux_configs[record.name.casefold()] = config
-    else:
-        config.generation += 1
-        config.source.kind, config.source.generation = kind.object_kind, config.source.generation + 1
-    config.revision = revision_of(record.spec)
-    config.kustomizations = {
-        key: _kustomization(config, key, said) for key, said in (record.spec.get("kustomizations") or {}).items()
-    }
-    config.suspended = bool(record.spec["suspend"])
-    for found in config.objects:
-        found.suspended = config.suspended
-    return config
+_RECONCILED = frozenset({COMPLIANT, SUSPENDED})
 
 
-def publish_status(record: Record, config: FluxConfigObject, at: datetime) -> None:
-    """Azure's picture of the configuration becomes what is on the cluster (G23)."""
-    record.status.update(
-        statuses=[found.status() for found in config.objects],
-        complianceState=config.compliance_state,
-        sourceSyncedCommitId=config.synced_revision,
-        sourceUpdatedAt=stamp(config.source_updated) if config.source_updated else None,
-        statusUpdatedAt=stamp(at),
-    )
-
-
-def succeed_source(config: FluxConfigObject, at: datetime) -> None:
-    config.synced_revision, config.source_updated = config.revision, at
-    config.source.set_ready("True", "Succeeded", f"stored artifact for revision '{config.revision}'", at)
-
-
-def fail_source(config: FluxConfigObject, failure: ReconcileFailure, at: datetime) -> None:
-    config.source.set_ready("False", failure.reason, failure.message, at)
-    for kustomization in config.kustomizations.values():
-        kustomization.set_ready("False", "ArtifactFailed", "Source artifact not found, retrying in 30s", at)
-
-
-def succeed_kustomization(config: FluxConfigObject, kustomization: FluxObject, at: datetime) -> None:
-    kustomization.set_ready("True", "ReconciliationSucceeded", f"Applied revision: {config.revision}", at)
-
-
-def revision_of(spec: Mapping[str, JSON]) -> str:
-    """`reference/digest`. A pretended repository's head depends on its url and reference alone.
-
-    Precedence of a Git reference: commit, semver, tag, branch; none is `master` (G31).
-    """
-    kind, source = source_of(spec)
-    reference = source.get("repositoryRef") or {}
-    url = str(source["url"])
-    if kind.member == "gitRepository":
-        branch = str(reference.get("branch") or "master")
-        if reference.get("commit"):
-            return f"{branch}/{reference['commit']}"
-        name = str(reference.get("semver") or reference.get("tag") or branch)
-        return f"{name}/{digest_of(url, name)}"
-    name = str(reference.get("digest") or reference.get("semver") or reference.get("tag") or "latest")
-    return f"{name}/{digest_of(url, name, str(source.get('bucketName') or source.get('containerName')))}"
-
-
-def _kustomization(config: FluxConfigObject, key: str, said: Mapping[str, JSON]) -> FluxObject:
-    depends_on = tuple(said.get("dependsOn") or ())
-    before = config.kustomizations.get(key)
-    if before is not None:
-        before.depends_on, before.generation = depends_on, before.generation + 1
-        return before
-    name = f"{config.name}-{key}"
-    return FluxObject("Kustomization", config.namespace, name, owner=config.name, key=key, depends_on=depends_on)
+def _missing_dependency(config: FluxConfigObject, kustomization: FluxObject) -> str | None:
+    for key in kustomization.depends_on:
+        found = config.kustomizations.get(key)
+        if found is None or not found.is_ready:
+            return key
+    return None
 
 
 def _half(cluster: EmulatedCluster) -> timedelta:

@@ -15,6 +15,7 @@ from policyengine.emulator.agent import Agents
 from policyengine.emulator.clock import SimulatedClock
 from policyengine.emulator.faults import Fault, Faults
 from policyengine.emulator.fleet import FleetLoader
+from policyengine.emulator.hands import delete_by_hand, put_by_hand
 from policyengine.emulator.identifiers import Identifiers
 from policyengine.emulator.journal import Journal
 from policyengine.emulator.operations import Operations
@@ -22,6 +23,8 @@ from policyengine.emulator.provisioning import Provisioning
 from policyengine.emulator.resource_graph import GraphIndex
 from policyengine.emulator.restrictions import Denial
 from policyengine.emulator.settings import Settings
+from policyengine.emulator.source_controller import SourceController
+from policyengine.emulator.source_script import ScriptedObject, ScriptedSource, SourceScripts
 from policyengine.emulator.state import EmulatedCluster
 from policyengine.emulator.throttle import Throttle
 from policyengine.emulator.timeline import Timeline
@@ -57,7 +60,9 @@ class Emulator:
         self.operations = Operations()
         self.catalogue = VersionCatalogue()
         self.provisioning = Provisioning(self.timeline, self.operations, self.identifiers)
-        self.agents = Agents(self.timeline, self.provisioning, self.catalogue, self.settings)
+        self.scripts = SourceScripts()
+        sources = SourceController(self.scripts, self.settings)
+        self.agents = Agents(self.timeline, self.provisioning, self.catalogue, sources, self.settings)
         self.journal = Journal(self.settings.journal_size)
         self.throttle = Throttle(enforced=self.settings.throttling, resource_requests=self.settings.resource_requests)
         self.faults = Faults(file.faults)
@@ -96,6 +101,55 @@ class Emulator:
             self.catalogue.publish(extension_type, train, version)
             for cluster in self.state.clusters.values():
                 self.agents.wake(cluster, now)
+
+    def script_source(self, script: Mapping[str, JSON]) -> ScriptedSource:
+        """Say what a repository holds, where its heads point, whether it answers; clusters see it at their next sync.
+
+        Raises ConfigError. The shape of ``script`` is that of `source_script`.
+        """
+        with self.lock:
+            now = self.settle()
+            source = self.scripts.script(script)
+            self._disturb(source.url, now)
+            return source
+
+    def forget_source(self, url: str) -> None:
+        """The repository is again one nobody scripted: it answers, and holds nothing."""
+        with self.lock:
+            now = self.settle()
+            self.scripts.forget(url)
+            self._disturb(url, now)
+
+    def put_object(self, cluster: str, said: Mapping[str, JSON]) -> None:
+        """Create or change an object by hand; what a Kustomization keeps is put right at its next sync (G26)."""
+        with self.lock:
+            now, found = self.settle(), self.cluster(cluster)
+            put_by_hand(found.objects, ScriptedObject.read(said), now)
+            self.agents.controllers.disturb(found, now)
+
+    def delete_object(self, cluster: str, kind: str, namespace: str, name: str) -> bool:
+        """Delete an object by hand; False when there is none."""
+        with self.lock:
+            now, found = self.settle(), self.cluster(cluster)
+            was_there = delete_by_hand(found.objects, kind, namespace, name)
+            self.agents.controllers.disturb(found, now)
+            return was_there
+
+    def simulate(self, cluster: str, changes: Mapping[str, JSON]) -> None:
+        """Change how a cluster behaves, as its `simulation` in a fleet file would have. Raises InventoryError."""
+        with self.lock:
+            now, found = self.settle(), self.cluster(cluster)
+            found.simulation = found.simulation.changed(changes, self.settings)
+            self.agents.controllers.disturb(found, now)
+
+    def rebuild(self, cluster: str) -> None:
+        """All that was on the cluster is gone; its agent installs and applies anew what Azure still knows (G42)."""
+        with self.lock:
+            self.agents.rebuild(self.cluster(cluster), self.settle())
+
+    def _disturb(self, url: str, at: datetime) -> None:
+        for cluster in self.state.clusters.values():
+            self.agents.controllers.disturb(cluster, at, url)
 
     def add_fault(self, fault: Mapping[str, JSON]) -> Fault:
         with self.lock:

@@ -15,20 +15,15 @@ from policyengine.emulator import extension_rules, flux_rules
 from policyengine.emulator.agent import Agents
 from policyengine.emulator.answers import Refusal
 from policyengine.emulator.clock import parse_stamp, stamp
-from policyengine.emulator.cluster_objects import FluxConfigObject, FluxObject, ObjectCondition
-from policyengine.emulator.controllers import (
-    fail_source,
-    place,
-    publish_status,
-    succeed_kustomization,
-    succeed_source,
-)
+from policyengine.emulator.configuring import place, publish_status, succeed_kustomization
+from policyengine.emulator.flux_objects import FluxConfigObject, FluxObject, ObjectCondition
 from policyengine.emulator.identifiers import fraction_of
 from policyengine.emulator.operations import SUCCEEDED
 from policyengine.emulator.provisioning import Provisioning
 from policyengine.emulator.settings import Settings
 from policyengine.emulator.shapes import Shape, complete, read, split_secrets
 from policyengine.emulator.simulation import ReconcileFailure, Simulation
+from policyengine.emulator.source_controller import fail_source, succeed_source
 from policyengine.emulator.state import EmulatedCluster, Record, State
 from policyengine.errors import InventoryError
 from policyengine.model.fleet import FleetFile
@@ -154,7 +149,7 @@ def adopt(emulated: EmulatedCluster, record: Record, at: datetime) -> None:
     elif record.provisioning_state == SUCCEEDED:
         _settle(config, failure or _told(record), at)
         pushed = record.status.get("statusUpdatedAt")
-        publish_status(record, config, emulated.last_seen or at)
+        publish_status(emulated, record, config, emulated.last_seen or at)
         record.status["statusUpdatedAt"] = pushed or record.status["statusUpdatedAt"]
 
 

@@ -6,7 +6,7 @@ Source: configuration API, "fluxConfigurations" and the validation rules under "
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -151,8 +151,17 @@ def check_name(name: str) -> None:
         )
 
 
-def check(name: str, properties: Mapping[str, JSON], secrets: Mapping[str, JSON], secret_keys: Sequence[str]) -> None:
-    """Refuses what the service would. ``secret_keys`` are those a former request brought."""
+def check(
+    name: str,
+    properties: Mapping[str, JSON],
+    secrets: Mapping[str, JSON],
+    secret_keys: Sequence[str],
+    taken_away: Collection[str] = (),
+) -> None:
+    """Refuses what the service would. ``secret_keys`` are those a former request brought.
+
+    ``taken_away`` are kustomizations that were there before: others may still say that they depend on them (G25).
+    """
     if not _NAMESPACE.fullmatch(properties["namespace"]):
         raise validation_failed(f"The namespace '{properties['namespace']}' is invalid.", target="properties.namespace")
     source = _check_source(properties)
@@ -161,7 +170,7 @@ def check(name: str, properties: Mapping[str, JSON], secrets: Mapping[str, JSON]
         _check_git_credentials(source, keys)
     if properties["sourceKind"] == "AzureBlob":
         _check_blob_credentials(source, secrets)
-    _check_kustomizations(name, properties.get("kustomizations") or {})
+    _check_kustomizations(name, properties.get("kustomizations") or {}, taken_away)
     _check_wait(properties.get("reconciliationWaitDuration"))
 
 
@@ -171,6 +180,12 @@ def check_create_only(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> None:
             raise validation_failed(
                 f"The property '{name}' cannot be changed after creation.", target=f"properties.{name}"
             )
+
+
+def known_kustomizations(properties: Mapping[str, JSON]) -> frozenset[str]:
+    """Keys that are there, and those that others depend on though they are gone already."""
+    kustomizations = properties.get("kustomizations") or {}
+    return frozenset((*kustomizations, *(d for k in kustomizations.values() for d in k.get("dependsOn") or ())))
 
 
 def named(kustomizations: Mapping[str, JSON] | None) -> dict[str, JSON]:
@@ -222,7 +237,7 @@ def _check_blob_credentials(source: Mapping[str, JSON], secrets: Mapping[str, JS
         raise validation_failed(f"Only one authentication method may be given, got {', '.join(methods)}.")
 
 
-def _check_kustomizations(name: str, kustomizations: Mapping[str, JSON]) -> None:
+def _check_kustomizations(name: str, kustomizations: Mapping[str, JSON], taken_away: Collection[str]) -> None:
     for key, kustomization in kustomizations.items():
         if not _DNS_NAME.fullmatch(key) or len(name) + len(key) > 62:
             raise validation_failed(
@@ -231,7 +246,7 @@ def _check_kustomizations(name: str, kustomizations: Mapping[str, JSON]) -> None
                 target=f"properties.kustomizations.{key}",
             )
         for other in kustomization["dependsOn"] or ():
-            if other not in kustomizations:
+            if other not in kustomizations and other not in taken_away:
                 raise validation_failed(f"Kustomization '{key}' depends on '{other}', which does not exist.")
     for key in kustomizations:
         if _reaches(key, key, kustomizations, set()):
@@ -239,7 +254,7 @@ def _check_kustomizations(name: str, kustomizations: Mapping[str, JSON]) -> None
 
 
 def _reaches(start: str, goal: str, kustomizations: Mapping[str, JSON], seen: set[str]) -> bool:
-    for other in kustomizations[start]["dependsOn"] or ():
+    for other in (kustomizations.get(start) or {}).get("dependsOn") or ():
         if other == goal:
             return True
         if other not in seen:

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Final
 
 from policyengine.emulator.clock import stamp
-from policyengine.emulator.cluster_objects import UNKNOWN
 from policyengine.emulator.extension_rules import release_namespace
+from policyengine.emulator.flux_objects import UNKNOWN
 from policyengine.emulator.operations import SUCCEEDED
 from policyengine.emulator.provisioning import Provisioning, nested_error
 from policyengine.emulator.state import FLUX_EXTENSION, EmulatedCluster, Record

@@ -17,6 +17,7 @@ class Settings:
     ``second_instance_status``: the status for a second extension of one type on a cluster (G4), 409 or 400.
     ``refuse_aks_identity``: 400 for an extension with an identity on AKS.
     ``gone_at_once``: a deleted resource answers 404 from the start, not `Deleting` until the agent has acted.
+    ``check_local_secrets``: a `localAuthRef` to a secret that is not on the cluster fails the source (G19).
     ``write_timeout``, ``delete_timeout``: how long a change waits for an agent that does not come (G40, G41).
     ``registration_duration``: how long a resource provider is `Registering`.
     ``graph_lag``: for how long after a write Resource Graph shows what was there before it.
@@ -31,6 +32,7 @@ class Settings:
     second_instance_status: int = 409
     refuse_aks_identity: bool = False
     gone_at_once: bool = False
+    check_local_secrets: bool = True
     page_size: int = 100
     poll_interval: timedelta = timedelta(seconds=30)
     install_duration: timedelta = timedelta(seconds=60)

@@ -9,6 +9,8 @@
       pollInterval: 30s              # all of these in simulated time
       installDuration: 60s
       reconcileDuration: 30s
+      allowedHosts: [github.com, "*.azurecr.io"]   # with a private link: all that can be reached (G45)
+      servicePrincipal: true         # an AKS cluster without a managed identity: microsoft.flux cannot be installed
 
 A `reason` that belongs to a source (see ``SOURCE_REASONS``) fails the source; any other fails the kustomizations.
 """
@@ -16,7 +18,7 @@ A `reason` that belongs to a source (see ``SOURCE_REASONS``) fails the source; a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -36,14 +38,16 @@ SOURCE_REASONS: Final = frozenset(
         "URLInvalid",
     }
 )
-_KEYS: Final = (
-    "offlineFor",
-    "installFailures",
-    "reconcileFailures",
-    "pollInterval",
-    "installDuration",
-    "reconcileDuration",
-)
+_FIELDS: Final[Mapping[str, str]] = {
+    "offlineFor": "offline_for",
+    "installFailures": "install_failures",
+    "reconcileFailures": "reconcile_failures",
+    "pollInterval": "poll_interval",
+    "installDuration": "install_duration",
+    "reconcileDuration": "reconcile_duration",
+    "allowedHosts": "allowed_hosts",
+    "servicePrincipal": "service_principal",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +71,19 @@ class Simulation:
     offline_for: timedelta | None = None
     install_failures: Mapping[str, str] = field(default_factory=dict)
     reconcile_failures: Mapping[str, ReconcileFailure] = field(default_factory=dict)
+    allowed_hosts: tuple[str, ...] | None = None
+    service_principal: bool = False
 
     @classmethod
     def read(cls, value: Mapping[str, JSON], settings: Settings) -> Simulation:
         """Raises InventoryError naming the key that cannot be used."""
         for key in value:
-            if key not in _KEYS:
-                raise InventoryError(f"`simulation` has no `{key}`", help=did_you_mean(key, _KEYS))
+            if key not in _FIELDS:
+                raise InventoryError(f"`simulation` has no `{key}`", help=did_you_mean(key, _FIELDS))
         poll = _length(value, "pollInterval") or settings.poll_interval
         install = _length(value, "installDuration")
         reconcile = _length(value, "reconcileDuration")
-        failures = value.get("reconcileFailures") or {}
+        failures, hosts = value.get("reconcileFailures") or {}, value.get("allowedHosts")
         return cls(
             poll_interval=poll,
             install_duration=settings.install_duration if install is None else install,
@@ -85,7 +91,14 @@ class Simulation:
             offline_for=_length(value, "offlineFor"),
             install_failures={str(k): str(v) for k, v in (value.get("installFailures") or {}).items()},
             reconcile_failures={str(name): _failure(failure) for name, failure in failures.items()},
+            allowed_hosts=None if hosts is None else tuple(str(host) for host in hosts),
+            service_principal=bool(value.get("servicePrincipal")),
         )
+
+    def changed(self, changes: Mapping[str, JSON], settings: Settings) -> Simulation:
+        """As it is, but for the keys in ``changes``; a null takes a key back to its default. Raises InventoryError."""
+        asked = Simulation.read(changes, settings)
+        return replace(self, **{name: getattr(asked, name) for key, name in _FIELDS.items() if key in changes})
 
     def install_failure(self, extension_type: str) -> str | None:
         """What the agent will report when it installs ``extension_type``; None when that works."""

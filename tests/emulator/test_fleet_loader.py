@@ -127,9 +127,8 @@ def test_statuses_that_are_given_are_kept() -> None:
     document = configuration_document(kustomizations={"apps": {}}, statuses=[status], complianceState="Non-Compliant")
     emulator = Emulator(file_of(configurations=[document]), clock="frozen")
     assert record_of(emulator)["properties"]["statuses"] == [status]
-    config = emulator.cluster("one").objects.flux_config("cfg")
-    assert config is not None
-    assert config.compliance_state == "Non-Compliant"
+    objects = emulator.cluster("one").objects
+    assert objects.document()["objects"][0]["complianceState"] == "Non-Compliant"
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_starred_values_are_secrets_wherever_they_stand(flux: Api) -> None:
     shown = created.json()["properties"]["azureBlob"]["servicePrincipal"]
     assert shown == {"clientId": "me", "tenantId": "t", "clientCertificateSendChain": False}
     flux.advance("30s")
-    assert flux.inside(flux.arc)["secrets"][0]["keys"] == ["clientSecret"]
+    assert flux.inside(flux.arc)["secrets"][0]["keys"] == ["clientId", "clientSecret", "tenantId"]
     assert "c2VjcmV0" not in flux.http.get("/_emulator/journal").text
 
 

@@ -480,7 +480,8 @@ def test_g42_secrets_are_erased_once_delivered(flux: Api) -> None:
     boxes = {b["id"].rpartition("/")[2]: b for b in inside["protectedSettings"]}
     assert boxes["cfg"]["state"] == "erased"
     assert boxes["cfg"]["erasedAt"] is not None
-    assert inside["secrets"] == [{"namespace": "cluster-config", "name": "cfg-auth", "keys": ["sshPrivateKey"]}]
+    keys = ["identity", "identity.pub", "known_hosts"]
+    assert inside["secrets"] == [{"namespace": "cluster-config", "name": "cfg-auth", "keys": keys}]
     everything = json.dumps([inside, flux.get(flux.configuration(flux.arc)).json()])
     assert "c2VjcmV0" not in everything
     assert "c2VjcmV0" not in flux.http.get("/_emulator/journal").text

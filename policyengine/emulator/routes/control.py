@@ -4,6 +4,10 @@ GET  /_emulator/health
 GET  /_emulator/clock                     POST {"advance": "48h"} and/or {"mode": "frozen" | "real" | "x60"}
 GET  /_emulator/journal[?method=PUT]      DELETE empties it
 GET  /_emulator/clusters[/{id or name}]   POST .../connect, .../disconnect
+POST /_emulator/clusters/{id}/objects     one object by hand; DELETE ?kind=&namespace=&name= takes it away
+POST /_emulator/clusters/{id}/simulation  keys of a fleet file's `simulation`
+POST /_emulator/clusters/{id}/rebuild
+GET  /_emulator/sources                   POST scripts one (see `source_script`), DELETE ?url= forgets it
 GET  /_emulator/versions?type=&train=     POST {"type": "microsoft.flux", "train": "Stable", "version": "1.20.0"}
 GET  /_emulator/faults                    POST one fault
 GET  /_emulator/graph                     POST {"lag": "2m"}: for how long Resource Graph shows the past
@@ -101,13 +105,41 @@ def _clusters(emulator: Emulator, request: ControlRequest) -> JSON:
     return {"value": [{"id": c.id.text, "connected": c.connected} for c in found]}
 
 
-def _link(emulator: Emulator, request: ControlRequest) -> JSON:
-    *cluster, verb = request.rest or ("",)
-    change = {"connect": emulator.connect, "disconnect": emulator.disconnect}.get(verb.casefold())
-    if change is None:
-        raise UsageError(f"a cluster can be told to `connect` or `disconnect`, not `{verb}`")
-    change("/".join(cluster))
-    return _inside(emulator, emulator.cluster("/".join(cluster)))
+def _change_cluster(emulator: Emulator, request: ControlRequest) -> JSON:
+    *path, verb = request.rest or ("",)
+    cluster = "/".join(path)
+    changes: dict[str, Callable[[], None]] = {
+        "connect": lambda: emulator.connect(cluster),
+        "disconnect": lambda: emulator.disconnect(cluster),
+        "objects": lambda: emulator.put_object(cluster, request.body),
+        "simulation": lambda: emulator.simulate(cluster, request.body),
+        "rebuild": lambda: emulator.rebuild(cluster),
+    }
+    if verb.casefold() not in changes:
+        raise UsageError(f"a cluster can be told `{'`, `'.join(changes)}`, not `{verb}`")
+    changes[verb.casefold()]()
+    return _inside(emulator, emulator.cluster(cluster))
+
+
+def _delete_object(emulator: Emulator, request: ControlRequest) -> JSON:
+    *path, noun = request.rest or ("",)
+    kind, namespace, name = (request.query.get(key, "") for key in ("kind", "namespace", "name"))
+    if noun.casefold() != "objects" or not emulator.delete_object("/".join(path), kind, namespace, name):
+        raise UsageError(f"there is no `{kind}` `{namespace}/{name}` to delete")
+    return _inside(emulator, emulator.cluster("/".join(path)))
+
+
+def _sources(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
+    return {"value": [source.document() for source in emulator.scripts.all()]}
+
+
+def _script_source(emulator: Emulator, request: ControlRequest) -> JSON:
+    return emulator.script_source(request.body).document()
+
+
+def _forget_source(emulator: Emulator, request: ControlRequest) -> JSON:
+    emulator.forget_source(request.query.get("url", ""))
+    return _sources(emulator, request)
 
 
 def _inside(emulator: Emulator, cluster: EmulatedCluster) -> dict[str, JSON]:
@@ -193,7 +225,11 @@ HANDLERS: Final[Mapping[tuple[str, str], ControlHandler]] = {
     ("GET", "journal"): _journal,
     ("DELETE", "journal"): _clear_journal,
     ("GET", "clusters"): _clusters,
-    ("POST", "clusters"): _link,
+    ("POST", "clusters"): _change_cluster,
+    ("DELETE", "clusters"): _delete_object,
+    ("GET", "sources"): _sources,
+    ("POST", "sources"): _script_source,
+    ("DELETE", "sources"): _forget_source,
     ("GET", "versions"): _versions,
     ("POST", "versions"): _publish,
     ("GET", "faults"): _faults,

@@ -61,7 +61,8 @@ def _draft(name: str, properties: dict[str, JSON], old: Record | None, sent: dic
     public, _ = split_secrets(rules.PROPERTIES, properties)
     spec = complete(rules.PROPERTIES, public)
     spec["kustomizations"] = rules.named(spec.get("kustomizations"))
-    rules.check(name, spec, secrets, old.secrets.keys if old else ())
+    taken_away = rules.known_kustomizations(old.spec) if old else ()
+    rules.check(name, spec, secrets, old.secrets.keys if old else (), taken_away)
     return Draft(spec, secrets, {})
 
 
