@@ -19,7 +19,7 @@ from policyengine.emulator.state import EmulatedCluster, Record
 from policyengine.model.values import JSON
 
 
-def place(cluster: EmulatedCluster, record: Record) -> FluxConfigObject:
+def place(cluster: EmulatedCluster, record: Record, at: datetime) -> FluxConfigObject:
     """The FluxConfig as the record now says: one source, one Kustomization per key, all in one namespace.
 
     Kustomizations that are no longer there give up what they applied. The secret is made while its values are known;
@@ -31,7 +31,7 @@ def place(cluster: EmulatedCluster, record: Record) -> FluxConfigObject:
     config = cluster.objects.flux_config(record.name)
     if config is None:
         made = FluxObject(kind.object_kind, namespace, record.name, owner=record.name)
-        config = FluxConfigObject(record.name, namespace, made, "")
+        config = FluxConfigObject(record.name, namespace, made, "", at)
         config.secrets_missing = bool(record.secrets.keys)
         cluster.objects.flux_configs[record.name.casefold()] = config
     else:

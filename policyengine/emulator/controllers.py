@@ -36,7 +36,7 @@ class FluxControllers:
     def apply(self, cluster: EmulatedCluster, record: Record, at: datetime) -> None:
         """The agent has fetched the write: the FluxConfig and what follows from it are there (G16, G17)."""
         record.delivered = record.generation
-        config = place(cluster, record)
+        config = place(cluster, record, at)
         record.secrets.erase(at)
         if not config.suspended:
             self._begin(cluster, config, at)

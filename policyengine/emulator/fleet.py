@@ -141,7 +141,7 @@ def complete_tree(tree: ScopeTree, clusters: tuple[Cluster, ...]) -> ScopeTree:
 
 def adopt(emulated: EmulatedCluster, record: Record, at: datetime) -> None:
     """Put on the cluster what a configuration that was there before must have left on it."""
-    config = place(emulated, record)
+    config = place(emulated, record, at)
     config.synced_revision = str(record.status.get("sourceSyncedCommitId") or "")
     failure = emulated.simulation.reconcile_failure(record.name)
     if record.status.get("statuses"):

@@ -159,6 +159,7 @@ class FluxConfigObject:
     namespace: str
     source: FluxObject
     revision: str
+    created: datetime
     spec: Mapping[str, JSON] = field(default_factory=dict)
     kustomizations: dict[str, FluxObject] = field(default_factory=dict)
     generation: int = 1

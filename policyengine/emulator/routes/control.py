@@ -7,6 +7,7 @@ GET  /_emulator/clusters[/{id or name}]   POST .../connect, .../disconnect
 POST /_emulator/clusters/{id}/objects     one object by hand; DELETE ?kind=&namespace=&name= takes it away
 POST /_emulator/clusters/{id}/simulation  keys of a fleet file's `simulation`
 POST /_emulator/clusters/{id}/rebuild
+GET  /_emulator/clusters/{id}/kubernetes/...    the cluster's own API, for reading
 GET  /_emulator/sources                   POST scripts one (see `source_script`), DELETE ?url= forgets it
 GET  /_emulator/versions?type=&train=     POST {"type": "microsoft.flux", "train": "Stable", "version": "1.20.0"}
 GET  /_emulator/faults                    POST one fault
@@ -28,6 +29,7 @@ from policyengine.emulator.clock import stamp
 from policyengine.emulator.durations import parse_duration
 from policyengine.emulator.emulator import Emulator
 from policyengine.emulator.restrictions import Denial
+from policyengine.emulator.kubernetes_api import answer_kubernetes
 from policyengine.emulator.state import EmulatedCluster
 from policyengine.errors import PolicyEngineError, UsageError
 from policyengine.model.values import JSON
@@ -57,6 +59,8 @@ def answer_control(emulator: Emulator, method: str, parts: list[str], query: Map
             raise Refusal(404, "NotFound", f"The control API has no {method} '{noun}'.")
         if not isinstance(body, Mapping | None):
             raise invalid_content("an object is expected")
+        if noun.casefold() == "clusters" and "kubernetes" in rest:
+            return _kubernetes(emulator, method, rest, query)
         return Answer(200, handler(emulator, ControlRequest(method, tuple(rest), query, body or {})))
     except Refusal as refusal:
         return refusal.answer
@@ -103,6 +107,12 @@ def _clusters(emulator: Emulator, request: ControlRequest) -> JSON:
         return _inside(emulator, emulator.cluster("/".join(request.rest)))
     found = emulator.state.clusters.values()
     return {"value": [{"id": c.id.text, "connected": c.connected} for c in found]}
+
+
+def _kubernetes(emulator: Emulator, method: str, path: list[str], query: Mapping[str, str]) -> Answer:
+    emulator.settle()
+    at = path.index("kubernetes")
+    return answer_kubernetes(emulator.cluster("/".join(path[:at])), method, path[at + 1 :], query)
 
 
 def _change_cluster(emulator: Emulator, request: ControlRequest) -> JSON:
