@@ -7,13 +7,12 @@ G-numbers are the statements of the GitOps behaviour reference.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from typing import Final
 
 from policyengine.emulator.answers import error_detail
-from policyengine.emulator.clock import stamp
 from policyengine.emulator.cluster_objects import ClusterObjects
+from policyengine.emulator.connectivity import connectivity, has_expired
 from policyengine.emulator.controllers import FluxControllers
 from policyengine.emulator.installation import Installation
 from policyengine.emulator.operations import SUCCEEDED
@@ -23,10 +22,9 @@ from policyengine.emulator.source_controller import SourceController
 from policyengine.emulator.state import EmulatedCluster, Record
 from policyengine.emulator.timeline import Timeline
 from policyengine.emulator.versions import VersionCatalogue
+from policyengine.errors import ConfigError
 from policyengine.model.resource import EXTENSIONS, FLUX_CONFIGURATIONS
 from policyengine.model.values import JSON
-
-HEARTBEAT: Final = timedelta(minutes=5)
 
 
 class Agents:
@@ -41,7 +39,7 @@ class Agents:
         self._timeline = timeline
         self._provisioning = provisioning
         self._settings = settings
-        self.installation = Installation(timeline, provisioning, catalogue, self._installed)
+        self.installation = Installation(timeline, provisioning, catalogue, settings, self._installed)
         self.controllers = FluxControllers(timeline, provisioning, sources)
 
     def wake(self, cluster: EmulatedCluster, at: datetime) -> None:
@@ -56,6 +54,12 @@ class Agents:
             self._show_power(cluster, "Stopped")
 
     def connect(self, cluster: EmulatedCluster, at: datetime) -> None:
+        """Raises ConfigError for a cluster whose identity has expired."""
+        if has_expired(cluster, at, self._settings):
+            raise ConfigError(
+                f"the identity certificate of `{cluster.id.name}` has expired",
+                help="a real cluster would have to be deleted and connected anew",
+            )
         cluster.last_seen = cluster.given_status = None
         self._show_power(cluster, "Running")
         self.wake(cluster, at)
@@ -68,13 +72,8 @@ class Agents:
         self.wake(cluster, at)
 
     def connectivity(self, cluster: EmulatedCluster, at: datetime) -> dict[str, JSON]:
-        """What Azure says of an Arc agent: Offline once it has been silent for 15 minutes (G39)."""
-        if cluster.last_seen is None:
-            beat = cluster.first_poll + ((at - cluster.first_poll) // HEARTBEAT) * HEARTBEAT
-            return {"connectivityStatus": "Connected", "lastConnectivityTime": stamp(beat)}
-        silent = at - cluster.last_seen >= self._settings.heartbeat_timeout
-        status = cluster.given_status or ("Offline" if silent else "Connected")
-        return {"connectivityStatus": status, "lastConnectivityTime": stamp(cluster.last_seen)}
+        """What Azure says of an Arc agent (G39)."""
+        return connectivity(cluster, at, self._settings)
 
     def _poll(self, cluster: EmulatedCluster, at: datetime) -> None:
         cluster.poll_due = None
@@ -105,7 +104,7 @@ class Agents:
             if record.awaits_delivery:
                 self.installation.begin(cluster, record, at)
             else:
-                self.installation.keep_current(record, at)
+                self.installation.keep_current(cluster, record, at)
 
     def _deliver_configurations(self, cluster: EmulatedCluster, at: datetime) -> None:
         """What is new, and what was lost with an extension that has come back (G10)."""

@@ -74,6 +74,8 @@ def succeed_kustomization(config: FluxConfigObject, kustomization: FluxObject, a
 def _place_secret(config: FluxConfigObject, record: Record) -> None:
     if record.secrets.values is not None or not record.secrets.keys:
         config.secrets_missing = False
+    elif record.secrets.lost:
+        config.secrets_missing = True
     config.secret_keys = () if config.secrets_missing else secret_keys(record.spec, record.secrets.keys)
 
 

@@ -94,13 +94,23 @@ class Emulator:
             now = self.settle()
             self.agents.disconnect(self.cluster(cluster), now)
 
-    def publish_version(self, extension_type: str, train: str, version: str) -> None:
-        """A new version appears in a release train; agents take notice at their next poll (G5, G6)."""
+    def publish_version(
+        self, extension_type: str, train: str, version: str, arrivals: Mapping[str, timedelta] | None = None
+    ) -> None:
+        """A new version appears in a release train; agents take notice at their next poll (G5, G6).
+
+        ``arrivals`` says how long it takes to reach each region, `*` for all others.
+        """
         with self.lock:
             now = self.settle()
-            self.catalogue.publish(extension_type, train, version)
-            for cluster in self.state.clusters.values():
-                self.agents.wake(cluster, now)
+            dates = {location: now + delay for location, delay in (arrivals or {}).items()}
+            self.catalogue.publish(extension_type, train, version, dates)
+            for at in sorted({now, *dates.values()}):
+                self.timeline.at(at, self._wake_all)
+
+    def _wake_all(self, at: datetime) -> None:
+        for cluster in self.state.clusters.values():
+            self.agents.wake(cluster, at)
 
     def script_source(self, script: Mapping[str, JSON]) -> ScriptedSource:
         """Say what a repository holds, where its heads point, whether it answers; clusters see it at their next sync.

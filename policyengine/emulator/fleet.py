@@ -96,7 +96,8 @@ class FleetLoader:
         if record.provisioning_state == SUCCEEDED:
             authored = record.status["statuses"]
             current = record.status["currentVersion"] or walk(resource.document, "properties", "version")
-            installation.show_version(record, str(current or installation.version_for(record)), at)
+            version = str(current or installation.version_for(emulated, record, at))
+            installation.show_version(emulated, record, version, at)
             record.status["statuses"] = authored or record.status["statuses"]
             installation.place(emulated, record)
 

@@ -10,11 +10,13 @@ from typing import Final
 from policyengine.emulator.clock import stamp
 from policyengine.emulator.extension_rules import release_namespace
 from policyengine.emulator.flux_objects import UNKNOWN
+from policyengine.emulator.obstacles import lacks_private_link, obstacle
 from policyengine.emulator.operations import SUCCEEDED
 from policyengine.emulator.provisioning import Provisioning, nested_error
+from policyengine.emulator.settings import Settings
 from policyengine.emulator.state import FLUX_EXTENSION, EmulatedCluster, Record
 from policyengine.emulator.timeline import Timeline
-from policyengine.emulator.versions import VersionCatalogue
+from policyengine.emulator.versions import VersionCatalogue, Viewpoint
 from policyengine.model.resource import FLUX_CONFIGURATIONS
 from policyengine.model.values import JSON
 
@@ -30,11 +32,13 @@ class Installation:
         timeline: Timeline,
         provisioning: Provisioning,
         catalogue: VersionCatalogue,
+        settings: Settings,
         wake: Callable[[EmulatedCluster, datetime], None],
     ) -> None:
         self._timeline = timeline
         self._provisioning = provisioning
         self._catalogue = catalogue
+        self._settings = settings
         self._wake = wake
 
     def begin(self, cluster: EmulatedCluster, record: Record, at: datetime) -> None:
@@ -52,14 +56,15 @@ class Installation:
         for configuration in cluster.of_type(FLUX_CONFIGURATIONS):
             configuration.status.update(complianceState=UNKNOWN, statuses=[])
 
-    def keep_current(self, record: Record, at: datetime) -> None:
+    def keep_current(self, cluster: EmulatedCluster, record: Record, at: datetime) -> None:
         """Follow newly published versions (G6), and warn of one too old (G5)."""
         current = record.status.get("currentVersion")
         if record.provisioning_state != SUCCEEDED or current is None:
             return
-        version = self.version_for(record)
-        if version != current or self._statuses(record, version, at):
-            self.show_version(record, version, at)
+        version = self.version_for(cluster, record, at)
+        statuses = self._statuses(cluster, record, version, at)
+        if version != current or (statuses and _said(statuses) != _said(record.status["statuses"])):
+            self.show_version(cluster, record, version, at)
 
     def place(self, cluster: EmulatedCluster, record: Record) -> None:
         """What a finished installation leaves on the cluster."""
@@ -68,41 +73,43 @@ class Installation:
         if record.extension_type == FLUX_EXTENSION:
             cluster.objects.install_flux(record.spec.get("configurationSettings") or {}, namespace)
 
-    def show_version(self, record: Record, version: str, at: datetime) -> None:
-        record.status.update(currentVersion=version, statuses=self._statuses(record, version, at))
-        self.resolve(record, version)
+    def show_version(self, cluster: EmulatedCluster, record: Record, version: str, at: datetime) -> None:
+        record.status.update(currentVersion=version, statuses=self._statuses(cluster, record, version, at))
+        self.resolve(cluster, record, at, version)
 
-    def resolve(self, record: Record, version: str | None = None) -> None:
+    def resolve(self, cluster: EmulatedCluster, record: Record, at: datetime, version: str | None = None) -> None:
         """While auto-upgrading, `version` echoes what was resolved; otherwise it is the pin, or null."""
         if record.spec["autoUpgradeMinorVersion"]:
-            record.status["version"] = version or self.version_for(record)
+            record.status["version"] = version or self.version_for(cluster, record, at)
         else:
             record.status.pop("version", None)
 
-    def version_for(self, record: Record) -> str:
+    def version_for(self, cluster: EmulatedCluster, record: Record, at: datetime) -> str:
         """What runs, or will: the pin, else the newest that auto-upgrade reaches, else what is there."""
-        train, current = str(record.spec["releaseTrain"]), record.status.get("currentVersion")
+        type, train, seen = record.extension_type, str(record.spec["releaseTrain"]), _viewpoint(cluster, at)
+        current = record.status.get("currentVersion")
         if not record.spec["autoUpgradeMinorVersion"]:
-            return str(record.spec["version"] or current or self._catalogue.newest(record.extension_type, train))
+            return str(record.spec["version"] or current or self._catalogue.newest(type, train, seen))
         if current is None:
-            return self._catalogue.newest(record.extension_type, train)
-        mode = str(record.spec["autoUpgradeMode"])
-        return self._catalogue.upgrade_for(record.extension_type, train, str(current), mode)
+            return self._catalogue.newest(type, train, seen)
+        return self._catalogue.upgrade_for(type, train, str(current), str(record.spec["autoUpgradeMode"]), seen)
 
     def _finish(self, cluster: EmulatedCluster, record: Record, generation: int, at: datetime) -> None:
         if record.generation != generation or record.deleting or not cluster.holds(record):
             return
-        cause = cluster.simulation.install_failure(record.extension_type)
+        cause = cluster.simulation.install_failure(record.extension_type) or obstacle(cluster, record, self._settings)
         if cause is None:
             self.place(cluster, record)
-        cluster.tell(partial(self._report, record, generation, cause), at)
+        cluster.tell(partial(self._report, cluster, record, generation, cause), at)
         self._wake(cluster, at)
 
-    def _report(self, record: Record, generation: int, cause: str | None, at: datetime) -> None:
+    def _report(
+        self, cluster: EmulatedCluster, record: Record, generation: int, cause: str | None, at: datetime
+    ) -> None:
         if record.generation != generation or not record.awaits_outcome:
             return
         if cause is None:
-            self.show_version(record, self.version_for(record), at)
+            self.show_version(cluster, record, self.version_for(cluster, record, at), at)
             self._provisioning.succeed(record, at)
         else:
             error = nested_error(*FAILURE_CODES, cause=cause)
@@ -111,17 +118,27 @@ class Installation:
             )
             self._provisioning.fail(record, error, message, at)
 
-    def _statuses(self, record: Record, version: str, at: datetime) -> list[dict[str, JSON]]:
-        train = str(record.spec["releaseTrain"])
-        if self._catalogue.is_supported(record.extension_type, train, version):
-            return []
-        newest = self._catalogue.newest(record.extension_type, train)
-        return [
-            {
-                "code": "UnsupportedVersion",
-                "displayStatus": "Unsupported version",
-                "level": "Warning",
-                "message": f"Version {version} is no longer supported: the newest is {newest}.",
-                "time": stamp(at),
-            }
-        ]
+    def _statuses(self, cluster: EmulatedCluster, record: Record, version: str, at: datetime) -> list[dict[str, JSON]]:
+        """Warnings about what runs all the same."""
+        type, train, seen = record.extension_type, str(record.spec["releaseTrain"]), _viewpoint(cluster, at)
+        warnings = []
+        if not self._catalogue.is_supported(type, train, version, seen):
+            newest = self._catalogue.newest(type, train, seen)
+            message = f"Version {version} is no longer supported: the newest is {newest}."
+            warnings.append(_warning("UnsupportedVersion", "Unsupported version", message, at))
+        if lacks_private_link(cluster, record):
+            message = f"The extension type {record.spec['extensionType']} does not support private link end to end."
+            warnings.append(_warning("PrivateLinkNotSupported", "Private link not supported", message, at))
+        return warnings
+
+
+def _viewpoint(cluster: EmulatedCluster, at: datetime) -> Viewpoint:
+    return Viewpoint(cluster.location, at)
+
+
+def _warning(code: str, display: str, message: str, at: datetime) -> dict[str, JSON]:
+    return {"code": code, "displayStatus": display, "level": "Warning", "message": message, "time": stamp(at)}
+
+
+def _said(statuses: list[dict[str, JSON]]) -> list[JSON]:
+    return [status.get("message") for status in statuses]

@@ -18,6 +18,12 @@ class Settings:
     ``refuse_aks_identity``: 400 for an extension with an identity on AKS.
     ``gone_at_once``: a deleted resource answers 404 from the start, not `Deleting` until the agent has acted.
     ``check_local_secrets``: a `localAuthRef` to a secret that is not on the cluster fails the source (G19).
+    ``keep_secrets``: which writes may leave out secrets that were delivered before: `always`, `patch` (a PUT without
+    them loses them) or `never` (G42, G43).
+    ``flux_v1_blocks_install``: microsoft.flux cannot be installed beside Flux v1 configurations (G11).
+    ``aks_extension_manager``: the feature that lets AKS clusters have extensions is registered (G13).
+    ``private_link_refuses``: an extension type without private link support fails behind one, not only warns (G45).
+    ``identity_lifetime``: how long an Arc agent may be silent before its certificate has run out (G39).
     ``write_timeout``, ``delete_timeout``: how long a change waits for an agent that does not come (G40, G41).
     ``registration_duration``: how long a resource provider is `Registering`.
     ``graph_lag``: for how long after a write Resource Graph shows what was there before it.
@@ -33,6 +39,10 @@ class Settings:
     refuse_aks_identity: bool = False
     gone_at_once: bool = False
     check_local_secrets: bool = True
+    keep_secrets: str = "always"
+    flux_v1_blocks_install: bool = True
+    aks_extension_manager: bool = True
+    private_link_refuses: bool = False
     page_size: int = 100
     poll_interval: timedelta = timedelta(seconds=30)
     install_duration: timedelta = timedelta(seconds=60)
@@ -43,7 +53,12 @@ class Settings:
     heartbeat_timeout: timedelta = timedelta(minutes=15)
     registration_duration: timedelta = timedelta(0)
     graph_lag: timedelta = timedelta(0)
+    identity_lifetime: timedelta = timedelta(days=90)
     throttling: bool = True
     resource_requests: int = 0
     compress_from: int = 16_384
     journal_size: int = 100_000
+
+    def keeps_secrets(self, method: str) -> bool:
+        """True when a write of that method may leave out the secrets of an earlier one."""
+        return self.keep_secrets == "always" or (self.keep_secrets == "patch" and method == "PATCH")

@@ -26,17 +26,19 @@ TERMINAL_STATES: Final = frozenset({SUCCEEDED, FAILED, CANCELED})
 class SecretBox:
     """Secrets of one resource between the request and the cluster: in memory only, erased on delivery (G42).
 
-    ``keys`` are their names, kept after the values are gone.
+    ``keys`` are their names, kept after the values are gone. ``lost`` says that a later write did without them, and
+    that this counts (G43).
     """
 
     values: Mapping[str, JSON] | None = field(default=None, repr=False)
     keys: tuple[str, ...] = ()
     erased_at: datetime | None = None
+    lost: bool = False
 
     def put(self, values: Mapping[str, JSON]) -> None:
         """Take new secrets; without any, what was there stays."""
         if values:
-            self.values, self.erased_at = values, None
+            self.values, self.erased_at, self.lost = values, None, False
             self.keys = tuple(dict.fromkeys((*self.keys, *_names(values))))
 
     def erase(self, at: datetime) -> None:
@@ -157,6 +159,10 @@ class EmulatedCluster:
     @property
     def is_arc(self) -> bool:
         return self.type.casefold() == ARC.casefold()
+
+    @property
+    def location(self) -> str:
+        return str(self.document.get("location") or "")
 
     @property
     def connected(self) -> bool:

@@ -9,7 +9,8 @@ POST /_emulator/clusters/{id}/simulation  keys of a fleet file's `simulation`
 POST /_emulator/clusters/{id}/rebuild
 GET  /_emulator/clusters/{id}/kubernetes/...    the cluster's own API, for reading
 GET  /_emulator/sources                   POST scripts one (see `source_script`), DELETE ?url= forgets it
-GET  /_emulator/versions?type=&train=     POST {"type": "microsoft.flux", "train": "Stable", "version": "1.20.0"}
+GET  /_emulator/versions?type=&train=     POST {"type": "microsoft.flux", "train": "Stable", "version": "1.20.0",
+                                          "locations": {"westeurope": "2d"}}
 GET  /_emulator/faults                    POST one fault
 GET  /_emulator/graph                     POST {"lag": "2m"}: for how long Resource Graph shows the past
 GET  /_emulator/principals                POST {"token", "objectId", "name", "roles": [{"role", "scope"}]}
@@ -30,6 +31,7 @@ from policyengine.emulator.durations import parse_duration
 from policyengine.emulator.emulator import Emulator
 from policyengine.emulator.restrictions import Denial
 from policyengine.emulator.kubernetes_api import answer_kubernetes
+from policyengine.emulator.residency import stored_in
 from policyengine.emulator.state import EmulatedCluster
 from policyengine.errors import PolicyEngineError, UsageError
 from policyengine.model.values import JSON
@@ -165,12 +167,23 @@ def _inside(emulator: Emulator, cluster: EmulatedCluster) -> dict[str, JSON]:
             {"id": record.id.text, **record.secrets.document()}
             for record in sorted(cluster.records.values(), key=lambda r: r.id)
         ],
+        "records": [
+            {"id": id.text, "storedIn": stored_in(cluster.location)}
+            for id in (cluster.id, *sorted(record.id for record in cluster.records.values()))
+        ],
     }
 
 
 def _versions(emulator: Emulator, request: ControlRequest) -> JSON:
     type, train = request.query.get("type", "microsoft.flux"), request.query.get("train", "Stable")
-    return {"type": type, "train": train, "versions": list(emulator.catalogue.versions(type, train))}
+    return _told_versions(emulator, type, train)
+
+
+def _told_versions(emulator: Emulator, type: str, train: str) -> dict[str, JSON]:
+    versions = emulator.catalogue.versions(type, train)
+    dates = {v: {n: stamp(at) for n, at in emulator.catalogue.arrivals(type, train, v).items()} for v in versions}
+    arrivals = {version: found for version, found in dates.items() if found}
+    return {"type": type, "train": train, "versions": list(versions), "arrivals": arrivals}
 
 
 def _publish(emulator: Emulator, request: ControlRequest) -> JSON:
@@ -178,8 +191,9 @@ def _publish(emulator: Emulator, request: ControlRequest) -> JSON:
     version = str(request.body.get("version") or "")
     if not version[:1].isdigit():
         raise ValueError("say which `version` appears, such as `1.20.0`")
-    emulator.publish_version(type, train, version)
-    return {"type": type, "train": train, "versions": list(emulator.catalogue.versions(type, train))}
+    arrivals = {str(name): parse_duration(delay) for name, delay in (request.body.get("locations") or {}).items()}
+    emulator.publish_version(type, train, version, arrivals)
+    return _told_versions(emulator, type, train)
 
 
 def _faults(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001

@@ -47,7 +47,7 @@ class ExtensionRules:
         record.status.update(statuses=[], errorInfo=None)
         if not call.cluster.is_arc:
             record.status.setdefault("aksAssignedIdentity", _aks_identity(call.emulator))
-        call.emulator.agents.installation.resolve(record)
+        call.emulator.agents.installation.resolve(call.cluster, record, call.request.at)
 
 
 def install_flux(call: Call) -> None:

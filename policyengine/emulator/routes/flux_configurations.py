@@ -43,6 +43,8 @@ class FluxConfigurationRules:
         record.status["errorMessage"] = ""
         record.public_key = record.public_key or emulator.identifiers.public_key()
         record.status["repositoryPublicKey"] = record.public_key if _uses_key_pair(record) else ""
+        kept = emulator.settings.keeps_secrets(call.request.method)
+        record.secrets.lost = record.secrets.lost or (not kept and record.secrets.values is None)
         emulator.agents.controllers.watch_limit(record, call.request.at)
         if emulator.settings.auto_install_flux and call.cluster.flux_extension() is None:
             install_flux(call)
