@@ -16,6 +16,10 @@ def command(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     fleet: Annotated[Path | None, typer.Option(help="Fleet file (default: the shipped Contoso fleet).")] = None,
     clock: Annotated[str, typer.Option(help="real, xN (N times faster) or frozen.")] = "x60",
+    strict: Annotated[
+        bool | None,
+        typer.Option("--strict/--loose", help="Refuse or take what sources differ about (default: as documented)."),
+    ] = None,
 ) -> None:
     """Serve a local stand-in for Resource Manager.
 
@@ -24,11 +28,12 @@ def command(
     from threading import Event
 
     from policyengine.cli.output import notes
-    from policyengine.emulator import Emulator, RunningEmulator
+    from policyengine.emulator import Emulator, RunningEmulator, Settings
     from policyengine.workflows.demo import load_fleet, sample_fleet
 
     cli = cli_of(context)
-    emulator = Emulator(load_fleet(fleet or sample_fleet()), clock=clock)
+    settings = Settings() if strict is None else Settings.strict() if strict else Settings.loose()
+    emulator = Emulator(load_fleet(fleet or sample_fleet()), clock=clock, settings=settings)
     with RunningEmulator(emulator, host=host, port=port) as running:
         notes(cli).print(
             f"Resource Manager emulator on {running.url}, clock {clock}\n"

@@ -59,6 +59,22 @@ class Settings:
     compress_from: int = 16_384
     journal_size: int = 100_000
 
+    @classmethod
+    def strict(cls) -> Settings:
+        """Refuses whatever some source says is refused."""
+        return cls(
+            auto_install_flux=False,
+            refuse_concurrent_writes=True,
+            refuse_aks_identity=True,
+            keep_secrets="never",
+            private_link_refuses=True,
+        )
+
+    @classmethod
+    def loose(cls) -> Settings:
+        """Takes whatever some source says is taken."""
+        return cls(check_local_secrets=False, flux_v1_blocks_install=False)
+
     def keeps_secrets(self, method: str) -> bool:
         """True when a write of that method may leave out the secrets of an earlier one."""
         return self.keep_secrets == "always" or (self.keep_secrets == "patch" and method == "PATCH")
