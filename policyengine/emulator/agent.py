@@ -68,7 +68,8 @@ class Agents:
         """A new cluster behind the same resource: extensions are delivered again, and after them configurations."""
         cluster.objects = ClusterObjects()
         for record in cluster.of_type(EXTENSIONS):
-            record.delivered = 0
+            if record.provisioning_state == SUCCEEDED:
+                record.delivered = 0
         self.wake(cluster, at)
 
     def connectivity(self, cluster: EmulatedCluster, at: datetime) -> dict[str, JSON]:

@@ -56,6 +56,10 @@ class AppliedObject:
     def has_failed(self) -> bool:
         return any(c.type == "Ready" and c.status == "False" for c in self.conditions)
 
+    @property
+    def compliance_state(self) -> str:
+        return state_of(self.conditions)
+
     def is_healthy(self, at: datetime) -> bool:
         """Flux kinds by their condition, all others by their script."""
         return self.is_ready if self.is_flux else self.said.failure is None and at >= self.settles
@@ -74,7 +78,7 @@ class AppliedObject:
             "name": self.said.name,
             "namespace": self.said.namespace,
             "kind": self.said.kind,
-            "complianceState": state_of(self.conditions),
+            "complianceState": self.compliance_state,
             "appliedBy": {"name": self.owner[1], "namespace": self.owner[0]} if self.owner else None,
             "statusConditions": [c.document() for c in self.conditions],
             "helmReleaseProperties": self._helm_properties(),

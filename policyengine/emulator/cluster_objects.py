@@ -33,7 +33,7 @@ CUSTOM_RESOURCES: Final = tuple(sorted(kind.definition for kind in FLUX_CUSTOM_R
 """Present once the extension is, also those of controllers that are off (G9)."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class ClusterObjects:
     """``flux_configs`` are keyed by the folded name of their configuration; names are unique on a cluster.
 
@@ -122,7 +122,8 @@ class ClusterObjects:
     def compliance_state(self, config: FluxConfigObject) -> str:
         if config.suspended:
             return SUSPENDED
-        return combined_state(str(status["complianceState"]) for status in self.statuses(config))
+        own = (found.compliance_state for found in config.objects)
+        return combined_state((*own, *(found.compliance_state for found in self.below(config))))
 
     def secrets(self) -> list[dict[str, JSON]]:
         """Names and keys, never a value (G19)."""

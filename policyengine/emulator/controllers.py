@@ -7,14 +7,23 @@ G-numbers are the statements of the GitOps behaviour reference.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from policyengine.emulator.answers import error_detail
 from policyengine.emulator.cluster_objects import ClusterObjects
 from policyengine.emulator.configuring import place, publish_status, withdraw
 from policyengine.emulator.durations import parse_iso_duration
-from policyengine.emulator.flux_objects import COMPLIANT, PENDING, SUSPENDED, FluxConfigObject, FluxObject
+from policyengine.emulator.flux_objects import (
+    COMPLIANT,
+    NON_COMPLIANT,
+    PENDING,
+    SUSPENDED,
+    FluxConfigObject,
+    FluxObject,
+)
 from policyengine.emulator.flux_rules import source_of
 from policyengine.emulator.kinds import kind_of
 from policyengine.emulator.kustomize_controller import KustomizeController
@@ -24,6 +33,9 @@ from policyengine.emulator.source_script import url_key
 from policyengine.emulator.state import EmulatedCluster, Record
 from policyengine.emulator.timeline import Timeline
 from policyengine.model.resource import FLUX_CONFIGURATIONS
+
+_RECONCILED: Final = frozenset({COMPLIANT, SUSPENDED})
+"""States of a configuration that `waitForReconciliation` waits for."""
 
 
 class FluxControllers:
@@ -76,13 +88,15 @@ class FluxControllers:
             cluster.tell(partial(self._publish, cluster, record, config), at)
 
     def _begin(self, cluster: EmulatedCluster, config: FluxConfigObject, at: datetime) -> None:
-        self._restart(cluster.objects, config, config.source, at)
+        self._restart(cluster.objects, config, config.objects, at)
         self._timeline.after(at, _half(cluster), partial(self._fetch, cluster, config, config.attempt))
 
-    def _restart(self, objects: ClusterObjects, config: FluxConfigObject, first: FluxObject, at: datetime) -> None:
-        """A new attempt: everything from ``first`` on is in progress, as far as a controller looks after it."""
+    def _restart(
+        self, objects: ClusterObjects, config: FluxConfigObject, again: Iterable[FluxObject], at: datetime
+    ) -> None:
+        """A new attempt: the objects ``again`` are in progress, as far as a controller looks after them."""
         config.attempt += 1
-        for found in config.objects if first is config.source else config.kustomizations.values():
+        for found in again:
             if objects.runs(kind_of(found.kind).controller):
                 found.set_ready("Unknown", "Progressing", "reconciliation in progress", at)
             else:
@@ -138,9 +152,17 @@ class FluxControllers:
             for waiting in config.kustomizations.values():
                 if kustomization.key in waiting.depends_on and not waiting.is_ready and waiting.deadline is None:
                     self._start(cluster, config, waiting, _half(cluster), at)
+            self._try_again(cluster, at)
         elif kustomization.ready is not None and kustomization.ready.reason == "HealthCheckFailed":
             self._plan(cluster, config, kustomization, at)
         self.push(cluster, config, at)
+
+    def _try_again(self, cluster: EmulatedCluster, at: datetime) -> None:
+        """What was applied may be what others failed for want of: a secret, a variable, a service account."""
+        for config in cluster.objects.sorted_configs():
+            for found in config.objects:
+                if found.last_attempt is not None and found.compliance_state == NON_COMPLIANT:
+                    self._plan(cluster, config, found, at)
 
     def _plan(self, cluster: EmulatedCluster, config: FluxConfigObject, found: FluxObject, at: datetime) -> None:
         since = found.last_attempt or cluster.first_poll
@@ -166,7 +188,7 @@ class FluxControllers:
         if not cluster.objects.runs("source-controller"):
             return
         if self._sources.fetch(cluster, config, at):
-            self._restart(cluster.objects, config, next(iter(config.kustomizations.values()), config.source), at)
+            self._restart(cluster.objects, config, config.kustomizations.values(), at)
             self._start_all(cluster, config, at)
         else:
             self.push(cluster, config, at)
@@ -181,9 +203,6 @@ class FluxControllers:
         if record.generation == generation and not record.settled and not record.deleting:
             message = f"The configuration was not reconciled within {duration}."
             self._provisioning.fail(record, error_detail("ReconciliationTimedOut", message), message, at)
-
-
-_RECONCILED = frozenset({COMPLIANT, SUSPENDED})
 
 
 def _missing_dependency(config: FluxConfigObject, kustomization: FluxObject) -> str | None:

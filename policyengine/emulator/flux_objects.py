@@ -65,7 +65,7 @@ def state_of(conditions: tuple[ObjectCondition, ...]) -> str:
     return {"True": COMPLIANT, "False": NON_COMPLIANT}.get(status, PENDING)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class FluxObject:
     """A source or a Kustomization. ``key`` is the kustomization's key in the configuration; None for a source.
 
@@ -146,7 +146,7 @@ class FluxObject:
         }
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class FluxConfigObject:
     """The FluxConfig custom resource with all that its controller made from it (G16, G17).
 

@@ -97,6 +97,8 @@ class Simulation:
 
     def changed(self, changes: Mapping[str, JSON], settings: Settings) -> Simulation:
         """As it is, but for the keys in ``changes``; a null takes a key back to its default. Raises InventoryError."""
+        if "offlineFor" in changes:
+            raise InventoryError("`offlineFor` is for the beginning: connect or disconnect the cluster instead")
         asked = Simulation.read(changes, settings)
         return replace(self, **{name: getattr(asked, name) for key, name in _FIELDS.items() if key in changes})
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.emulator.conftest import Api
 
 
@@ -78,6 +80,75 @@ def test_versions_are_published(api: Api) -> None:
     assert told["versions"][-1] == "1.20.1"
     assert api.http.get("/_emulator/versions?type=Microsoft.Flux&train=stable").json()["versions"] == told["versions"]
     assert api.http.post("/_emulator/versions", json={}).status_code == 400
+
+
+def test_a_source_is_scripted_read_back_and_forgotten(api: Api) -> None:
+    url = "https://github.com/contoso/fleet"
+    first = {"url": f"{url}.git", "heads": {"main": "r1"}, "revisions": {"r1": [{"kind": "Namespace", "name": "shop"}]}}
+    api.http.post("/_emulator/sources", json=first)
+    failure = {"reason": "GitOperationFailed", "message": "connection refused"}
+    told = api.http.post(
+        "/_emulator/sources", json={"url": f"{url}/", "heads": {"v1": "r0"}, "failure": failure}
+    ).json()
+    assert told == {
+        "url": f"{url}.git",
+        "heads": {"main": "r1", "v1": "r0"},
+        "revisions": {"r1": [{"kind": "Namespace", "namespace": "", "name": "shop"}]},
+        "failure": failure,
+        "private": False,
+    }
+    assert api.http.get("/_emulator/sources").json() == {"value": [told]}
+    assert api.http.delete("/_emulator/sources", params={"url": url.upper()}).json() == {"value": []}
+
+
+@pytest.mark.parametrize(
+    ("script", "named"),
+    [
+        ({}, "url"),
+        ({"url": "https://x", "head": {}}, "`head`"),
+        ({"url": "https://x", "heads": "main"}, "`heads`"),
+        ({"url": "https://x", "revisions": {"r1": {}}}, "revision `r1`"),
+        ({"url": "https://x", "revisions": {"r1": [{"kind": "Pod"}]}}, "`name`"),
+        ({"url": "https://x", "revisions": {"r1": [{"kind": "Pod", "name": "a", "healthy": "1s"}]}}, "`healthy`"),
+        ({"url": "https://x", "revisions": {"r1": [{"kind": "Pod", "name": "a", "healthyAfter": "soon"}]}}, "soon"),
+    ],
+)
+def test_a_script_that_cannot_be_used_says_why_and_changes_nothing(api: Api, script: object, named: str) -> None:
+    answer = api.http.post("/_emulator/sources", json=script)
+    assert answer.status_code == 400
+    assert named in answer.json()["error"]["message"]
+    assert api.http.get("/_emulator/sources").json() == {"value": []}
+
+
+def test_objects_are_put_and_deleted_by_hand(api: Api) -> None:
+    path = f"/_emulator/clusters{api.arc}/objects"
+    put = api.http.post(path, json={"kind": "configmap", "name": "vars", "data": {"a": "1"}}).json()
+    assert [(o["kind"], o["namespace"], o["name"], o["owner"]) for o in put["applied"]] == [
+        ("ConfigMap", "default", "vars", None)
+    ]
+    where = {"kind": "ConfigMap", "namespace": "default", "name": "vars"}
+    assert api.http.delete(path, params=where).json()["applied"] == []
+    assert api.http.delete(path, params=where).status_code == 404
+
+
+@pytest.mark.parametrize("changes", [{"offlineFor": "3d"}, {"installDuration": "soon"}, {"polls": "30s"}])
+def test_a_simulation_that_cannot_be_changed_so_says_why(api: Api, changes: object) -> None:
+    answer = api.http.post(f"/_emulator/clusters{api.arc}/simulation", json=changes)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"]
+
+
+def test_the_same_script_ends_in_the_same_clusters(start: Callable[..., Api]) -> None:
+    def run() -> object:
+        api = start()
+        objects = [{"kind": "Deployment", "namespace": "shop", "name": n, "healthyAfter": "20s"} for n in "abc"]
+        api.emulator.script_source({"url": api.git["url"], "revisions": {"*": objects}})
+        for cluster in (api.aks, api.arc):
+            api.configure(cluster, kustomizations={"infra": {}, "apps": {"dependsOn": ["infra"]}})
+        api.advance("20m")
+        return [api.inside(cluster) for cluster in api.clusters]
+
+    assert run() == run()
 
 
 def test_faults_are_added_and_spent(api: Api) -> None:

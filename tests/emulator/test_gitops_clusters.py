@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from policyengine.emulator.flux_objects import FluxObject, combined_state
 
 if TYPE_CHECKING:
     from tests.emulator.conftest import Api
@@ -336,6 +339,17 @@ def test_g26_what_was_scripted_to_fail_at_the_source_recovers(flux: Api) -> None
     assert state(flux) == "Non-Compliant"
 
 
+def test_g26_what_another_configuration_brings_ends_a_failure(flux: Api) -> None:
+    variables = {"postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": "vars"}]}}
+    flux.configure(flux.arc, gitRepository={"url": "https://x/y"}, kustomizations={"apps": variables})
+    flux.advance("30m")
+    assert kustomization(flux)[:2] == ("False", "BuildFailed")
+    script(flux, {"kind": "ConfigMap", "name": "vars", "data": {"city": "oslo"}})
+    flux.configure(flux.arc, "shared")
+    flux.advance("11m")
+    assert kustomization(flux)[0] == "True"
+
+
 def test_g26_a_cluster_that_cannot_reach_azure_still_reaches_its_repository(flux: Api) -> None:
     script(flux, WEB)
     flux.configure(flux.arc)
@@ -523,6 +537,36 @@ def test_g31_a_branch_that_is_not_there_fails_the_source(flux: Api) -> None:
     status, reason, message = ready(flux.objects(flux.arc)["GitRepository", "cfg"])
     assert (status, reason) == ("False", "GitOperationFailed")
     assert "'mian'" in message
+
+
+# States (G35, G36)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("True", "Compliant"), ("False", "Non-Compliant"), ("Unknown", "Pending"), (None, "Pending")],
+)
+def test_g35_an_object_without_a_settled_condition_is_pending(status: str | None, state: str) -> None:
+    found = FluxObject("Kustomization", "ns", "cfg-apps", owner="cfg")
+    if status is not None:
+        found.set_ready(status, "Reason", "message", datetime(2026, 1, 1, tzinfo=UTC))
+    assert found.compliance_state == state
+    found.suspended = True
+    assert found.compliance_state == "Suspended"
+
+
+@pytest.mark.parametrize(
+    ("states", "combined"),
+    [
+        (["Compliant", "Compliant"], "Compliant"),
+        (["Compliant", "Pending", "Non-Compliant"], "Non-Compliant"),
+        (["Compliant", "Suspended", "Pending"], "Pending"),
+        (["Compliant", "Suspended"], "Suspended"),
+        ([], "Unknown"),
+    ],
+)
+def test_g36_the_state_of_a_configuration_is_made_of_its_objects(states: list[str], combined: str) -> None:
+    assert combined_state(states) == combined
 
 
 # Statuses (G34, G37)
