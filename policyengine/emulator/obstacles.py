@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 from policyengine.emulator.settings import Settings
+from policyengine.emulator.source_control_rules import SOURCE_CONTROL_CONFIGURATIONS
 from policyengine.emulator.source_controller import is_private
 from policyengine.emulator.state import FLUX_EXTENSION, EmulatedCluster, Record
 from policyengine.model.values import walk
 
-FLUX_V1: Final = "Microsoft.KubernetesConfiguration/sourceControlConfigurations"
 PRIVATE_LINK_TYPES: Final = frozenset(
     {FLUX_EXTENSION, "microsoft.azuremonitor.containers", "microsoft.azuremonitor.containers.metrics"}
 )
@@ -25,7 +25,11 @@ def obstacle(cluster: EmulatedCluster, record: Record, settings: Settings) -> st
         return f"the extension type '{record.extension_type}' does not support private link"
     if record.extension_type != FLUX_EXTENSION:
         return None
-    legacy = [found.name for found in cluster.of_type(FLUX_V1)] if settings.flux_v1_blocks_install else []
+    legacy = (
+        [found.name for found in cluster.of_type(SOURCE_CONTROL_CONFIGURATIONS)]
+        if settings.flux_v1_blocks_install
+        else []
+    )
     if legacy:
         return (
             "Flux v2 cannot be installed while Flux v1 configurations exist on the cluster: "

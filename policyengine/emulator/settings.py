@@ -73,7 +73,7 @@ class Settings:
     @classmethod
     def loose(cls) -> Settings:
         """Takes whatever some source says is taken."""
-        return cls(check_local_secrets=False, flux_v1_blocks_install=False)
+        return cls(allow_flux_v1=True, check_local_secrets=False, flux_v1_blocks_install=False)
 
     def keeps_secrets(self, method: str) -> bool:
         """True when a write of that method may leave out the secrets of an earlier one."""

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from policyengine.emulator import Emulator
-from policyengine.emulator.obstacles import FLUX_V1
 from policyengine.emulator.residency import stored_in
-from policyengine.emulator.state import Record
+from policyengine.emulator.source_control_rules import SOURCE_CONTROL_CONFIGURATIONS
 from policyengine.errors import ConfigError
 from policyengine.model.fleet import Fleet, FleetFile
 from policyengine.model.resource import Cluster, Resource
@@ -62,11 +61,13 @@ def hide(api: Api, **changes: Any) -> None:
     simulate(api, api.arc, **changes)
 
 
-def add_flux_v1(api: Api, cluster: str) -> Record:
-    found = api.emulator.cluster(cluster)
-    record = Record(found.id.extension(FLUX_V1, "old"), FLUX_V1, {}, {"provisioningState": "Succeeded"}, {}, {})
-    found.add(record)
-    return record
+def flux_v1(cluster: str) -> str:
+    return f"{cluster}/providers/{SOURCE_CONTROL_CONFIGURATIONS}/old"
+
+
+def add_flux_v1(api: Api, cluster: str) -> None:
+    body = {"properties": {"repositoryUrl": URL}}
+    assert api.put(flux_v1(cluster), body).status_code == 201
 
 
 # Versions (G5, G6)
@@ -150,22 +151,23 @@ def test_g10_offline_the_resource_and_its_release_go_apart(flux: Api) -> None:
     assert flux.inside(flux.arc)["deployments"] == []
 
 
-def test_g11_flux_v1_configurations_keep_the_extension_from_installing(api: Api) -> None:
-    old = add_flux_v1(api, api.arc)
+def test_g11_flux_v1_configurations_keep_the_extension_from_installing(start: Callable[..., Api]) -> None:
+    api = start(allow_flux_v1=True)
+    add_flux_v1(api, api.arc)
     accepted = api.install(api.arc)
     api.advance("2m")
     assert api.operation(accepted)["status"] == "Failed"
     assert "sourceControlConfigurations old" in failed(api, api.arc)
     assert api.inside(api.arc)["deployments"] == []
 
-    api.emulator.cluster(api.arc).remove(old)
+    assert api.send("DELETE", flux_v1(api.arc)).status_code == 200
     api.install(api.arc)
     api.advance("2m")
     assert api.properties(api.extension(api.arc))["provisioningState"] == "Succeeded"
 
 
 def test_g11_other_extensions_do_not_mind_and_flux_may_not_either(start: Callable[..., Api]) -> None:
-    api = start(flux_v1_blocks_install=False)
+    api = start(allow_flux_v1=True, flux_v1_blocks_install=False)
     add_flux_v1(api, api.arc)
     api.install(api.arc)
     api.install(api.arc, "monitor", extensionType="microsoft.azuremonitor.containers")
@@ -230,7 +232,15 @@ def test_g14_an_extension_whose_cluster_stays_away_fails_and_is_created_afresh(a
     assert api.properties(api.extension(api.offline))["provisioningState"] == "Succeeded"
 
 
-def test_g38_the_words_of_flux_v1_are_not_those_of_flux_v2(flux: Api) -> None:
+def test_g38_installed_and_failed_are_words_of_flux_v1(start: Callable[..., Api]) -> None:
+    api = start(allow_flux_v1=True)
+    add_flux_v1(api, api.arc)
+    assert api.properties(flux_v1(api.arc))["complianceStatus"]["complianceState"] == "Pending"
+    api.advance("30s")
+    assert api.properties(flux_v1(api.arc))["complianceStatus"]["complianceState"] == "Installed"
+
+
+def test_g38_they_are_not_those_of_flux_v2(flux: Api) -> None:
     flux.configure(flux.arc)
     seen = set()
     for _ in range(12):

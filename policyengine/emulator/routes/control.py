@@ -29,9 +29,9 @@ from policyengine.emulator.answers import Answer, Refusal, invalid_content
 from policyengine.emulator.clock import stamp
 from policyengine.emulator.durations import parse_duration
 from policyengine.emulator.emulator import Emulator
-from policyengine.emulator.restrictions import Denial
 from policyengine.emulator.kubernetes_api import answer_kubernetes
 from policyengine.emulator.residency import stored_in
+from policyengine.emulator.restrictions import Denial
 from policyengine.emulator.state import EmulatedCluster
 from policyengine.errors import PolicyEngineError, UsageError
 from policyengine.model.values import JSON
