@@ -12,6 +12,7 @@ from typing import Final
 
 from policyengine.emulator.answers import validation_failed
 from policyengine.emulator.durations import parse_iso_duration
+from policyengine.emulator.kustomization_rules import DNS_NAME, check_kustomizations
 from policyengine.emulator.shapes import anything, flag, list_of, map_of, number, obj, text, text_map, texts
 from policyengine.model.values import JSON
 
@@ -138,13 +139,12 @@ SOURCE_KINDS: Final[Mapping[str, SourceKind]] = {
     "OCIRepository": SourceKind("ociRepository", "OCIRepository", ("url",), ("oci://",)),
 }
 
-_DNS_NAME: Final = re.compile(r"[a-z0-9]([.\-a-z0-9]*[a-z0-9])?")
 _NAMESPACE: Final = re.compile(r"[a-z0-9.\-]{1,253}")
 _BLOB_AUTHENTICATION: Final = ("servicePrincipal", "accountKey", "sasToken", "managedIdentity", "localAuthRef")
 
 
 def check_name(name: str) -> None:
-    if len(name) > 63 or not _DNS_NAME.fullmatch(name):
+    if len(name) > 63 or not DNS_NAME.fullmatch(name):
         raise validation_failed(
             f"The configuration name '{name}' is invalid: at most 63 lower-case letters, digits, '-' and '.', "
             "beginning and ending with a letter or a digit."
@@ -170,7 +170,7 @@ def check(
         _check_git_credentials(source, keys)
     if properties["sourceKind"] == "AzureBlob":
         _check_blob_credentials(source, secrets)
-    _check_kustomizations(name, properties.get("kustomizations") or {}, taken_away)
+    check_kustomizations(name, properties.get("kustomizations") or {}, taken_away)
     _check_wait(properties.get("reconciliationWaitDuration"))
 
 
@@ -180,12 +180,6 @@ def check_create_only(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> None:
             raise validation_failed(
                 f"The property '{name}' cannot be changed after creation.", target=f"properties.{name}"
             )
-
-
-def known_kustomizations(properties: Mapping[str, JSON]) -> frozenset[str]:
-    """Keys that are there, and those that others depend on though they are gone already."""
-    kustomizations = properties.get("kustomizations") or {}
-    return frozenset((*kustomizations, *(d for k in kustomizations.values() for d in k.get("dependsOn") or ())))
 
 
 def named(kustomizations: Mapping[str, JSON] | None) -> dict[str, JSON]:
@@ -235,33 +229,6 @@ def _check_blob_credentials(source: Mapping[str, JSON], secrets: Mapping[str, JS
     methods = [m for m in _BLOB_AUTHENTICATION if source.get(m) or f"azureBlob.{m}" in secrets]
     if len(methods) > 1:
         raise validation_failed(f"Only one authentication method may be given, got {', '.join(methods)}.")
-
-
-def _check_kustomizations(name: str, kustomizations: Mapping[str, JSON], taken_away: Collection[str]) -> None:
-    for key, kustomization in kustomizations.items():
-        if not _DNS_NAME.fullmatch(key) or len(name) + len(key) > 62:
-            raise validation_failed(
-                f"The kustomization name '{key}' is invalid: lower-case letters, digits, '-' and '.', "
-                "at most 62 together with the configuration's name.",
-                target=f"properties.kustomizations.{key}",
-            )
-        for other in kustomization["dependsOn"] or ():
-            if other not in kustomizations and other not in taken_away:
-                raise validation_failed(f"Kustomization '{key}' depends on '{other}', which does not exist.")
-    for key in kustomizations:
-        if _reaches(key, key, kustomizations, set()):
-            raise validation_failed(f"Kustomization '{key}' depends on itself.")
-
-
-def _reaches(start: str, goal: str, kustomizations: Mapping[str, JSON], seen: set[str]) -> bool:
-    for other in (kustomizations.get(start) or {}).get("dependsOn") or ():
-        if other == goal:
-            return True
-        if other not in seen:
-            seen.add(other)
-            if _reaches(other, goal, kustomizations, seen):
-                return True
-    return False
 
 
 def _check_wait(duration: str | None) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from policyengine.emulator import flux_rules as rules
 from policyengine.emulator.answers import ArmRequest, Refusal, invalid_content
+from policyengine.emulator.kustomization_rules import known_kustomizations
 from policyengine.emulator.routes.extensions import install_flux
 from policyengine.emulator.routes.lifecycle import Call, Draft, routes_for
 from policyengine.emulator.shapes import complete, merge, read, split_secrets
@@ -63,7 +64,7 @@ def _draft(name: str, properties: dict[str, JSON], old: Record | None, sent: dic
     public, _ = split_secrets(rules.PROPERTIES, properties)
     spec = complete(rules.PROPERTIES, public)
     spec["kustomizations"] = rules.named(spec.get("kustomizations"))
-    taken_away = rules.known_kustomizations(old.spec) if old else ()
+    taken_away = known_kustomizations(old.spec) if old else ()
     rules.check(name, spec, secrets, old.secrets.keys if old else (), taken_away)
     return Draft(spec, secrets, {})
 
