@@ -100,6 +100,7 @@ metadata:
   displayName: "<title>"
   description: Say here what every cluster has to have, and why.
   severity: medium # low, medium, high or critical: for reports and `--fail-on`
+  owner: platform-team # whom to ask about a finding
 spec:
   parameters:
     effect:
@@ -128,6 +129,7 @@ _POLICIES: Final[Mapping[Draft, str]] = {
     branch:
       type: String
       defaultValue: main
+      metadata: {description: Branch that every cluster follows}
   appliesTo: [<kinds>]
   # Narrow it down with any condition: when: {field: tags.gitops, notEquals: disabled}
   require:
@@ -150,9 +152,11 @@ _POLICIES: Final[Mapping[Draft, str]] = {
     tagName:
       type: String
       defaultValue: owner
+      metadata: {description: Tag that every cluster has to have}
     tagValue:
       type: String
       defaultValue: unknown
+      metadata: {description: Its value where it is missing}
   appliesTo: [<kinds>]
   policyRule:
     # What is wrong: a cluster for which this holds is non-compliant.
@@ -174,6 +178,7 @@ _POLICIES: Final[Mapping[Draft, str]] = {
     allowedLocations:
       type: Array
       defaultValue: [northeurope, westeurope]
+      metadata: {description: Regions in which clusters may be}
   appliesTo: [<kinds>]
   policyRule:
     # What is wrong: a cluster for which this holds is non-compliant. `policyengine eval` tells what a field reads.
