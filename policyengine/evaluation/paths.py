@@ -77,8 +77,9 @@ def _members(value: JSON, steps: Steps, at: int, pins: Pins) -> Iterator[tuple[P
     if not is_array(value):
         return
     array = steps[: at + 1]
+    folded = _folded(array)
     for index in _indices(value, array, pins):
-        yield from _members(value[index], steps, at + 1, {**pins, _folded(array): index})
+        yield from _members(value[index], steps, at + 1, {**pins, folded: index})
 
 
 def _descend(value: JSON, steps: Steps, at: int) -> tuple[JSON, int]:

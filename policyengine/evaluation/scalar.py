@@ -8,8 +8,9 @@ Raises ExpressionError when an expression that matters cannot be evaluated.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+from weakref import WeakKeyDictionary
 
 from policyengine.errors import ExpressionError
 from policyengine.evaluation import fields
@@ -18,11 +19,17 @@ from policyengine.evaluation.paths import Selection, members
 from policyengine.evaluation.subject import Counted, Subject
 from policyengine.evaluation.trace import Trace
 from policyengine.expressions.compiled import CompiledValue
-from policyengine.language.operators import OPERATORS, Operator, normalise_location
+from policyengine.language.operators import OPERATORS, Predicate, normalise_location
 from policyengine.language.syntax import AllOf, AnyOf, Condition, Count, Field, JMESPath, Logic, Not, Value
 from policyengine.model.values import JSON, NO_RESULT, UNDEFINED, Nothing, is_array
 
 DEFAULT_COUNT_NAME: Final = "default"
+TOO_DEEP: Final = "what is compared nests too deeply"
+VALUES_A_STEP: Final = 4
+
+_Tests: TypeAlias = WeakKeyDictionary[Condition, tuple[JSON | Nothing, bool, Predicate]]
+_TESTS: Final[_Tests] = WeakKeyDictionary()
+"""Of each condition the last test, and the right-hand side it is for: mostly that is the same again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +44,28 @@ class _Answer:
 
 def evaluate(logic: Logic, subject: Subject) -> bool:
     """Left to right, no further than needed. Source: policy language §2."""
+    try:
+        return _holds(logic, subject)
+    except RecursionError as error:
+        raise ExpressionError(TOO_DEEP) from error
+
+
+def _holds(logic: Logic, subject: Subject) -> bool:
+    if isinstance(logic, Condition):
+        return _answer(logic, subject).result
     if isinstance(logic, AllOf):
-        return all(evaluate(condition, subject) for condition in logic.conditions)
+        return all(_holds(condition, subject) for condition in logic.conditions)
     if isinstance(logic, AnyOf):
-        return any(evaluate(condition, subject) for condition in logic.conditions)
-    if isinstance(logic, Not):
-        return not evaluate(logic.condition, subject)
-    return _answer(logic, subject).result
+        return any(_holds(condition, subject) for condition in logic.conditions)
+    return not _holds(logic.condition, subject)
 
 
 def trace(logic: Logic, subject: Subject) -> Trace:
     """The same answer as `evaluate`, with every node's own."""
-    return _trace(logic, subject, matters=True)
+    try:
+        return _trace(logic, subject, matters=True)
+    except RecursionError as error:
+        raise ExpressionError(TOO_DEEP) from error
 
 
 def _trace(logic: Logic, subject: Subject, *, matters: bool) -> Trace:
@@ -81,6 +98,8 @@ def _trace_condition(condition: Condition, subject: Subject, matters: bool) -> T
         if matters:
             raise
         answer, error = _Answer(False, NO_RESULT, NO_RESULT), redact_text(problem.message, subject.secrets)
+    if answer.each:
+        answer = replace(answer, actual=_shown_all(answer.actual))
     hidden = names_secret(f"{label} {_sources(condition)}")
     return Trace(
         node=condition,
@@ -98,42 +117,63 @@ def _trace_condition(condition: Condition, subject: Subject, matters: bool) -> T
 
 def _answer(condition: Condition, subject: Subject) -> _Answer:
     operand = condition.operand
-    expected = condition.expected.evaluate(subject.expression_context)
-    operator = OPERATORS[condition.operator.casefold()]
+    effort = subject.context.effort
+    effort.spend(1)
+    given = condition.expected
+    expected = given.constant if given.is_constant else given.evaluate(subject.expression_context)
     if isinstance(operand, Field):
-        return _answer_field(operand, operator, expected, subject)
+        return _answer_field(condition, operand, expected, subject)
     actual = _read(operand, subject)
     if actual is NO_RESULT:
         # Source: policy language §3.1: false for every operator, the negated ones included.
         return _Answer(False, actual, expected)
+    effort.look_at(actual)
     if _speaks_of_location(operand, condition.expected):
-        return _Answer(operator.test(normalise_location(actual), normalise_location(expected)), actual, expected)
-    return _Answer(operator.test(actual, expected), actual, expected)
+        test = _test(condition, expected, subject, of_location=True)
+        return _Answer(test(normalise_location(actual)), actual, expected)
+    return _Answer(_test(condition, expected, subject)(actual), actual, expected)
 
 
-def _answer_field(operand: Field, operator: Operator, expected: JSON | Nothing, subject: Subject) -> _Answer:
+def _answer_field(condition: Condition, operand: Field, expected: JSON | Nothing, subject: Subject) -> _Answer:
     """With ``[*]``: true when every selected value passes; false when an array is missing. Source: §4.4."""
     name = field_name(operand, subject)
     selection = _select(name, subject)
-    wanted = normalise_location(expected) if name.casefold() == "location" else expected
+    is_location = name.casefold() == "location"
+    test = _test(condition, expected, subject, of_location=is_location)
     if selection.each:
-        result = selection.complete and all(operator.test(value, wanted) for value in selection.values)
-        actual: JSON = [_shown(value) for value in selection.values] if selection.complete else UNDEFINED
-        return _Answer(result, actual, expected, each=True)
+        for value in selection.values:
+            subject.context.effort.look_at(value)
+        subject.context.effort.spend(len(selection.values) // VALUES_A_STEP)
+        result = selection.complete and all(map(test, selection.values))
+        return _Answer(result, selection.values if selection.complete else UNDEFINED, expected, each=True)
     value = fields.as_value(selection)
-    read = normalise_location(value) if name.casefold() == "location" else value
-    return _Answer(operator.test(read, wanted), value, expected)
+    subject.context.effort.look_at(value)
+    return _Answer(test(normalise_location(value) if is_location else value), value, expected)
+
+
+def _test(condition: Condition, expected: JSON | Nothing, subject: Subject, *, of_location: bool = False) -> Predicate:
+    known = _TESTS.get(condition)
+    if known is not None and known[0] is expected and known[1] is of_location:
+        return known[2]
+    subject.context.effort.look_at(expected)
+    wanted = normalise_location(expected) if of_location else expected
+    test = OPERATORS[condition.operator.casefold()].compile(wanted)
+    _TESTS[condition] = (expected, of_location, test)
+    return test
 
 
 def _read(operand: Value | Count | JMESPath, subject: Subject) -> JSON | Nothing:
     if isinstance(operand, Value):
         return operand.value.evaluate(subject.expression_context)
     if isinstance(operand, JMESPath):
-        return operand.expression.search(subject.document, at=subject.context.at)
+        return operand.expression.search(subject.document, at=subject.context.at, effort=subject.context.effort)
     counted = counted_subjects(operand, subject)
     if counted is None:
         return NO_RESULT
-    return sum(operand.where is None or evaluate(operand.where, inner) for inner in counted)
+    if operand.where is None:
+        return sum(1 for _ in counted)
+    where = operand.where
+    return sum(_holds(where, inner) for inner in counted)
 
 
 def counted_subjects(count: Count, subject: Subject) -> Iterator[Subject] | None:
@@ -153,7 +193,8 @@ def _counted_fields(over: Field, subject: Subject) -> Iterator[Subject]:
     if "[*]" not in name:
         raise ExpressionError(f"`count` needs a field with `[*]`, `{name}` has none")
     found = members(subject.resource.document, steps or (), subject.pins)
-    return (subject.counting(Counted(name.casefold(), member, is_field=True), pins) for pins, member in found)
+    folded = name.casefold()
+    return (subject.counting(Counted(folded, member, is_field=True), pins) for pins, member in found)
 
 
 def _counted_values(count: Count, over: Value, subject: Subject) -> Iterator[Subject] | None:
@@ -169,7 +210,7 @@ def _counted_values(count: Count, over: Value, subject: Subject) -> Iterator[Sub
 
 def field_name(operand: Field, subject: Subject) -> str:
     """The name as written, or as computed. Source: policy language §4.2."""
-    name = operand.name.evaluate(subject.expression_context)
+    name = operand.name.constant if operand.name.is_constant else operand.name.evaluate(subject.expression_context)
     if not isinstance(name, str):
         raise ExpressionError(f"the name of a field must be a text, `{operand.name.source}` is not")
     return name
@@ -177,6 +218,10 @@ def field_name(operand: Field, subject: Subject) -> str:
 
 def _select(name: str, subject: Subject) -> Selection:
     return fields.read(name, subject.resource, subject.context.aliases, subject.pins)
+
+
+def _shown_all(values: JSON | Nothing) -> JSON | Nothing:
+    return values if isinstance(values, Nothing) else [_shown(value) for value in values]
 
 
 def _shown(value: JSON | Nothing) -> JSON:

@@ -7,7 +7,7 @@ They differ inside an existence condition only. Source: policy language §4.5.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import TypeAlias
@@ -18,6 +18,7 @@ from policyengine.evaluation.masking import secrets_in
 from policyengine.evaluation.paths import NO_PINS, Pins
 from policyengine.evaluation.places import api_version, resource_group_value, subscription_value
 from policyengine.expressions.compiled import ExpressionContext
+from policyengine.expressions.limits import Effort
 from policyengine.language.aliases import AliasCatalogue
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.ids import ResourceId
@@ -39,7 +40,8 @@ class Context:
     """Everything beside the document that an answer may depend on.
 
     ``parameters`` is keyed by the folded name; ``spellings`` gives the declared one, for JMESPath, which tells case.
-    ``policy`` is what `policy()` returns. ``at`` is aware and in UTC.
+    ``policy`` is what `policy()` returns. ``at`` is aware and in UTC. ``effort`` is what everything evaluated in this
+    context may take together.
     """
 
     parameters: Mapping[str, JSON]
@@ -47,6 +49,7 @@ class Context:
     at: datetime
     aliases: AliasCatalogue
     cluster: Cluster | None = None
+    effort: Effort = field(default_factory=Effort, compare=False)
     policy: Mapping[str, JSON] = field(default_factory=dict)
     spellings: Mapping[str, str] = field(default_factory=dict)
     resources: ResourceLookup = no_other_resources
@@ -83,7 +86,7 @@ class Subject:
         return cls(resource, resource, context)
 
     def counting(self, counted: Counted, pins: Pins) -> Subject:
-        return replace(self, pins=pins, counted=(*self.counted, counted))
+        return Subject(self.resource, self.root, self.context, pins, (*self.counted, counted))
 
     @cached_property
     def expression_context(self) -> ExpressionContext:
@@ -116,6 +119,7 @@ def expression_context(subject: Subject) -> ExpressionContext:
             "requestcontext": lambda: _request(subject),
         },
         at=context.at,
+        effort=context.effort,
     )
 
 

@@ -6,7 +6,7 @@ The face of this room for rules and templates: everything they import from expre
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -14,6 +14,7 @@ from policyengine.errors import ExpressionError
 from policyengine.expressions.context import ExpressionContext, Where
 from policyengine.expressions.evaluate import evaluate
 from policyengine.expressions.functions.base import kind_of
+from policyengine.expressions.limits import check_size
 from policyengine.expressions.parser import is_expression, parse
 from policyengine.expressions.resolve import check
 from policyengine.expressions.syntax import Expression, Literal
@@ -56,10 +57,22 @@ def compile_value(value: JSON, *, where: Where = Where.RULE) -> CompiledValue:
 
     Raises ExpressionError; for a nested text the message names its path (``a.b[2]``).
     """
-    return _compile(value, where, "")
+    compiled = _compile(value, where, "")
+    whole = compiled._evaluate
+    if whole is None or isinstance(value, str):
+        return compiled
+
+    def run(context: ExpressionContext) -> JSON | Nothing:
+        result = whole(context)
+        check_size(result)
+        return result
+
+    return replace(compiled, _evaluate=run)
 
 
 def _compile(value: JSON, where: Where, path: str) -> CompiledValue:
+    if not _may_hold_expression(value, where):
+        return constant(value)
     if isinstance(value, str):
         return _compile_text(value, where, path)
     if isinstance(value, Mapping):
@@ -67,6 +80,23 @@ def _compile(value: JSON, where: Where, path: str) -> CompiledValue:
     if is_array(value):
         return _compile_array(value, where, path)
     return constant(value)
+
+
+def _may_hold_expression(value: JSON, where: Where) -> bool:
+    """False when no text in it, at any depth, begins as expressions and escapes do: by far the most values."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            if item.startswith("["):
+                return True
+        elif isinstance(item, Mapping):
+            waiting.extend(item.values())
+            if where is Where.TEMPLATE:
+                waiting.extend(item)
+        elif is_array(item):
+            waiting.extend(item)
+    return False
 
 
 def _compile_text(text: str, where: Where, path: str) -> CompiledValue:

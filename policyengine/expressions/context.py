@@ -6,10 +6,11 @@ Nothing here knows policies or templates: `field()`, `parameters()`, `variables(
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from policyengine.expressions.limits import Effort
 from policyengine.model.values import JSON
 
 
@@ -25,9 +26,11 @@ class ExpressionContext:
     """What an expression can see.
 
     ``functions`` holds the functions only a place can answer (``parameters``, ``field``, ``variables`` …) under their
-    folded names; each is called with evaluated arguments. ``at`` is what ``utcNow()`` gives: aware, UTC.
+    folded names; each is called with evaluated arguments. ``at`` is what ``utcNow()`` gives: aware, UTC. ``effort`` is
+    what the evaluation may still take.
     """
 
     functions: Mapping[str, Callable[..., JSON]]
     at: datetime
     where: Where = Where.RULE
+    effort: Effort = field(default_factory=Effort, compare=False)

@@ -7,7 +7,7 @@ template it is an error. Source: policy language §3.1 and §5.4, "property acce
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from policyengine.errors import ExpressionError
@@ -15,7 +15,7 @@ from policyengine.expressions.context import ExpressionContext, Where
 from policyengine.expressions.functions import Calling, Function
 from policyengine.expressions.functions.base import kind_of
 from policyengine.expressions.functions.objects import member
-from policyengine.expressions.functions.strings import MAX_RESULT
+from policyengine.expressions.limits import MAX_INTEGER, check_length, check_size
 from policyengine.expressions.resolve import function_of
 from policyengine.expressions.syntax import Access, Call, Expression, Literal
 from policyengine.model.values import JSON, NO_RESULT, Nothing
@@ -50,6 +50,7 @@ def _access(tree: Access, context: ExpressionContext) -> JSON | Nothing:
 
 
 def _call(tree: Call, context: ExpressionContext) -> JSON | Nothing:
+    context.effort.spend(1)
     function = function_of(tree, context.where)
     implementation = _implementation(function, tree, context)
     if function.calling is Calling.LAZY:
@@ -59,7 +60,21 @@ def _call(tree: Call, context: ExpressionContext) -> JSON | Nothing:
     if any(isinstance(value, Nothing) for value in values):
         return NO_RESULT
     _check_kinds(function, tree, values)
-    return _guarded(tree, partial(implementation, *values))
+    if function.calling is Calling.SUPPLIED:
+        return _guarded(tree, partial(implementation, *values))
+    return _guarded(tree, partial(_computed, implementation, values, context))
+
+
+def _computed(implementation: Callable[..., JSON | Nothing], values: list[JSON], context: ExpressionContext) -> JSON:
+    """The result of a function of our own, within the limits; what places supply is as large as it is."""
+    for value in values:
+        context.effort.look_at(value)
+    result = implementation(*values)
+    if isinstance(result, Mapping | list):
+        check_size(result)
+    elif isinstance(result, int) and abs(result) > MAX_INTEGER:
+        raise ExpressionError(f"the result is beyond ±{MAX_INTEGER}")
+    return result
 
 
 def _implementation(function: Function, tree: Call, context: ExpressionContext) -> Callable[..., JSON | Nothing]:
@@ -87,14 +102,16 @@ def _guarded(tree: Call, call: Callable[[], JSON | Nothing]) -> JSON | Nothing:
     """The result, with the function's name and place added to an error, and the size of texts limited."""
     try:
         result = call()
+        if isinstance(result, str):
+            check_length(len(result))
     except ExpressionError as error:
         if error.offset is not None:
             raise
         raise ExpressionError(f"`{tree.name}()`: {error.message}", offset=tree.offset, help=error.help) from error
-    except (OverflowError, RecursionError) as error:
+    except UnicodeError as error:
+        raise ExpressionError(f"`{tree.name}()`: half of a surrogate pair stands alone", offset=tree.offset) from error
+    except (ValueError, OverflowError, RecursionError) as error:  # a number has too many digits to be written
         raise ExpressionError(f"`{tree.name}()`: the result is too large", offset=tree.offset) from error
     if isinstance(result, float) and not math.isfinite(result):
         raise ExpressionError(f"`{tree.name}()`: the result is too large", offset=tree.offset)
-    if isinstance(result, str) and len(result) > MAX_RESULT:
-        raise ExpressionError(f"`{tree.name}()`: the result is longer than {MAX_RESULT} characters", offset=tree.offset)
     return result

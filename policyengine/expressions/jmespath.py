@@ -13,13 +13,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import jmespath
-from jmespath import exceptions
+from jmespath import exceptions, visitor
 from jmespath.functions import Functions, signature
 from jmespath.parser import ParsedResult
 
 from policyengine.errors import ExpressionError
 from policyengine.expressions.functions.dates import parse_instant
 from policyengine.expressions.functions.networks import ip_range_contains
+from policyengine.expressions.lexer import MAX_CHARACTERS
+from policyengine.expressions.limits import Effort, check_length
+from policyengine.expressions.regular import compile_pattern
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.values import JSON, walk
 
@@ -27,6 +30,12 @@ if TYPE_CHECKING:
     from jmespath.functions import _Signature
 
 _SECONDS_A_DAY = 86_400
+_VISITS_A_STEP = 8
+
+_COMPOSED = frozenset(
+    {"multi_select_list", "multi_select_dict", "flatten", "projection", "value_projection", "filter_projection"}
+)
+"""Nodes that put a new value together; sharing one part many times, it may be far larger than what it takes to make."""
 
 _TEXT: _Signature = {"types": ["string", "null"]}
 _ANY: _Signature = {"types": []}
@@ -39,19 +48,27 @@ class JMESPathExpression:
     text: str
     _parsed: ParsedResult = field(repr=False)
 
-    def search(self, document: JSON, *, at: datetime) -> JSON:
-        """What the expression finds in ``document``, null when nothing. Raises ExpressionError for a wrong type."""
-        options = jmespath.Options(custom_functions=_PolicyFunctions(at))
+    def search(self, document: JSON, *, at: datetime, effort: Effort | None = None) -> JSON:
+        """What the expression finds in ``document``, null when nothing. Raises ExpressionError for a wrong type.
+
+        Without ``effort`` the search may take as long as it wants.
+        """
+        functions = _PolicyFunctions(at)
+        interpreter = visitor.TreeInterpreter(jmespath.Options(custom_functions=functions))
+        if effort is not None:
+            interpreter = _Interpreter(functions, effort)
         try:
-            return self._parsed.search(document, options=options)
+            return interpreter.visit(self._parsed.parsed, document)
         except exceptions.JMESPathTypeError as error:
             raise ExpressionError(_wrong_type(error), offset=_place_of(self.text, error.function_name)) from error
-        except (exceptions.JMESPathError, TypeError, ValueError, RecursionError) as error:
+        except (exceptions.JMESPathError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ExpressionError(f"`{self.text}` cannot be evaluated: {error}".replace("\n", " ")) from error
 
 
 def compile_jmespath(text: str) -> JMESPathExpression:
     """Raises ExpressionError, with an offset, for bad syntax, an unknown function, or a wrong number of arguments."""
+    if len(text) > MAX_CHARACTERS:
+        raise ExpressionError(f"the expression has {len(text)} characters, {MAX_CHARACTERS} are allowed")
     try:
         parsed = jmespath.compile(text)
     except exceptions.EmptyExpressionError as error:
@@ -62,6 +79,8 @@ def compile_jmespath(text: str) -> JMESPathExpression:
         raise _syntax_error(error, text) from error
     except RecursionError as error:
         raise ExpressionError("the JMESPath expression nests too deeply", offset=0) from error
+    except ValueError as error:
+        raise ExpressionError("a number in the JMESPath expression is too large", offset=0) from error
     for name, arguments in _calls(parsed.parsed):
         _check_call(text, name, arguments)
     return JMESPathExpression(text, parsed)
@@ -108,6 +127,31 @@ def _wrong_type(error: exceptions.JMESPathTypeError) -> str:
     return f"`{error.function_name}()` takes {wanted}, got {error.actual_type}"
 
 
+class _Interpreter(visitor.TreeInterpreter):
+    """JMESPath's own, which spends effort: on every node visited, and on what it puts together or gives a function."""
+
+    def __init__(self, functions: Functions, effort: Effort) -> None:
+        super().__init__(jmespath.Options(custom_functions=functions))
+        self._callable = functions
+        self._effort = effort
+        self._visits = 0
+
+    def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
+        self._visits += 1
+        if self._visits % _VISITS_A_STEP == 0:
+            self._effort.spend(1)
+        result = super().visit(node, *args, **kwargs)
+        if node["type"] in _COMPOSED:
+            self._effort.look_at(result)
+        return result
+
+    def visit_function_expression(self, node: Any, value: Any) -> Any:
+        arguments = [self.visit(child, value) for child in node["children"]]
+        for argument in arguments:
+            self._effort.look_at(argument)
+        return self._callable.call_function(node["value"], arguments)
+
+
 class _PolicyFunctions(Functions):
     """JMESPath's functions and ours; one instance per search, for it knows the instant."""
 
@@ -142,9 +186,14 @@ class _PolicyFunctions(Functions):
     def _func_matches(self, text: str | None, pattern: str) -> bool:
         """True when the regular expression is found anywhere in the text."""
         try:
-            return text is not None and re.search(pattern, text) is not None
-        except re.error as error:
-            raise ExpressionError(f"`matches()`: `{pattern}` is not a regular expression: {error}") from error
+            return text is not None and compile_pattern(pattern).is_in(text)
+        except ExpressionError as error:
+            raise ExpressionError(f"`matches()`: {error.message}", help=error.help) from error
+
+    @signature({"types": ["string"]}, {"types": ["array-string"]})
+    def _func_join(self, separator: str, texts: list[str]) -> str:
+        check_length(sum(map(len, texts)) + len(separator) * max(len(texts) - 1, 0))
+        return separator.join(texts)
 
     @signature(_ANY, {"types": ["string"]})
     def _func_get_tag(self, resource: JSON, name: str) -> JSON:

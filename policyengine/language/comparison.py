@@ -6,11 +6,12 @@ Source: policy language §3.1 (nothing), §3.3 (coercion), §3.4 (order).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from policyengine.errors import ExpressionError
 from policyengine.model.values import JSON, NO_RESULT, UNDEFINED, is_array
 
 Value: TypeAlias = Any
@@ -45,6 +46,15 @@ def same_value(left: JSON, right: JSON) -> bool:
     return type(left) is type(right) and bool(left == right)
 
 
+def exact_key(value: JSON) -> Hashable:
+    """Equal for two values exactly when `same_value` holds."""
+    if isinstance(value, Mapping):
+        return frozenset((key, exact_key(member)) for key, member in value.items())
+    if is_array(value):
+        return tuple(exact_key(item) for item in value)
+    return "number" if is_number(value) else type(value), value
+
+
 def _text_equals_scalar(text: str, other: JSON) -> bool:
     if isinstance(other, bool):
         return text.casefold() == ("true" if other else "false")
@@ -75,6 +85,7 @@ def _sign(a: JSON, b: JSON) -> int:
     return int(a > b) - int(a < b)
 
 
+_MAX_BITS: Final = 4096
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(?P<fraction>\.\d+)?)?([Zz]|[-+]\d\d:\d\d)?")
 
 
@@ -112,6 +123,8 @@ def as_text(value: Value) -> str | None:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        raise ExpressionError("a number has too many digits to be compared as text")
     return str(value) if is_number(value) else None
 
 

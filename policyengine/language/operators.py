@@ -7,15 +7,23 @@ Source: policy language §3.
 
 from __future__ import annotations
 
-import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from policyengine.language.comparison import Value, as_text, compare, values_equal
+from policyengine.errors import ExpressionError
+from policyengine.language.comparison import Value, as_text, compare, exact_key, parse_number, values_equal
 from policyengine.model.values import JSON, NO_RESULT, UNDEFINED, is_array
 
 Predicate: TypeAlias = Callable[[Value], bool]
+
+MAX_LIKE_WORK: Final = 4_000_000
+"""Characters of a text times characters of a piece between two ``*`` that holds a ``?``."""
+
+_CLASSES: Final = {"#": frozenset(string.digits), "?": frozenset(string.ascii_letters)}
+_BOOLEANS: Final = {"true": True, "false": False}
+_MANY: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,8 @@ def equals(right: Value) -> Predicate:
 def is_in(right: Value) -> Predicate:
     """Some element equals the left-hand side; null is in no list, UNDEFINED only where null is listed. Source: §3.2."""
     elements: Sequence[JSON] = right if is_array(right) else [] if right is NO_RESULT else [right]
+    if len(elements) > _MANY:
+        return _is_in_many(elements)
 
     def holds(left: Value) -> bool:
         if left is None:
@@ -68,6 +78,31 @@ def is_in(right: Value) -> Predicate:
         if left is UNDEFINED:
             return any(element is None for element in elements)
         return any(_element_equals(left, element) for element in elements)
+
+    return holds
+
+
+def _is_in_many(elements: Sequence[JSON]) -> Predicate:
+    """`is_in`, looked up rather than tried one by one; what equals what is as `values_equal` has it."""
+    listed = [element for element in elements if element is not None]
+    texts = {element.casefold() for element in listed if isinstance(element, str)}
+    exact = {exact_key(element) for element in listed if not isinstance(element, str)}
+    spelt = {exact_key(parse_number(element)) for element in listed if isinstance(element, str)}
+
+    def holds(left: Value) -> bool:
+        if left is None:
+            return False
+        if left is UNDEFINED:
+            return len(listed) < len(elements)
+        if isinstance(left, bool):
+            return exact_key(left) in exact or ("true" if left else "false") in texts
+        if not isinstance(left, str):
+            return (key := exact_key(left)) in exact or key in spelt
+        folded = left.casefold()
+        if folded in texts or (folded in _BOOLEANS and exact_key(_BOOLEANS[folded]) in exact):
+            return True
+        number = parse_number(left)
+        return number is not None and exact_key(number) in exact
 
     return holds
 
@@ -81,28 +116,65 @@ def like(right: Value) -> Predicate:
     pattern = as_text(right)
     if pattern is None:
         return _never
-    parts = {"*": ".*", "?": "."}
-    regex = re.compile("".join(parts.get(c) or re.escape(c) for c in pattern.casefold()), re.DOTALL)
-    return _text_test(lambda text: regex.fullmatch(text.casefold()) is not None)
+    head, *rest = pattern.casefold().split("*")
+    if not rest:
+        return _text_test(lambda text: len(text := text.casefold()) == len(head) and _fits(head, text, 0))
+    return _text_test(lambda text: _is_like(text.casefold(), head, rest[:-1], rest[-1]))
+
+
+def _is_like(text: str, head: str, middle: Sequence[str], tail: str) -> bool:
+    """``head`` and ``tail`` at the ends, ``middle`` between them in order: the first place of each is good enough."""
+    at, end = len(head), len(text) - len(tail)
+    if at > end or not _fits(head, text, 0) or not _fits(tail, text, end):
+        return False
+    for piece in middle:
+        found = _find(piece, text, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
+
+
+def _fits(piece: str, text: str, at: int) -> bool:
+    if "?" not in piece:
+        return text.startswith(piece, at)
+    return all(wanted in ("?", got) for wanted, got in zip(piece, text[at : at + len(piece)], strict=False))
+
+
+def _find(piece: str, text: str, at: int, end: int) -> int:
+    if "?" not in piece:
+        return text.find(piece, at, end)
+    if len(piece) * (end - at) > MAX_LIKE_WORK:
+        raise ExpressionError(f"a text of {len(text)} characters is too long for a pattern with `?`")
+    places = range(at, end - len(piece) + 1)
+    return next((place for place in places if _fits(piece, text, place)), -1)
 
 
 def match(right: Value) -> Predicate:
     """The whole text; ``#`` one digit, ``?`` one letter, ``.`` any character, the rest itself. Source: §3.2."""
-    return _match(right, 0)
+    return _match(right, str)
 
 
 def match_insensitively(right: Value) -> Predicate:
     """As `match`, case folded. Source: §3.2."""
-    return _match(right, re.IGNORECASE)
+    return _match(right, str.casefold)
 
 
-def _match(right: Value, flags: int) -> Predicate:
+def _match(right: Value, fold: Callable[[str], str]) -> Predicate:
     pattern = as_text(right)
     if pattern is None:
         return _never
-    parts = {"#": "[0-9]", "?": "[A-Za-z]", ".": "."}
-    regex = re.compile("".join(parts.get(c) or re.escape(c) for c in pattern), re.DOTALL | flags)
-    return _text_test(lambda text: regex.fullmatch(text) is not None)
+
+    def holds(text: str) -> bool:
+        return len(text) == len(pattern) and all(map(_matches_one, map(fold, pattern), map(fold, text)))
+
+    return _text_test(holds)
+
+
+def _matches_one(wanted: str, got: str) -> bool:
+    if wanted in _CLASSES:
+        return got in _CLASSES[wanted]
+    return wanted == "." or wanted == got
 
 
 def _text_test(holds: Callable[[str], bool]) -> Predicate:

@@ -27,7 +27,7 @@ from policyengine.language.documents import (
 from policyengine.language.exemptions import parse_enrollment, parse_exemption
 from policyengine.language.fields import Fields, first_line, one_of
 from policyengine.language.initiatives import parse_initiative
-from policyengine.language.problems import Problems
+from policyengine.language.problems import MAX_PROBLEMS, Problems, TooMany
 from policyengine.model.diagnostic import Diagnostic, did_you_mean
 from policyengine.text.nodes import MappingNode, Node, ScalarNode, SequenceNode, describe
 from policyengine.text.reader import read_leniently
@@ -70,7 +70,7 @@ def parse_documents(text: str, name: str, aliases: AliasCatalogue, *, cloud: Clo
     ``cloud`` is told by the folders of ``name`` when it is not given.
     """
     nodes, unreadable = read_leniently(text, name)
-    return parse_nodes(nodes, name, aliases, Problems(list(unreadable)), cloud=cloud)
+    return parse_nodes(nodes, name, aliases, Problems(list(unreadable), most=MAX_PROBLEMS), cloud=cloud)
 
 
 def parse_nodes(
@@ -79,11 +79,17 @@ def parse_nodes(
     """Like `parse_documents`, of what has been read already; ``problems`` are those found so far."""
     documents: list[Document] = []
     read: list[MappingNode] = []
-    for node in _each(nodes):
-        document = _parse(node, problems, aliases, _stem(name, len(documents)))
-        if document is not None and isinstance(node, MappingNode):
-            documents.append(_placed(document, cloud or cloud_of(name)))
-            read.append(node)
+    try:
+        for node in _each(nodes):
+            document = _parse(node, problems, aliases, _stem(name, len(documents)))
+            if document is not None and isinstance(node, MappingNode):
+                documents.append(_placed(document, cloud or cloud_of(name)))
+                read.append(node)
+    except TooMany:
+        help = "mend these, then look again"
+        problems.found[-1] = Diagnostic(
+            "too-many", "there are more problems in this file", problems.found[-1].span, help
+        )
     diagnostics = tuple(sorted(problems.found, key=lambda d: d.sort_key))
     return ParsedFile(tuple(documents), diagnostics, tuple(read))
 

@@ -88,6 +88,8 @@ CODES: Final[Mapping[str, str]] = {
     "template-expression": "text in a deployment template that can never be expanded",
     "template-function": "a function in a deployment template that only Resource Manager answers",
     "too-deep": "nesting beyond all measure",
+    "too-large": "more conditions than a policy may have",
+    "too-many": "so many problems that the rest is not listed",
     "too-many-conditions": "more conditions than Azure takes",
     "too-many-counts": "more counts than Azure takes",
     "too-many-parameters": "more parameters than Azure documents",
@@ -113,11 +115,24 @@ CODES: Final[Mapping[str, str]] = {
 """Every code, and what it stands for. Codes are stable: people select and ignore problems by them."""
 
 
+MAX_PROBLEMS: Final = 200
+"""Of one file. Whoever has more mends some of them first."""
+
+
+class TooMany(Exception):
+    """Reading on serves nobody; what was found is in the `Problems`. Never leaves this folder."""
+
+
 @dataclass(slots=True)
 class Problems:
     """Collects diagnostics, so that a person sees all of them at once, and each of them once."""
 
     found: list[Diagnostic] = field(default_factory=list)
+    most: int | None = None
+    _seen: set[Diagnostic] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._seen = set(self.found)
 
     def error(self, code: str, message: str, span: Span | None, help: str | None = None) -> None:
         self._add(Diagnostic(code, message, span, help))
@@ -126,5 +141,9 @@ class Problems:
         self._add(Diagnostic(code, message, span, help, Severity.WARNING))
 
     def _add(self, diagnostic: Diagnostic) -> None:
-        if diagnostic not in self.found:
-            self.found.append(diagnostic)
+        if diagnostic in self._seen:
+            return
+        self._seen.add(diagnostic)
+        self.found.append(diagnostic)
+        if self.most is not None and len(self.found) > self.most:
+            raise TooMany

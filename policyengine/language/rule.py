@@ -33,6 +33,9 @@ from policyengine.text.nodes import Entry, MappingNode, Node, ScalarNode, Sequen
 NEVER: Final = AnyOf(())
 """Stands where no condition could be read."""
 
+MAX_CONDITIONS: Final = 4096
+"""Conditions in one `if` or one existence condition. Source: policy language §5.5, authoring limits."""
+
 _LOGIC: Final = ("allOf", "anyOf", "not")
 _LEFT_SIDES: Final = ("field", "value", "count", "jmespath")
 _OPERATOR_NAMES: Final = tuple(operator.name for operator in OPERATORS.values())
@@ -40,6 +43,27 @@ _OPERATOR_NAMES: Final = tuple(operator.name for operator in OPERATORS.values())
 
 def parse_logic(node: Node, problems: Problems) -> Logic:
     """A group of conditions or one condition."""
+    if _has_too_many(node):
+        help = "compare one field with a list, or split the policy"
+        problems.error("too-large", f"there are more than {MAX_CONDITIONS:,} conditions", first_line(node), help)
+        return NEVER
+    return _parse_logic(node, problems)
+
+
+def _has_too_many(node: Node) -> bool:
+    """Counts mappings outside right-hand sides' own: groups, conditions and counts."""
+    found, waiting = 0, [node]
+    while waiting and found <= MAX_CONDITIONS:
+        item = waiting.pop()
+        if isinstance(item, SequenceNode):
+            waiting.extend(item.items)
+        elif isinstance(item, MappingNode):
+            found += any(_is_one_of(entry, _LEFT_SIDES) for entry in item)
+            waiting.extend(entry.value for entry in item if _is_one_of(entry, (*_LOGIC, "count", "where")))
+    return found > MAX_CONDITIONS
+
+
+def _parse_logic(node: Node, problems: Problems) -> Logic:
     if not isinstance(node, MappingNode):
         help = "put the conditions under `allOf` or `anyOf`" if isinstance(node, SequenceNode) else None
         problems.error("wrong-type", f"a condition must be a mapping, got {describe(node)}", first_line(node), help)
@@ -61,14 +85,14 @@ def _parse_group(node: MappingNode, group: Entry, problems: Problems) -> Logic:
             problems.error("mixed-logic", f"`{entry.name}` stands beside `{group.name}`", entry.key.span, help)
     word = group.name.casefold()
     if word == "not":
-        return Not(parse_logic(group.value, problems), group.key.span)
+        return Not(_parse_logic(group.value, problems), group.key.span)
     if not isinstance(group.value, SequenceNode):
         message = f"`{group.name}` must be a list of conditions, got {describe(group.value)}"
         problems.error("wrong-type", message, group.key.span)
         return NEVER
     if not group.value.items:
         problems.error("empty-logic", f"`{group.name}` has no conditions", group.span)
-    conditions = tuple(parse_logic(item, problems) for item in group.value.items)
+    conditions = tuple(_parse_logic(item, problems) for item in group.value.items)
     return AllOf(conditions, group.key.span) if word == "allof" else AnyOf(conditions, group.key.span)
 
 
@@ -162,7 +186,7 @@ def _parse_count(entry: Entry, problems: Problems) -> Count | None:
     if field is not None and name is not None:
         help = "remove it: `current()` takes the alias itself"
         problems.error("unknown-key", "`name` goes with `value`, not with `field`", name.key.span, help)
-    condition = parse_logic(where.value, problems) if where else None
+    condition = _parse_logic(where.value, problems) if where else None
     if (field is None) == (value is None):
         problems.error("one-left-side", "`count` needs one of `field` and `value`", entry.key.span)
         return None

@@ -67,7 +67,7 @@ class JMESPath:
 Operand: TypeAlias = Field | Value | Count | JMESPath
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Condition:
     """``operand operator expected``; ``operator`` is the canonical spelling, a key of `operators.OPERATORS`."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 LONGEST_LINE: Final = 160
@@ -14,6 +15,10 @@ LONGEST_LINE: Final = 160
 WINDOW: Final = 100
 MOST_NAMES: Final = 8
 """As many names a help lists."""
+LONGEST_WORD: Final = 200
+"""For a longer word nothing near is looked for."""
+MOST_CANDIDATES: Final = 1000
+"""As many names a word is compared with."""
 
 
 class Severity(Enum):
@@ -106,9 +111,12 @@ def _excerpt(span: Span) -> tuple[str, str]:
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     """Help naming the nearest candidate, compared without case; None when nothing is near."""
-    by_fold = {candidate.casefold(): candidate for candidate in candidates}
-    near = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
-    return f"did you mean `{by_fold[near[0]]}`?" if near else None
+    if len(word) > LONGEST_WORD:
+        return None
+    near = (candidate for candidate in candidates if abs(len(candidate) - len(word)) <= max(len(word), 3))
+    by_fold = {candidate.casefold(): candidate for candidate in islice(near, MOST_CANDIDATES)}
+    found = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
+    return f"did you mean `{by_fold[found[0]]}`?" if found else None
 
 
 def listing(names: Iterable[str]) -> str | None:

@@ -51,6 +51,14 @@ def get_folded(mapping: Mapping[str, JSON], key: str, default: JSON = None) -> J
     return default
 
 
+def by_folded_key(mapping: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The members under their folded names; of several spellings of one name the first."""
+    folded: dict[str, JSON] = {}
+    for name, value in mapping.items():
+        folded.setdefault(name.casefold(), value)
+    return folded
+
+
 def walk(value: JSON, *path: str) -> JSON:
     """The value at ``path`` through nested objects, keys folded; None as soon as a step is absent."""
     for key in path:
@@ -62,4 +70,8 @@ def walk(value: JSON, *path: str) -> JSON:
 
 def is_array(value: JSON) -> bool:
     """True for lists and tuples, false for text."""
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    if isinstance(value, list | tuple):
+        return True
+    if value is None or isinstance(value, str | int | float | dict):  # the usual ones first: asking Sequence is slow
+        return False
+    return isinstance(value, Sequence) and not isinstance(value, bytes)

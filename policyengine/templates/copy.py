@@ -13,6 +13,8 @@ from policyengine.templates.compiled import Piece, is_loop, piece
 from policyengine.templates.evaluated import evaluated_piece, with_function
 
 MAX_COUNT = 800
+STEPS_A_TURN = 8
+"""What a resource is worth in steps, beside the expressions in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,10 @@ def loop_of(resource: Mapping[str, JSON], context: ExpressionContext, place: str
     name, count = get_folded(settings, "name"), get_folded(settings, "count")
     if not isinstance(name, str) or not _is_count(count):
         raise TemplateError(f"{place}: `copy` needs a `name`, and a `count` from 0 to {MAX_COUNT}")
+    try:
+        context.effort.spend(count * STEPS_A_TURN)
+    except ExpressionError as error:
+        raise TemplateError(f"{place}: {error.message}", help=error.help) from error
     return Loop(name, tuple(_iteration(context, name, index) for index in range(count)), _batch_size(settings))
 
 
@@ -97,7 +103,12 @@ def _is_count(count: JSON) -> bool:
 
 def _batch_size(settings: Mapping[str, JSON]) -> int | None:
     serial = str(get_folded(settings, "mode") or "").casefold() == "serial"
-    return max(int(get_folded(settings, "batchSize") or 1), 1) if serial else None
+    if not serial:
+        return None
+    size = get_folded(settings, "batchSize", 1)
+    if kind_of(size) != "a whole number" or size < 1:
+        raise TemplateError(f"the `batchSize` of a `copy` must be a whole number from 1, got `{size}`")
+    return int(size)
 
 
 def _iteration(context: ExpressionContext, loop: str, index: int, *, is_resource: bool = True) -> ExpressionContext:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from policyengine.errors import TemplateError
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import ResourceWrite
+
+MAX_RESOURCES: Final = 800
+"""Source: Resource Manager's limit for a template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +34,25 @@ def link(entries: Sequence[Declared]) -> tuple[ResourceWrite, ...]:
 
     Raises TemplateError for an unknown name, a circle, or one resource declared twice.
     """
-    linked = [write for entry in entries for write in _linked(entry, entries)]
+    if len(entries) > MAX_RESOURCES:
+        raise TemplateError(f"the template declares more than {MAX_RESOURCES} resources")
+    named: dict[str, list[Declared]] = {}
+    for entry in entries:
+        for name in entry.names:
+            named.setdefault(name, []).append(entry)
+    linked = [write for entry in entries for write in _linked(entry, named)]
     _refuse_twins(linked)
     return _sorted(linked)
 
 
-def _linked(entry: Declared, entries: Sequence[Declared]) -> list[ResourceWrite]:
+def _linked(entry: Declared, named: Mapping[str, Sequence[Declared]]) -> list[ResourceWrite]:
     waited_for: dict[ResourceId, None] = {}
     for name in sorted(entry.depends_on):
-        targets = [other for other in entries if name in other.names]
+        targets = named.get(name)
         if not targets:
-            known = [spelling for other in entries for spelling in other.names]
             raise TemplateError(
                 f"{entry.place}: depends on `{name}`, which the template does not declare",
-                help=did_you_mean(name, known),
+                help=did_you_mean(name, named),
             )
         waited_for.update((write.id, None) for other in targets for write in other.writes)
     return [

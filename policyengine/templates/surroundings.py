@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from policyengine.errors import ExpressionError, TemplateError
 from policyengine.expressions.compiled import ExpressionContext, Where
+from policyengine.expressions.limits import check_size
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.values import JSON, get_folded
 from policyengine.templates.compiled import is_loop
@@ -34,6 +35,7 @@ def surroundings(
     if scope.resource_group is not None:
         functions["resourcegroup"] = lambda: scope.resource_group
     functions.update(reader.own)
+    _refuse_huge(template)
     context = ExpressionContext(functions, at=scope.at, where=Where.TEMPLATE)
     # Parameters and variables may ask for each other, so they join the context they are evaluated in.
     parameters = _parameters(section(template, "parameters"), given, context)
@@ -41,6 +43,13 @@ def surroundings(
     functions["variables"] = _variables(section(template, "variables"), context).get
     parameters.evaluate_all()
     return context
+
+
+def _refuse_huge(template: Mapping[str, JSON]) -> None:
+    try:
+        check_size(template)
+    except ExpressionError as error:
+        raise TemplateError(f"the template is too large: {error.message}") from error
 
 
 def section(template: Mapping[str, JSON], name: str) -> Mapping[str, JSON]:

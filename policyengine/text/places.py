@@ -11,6 +11,9 @@ from policyengine.model.diagnostic import Diagnostic, Source, Span
 MAX_DEPTH = 200
 """Deeper nesting is refused: nothing real comes near, and readers of nodes may recurse."""
 
+MAX_PROBLEMS = 200
+"""Of one text; the rest is not looked for."""
+
 _LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")  # what str.splitlines() breaks at
 
 
@@ -33,6 +36,10 @@ class Reading:
         return Span(self.source, line, start - starts[line - 1] + 1, last, end - starts[last - 1] + 1)
 
     def error(self, code: str, message: str, span: Span, help: str | None = None) -> None:
+        if len(self.diagnostics) == MAX_PROBLEMS:
+            help = "mend these, then look again"
+            self.diagnostics.append(Diagnostic("too-many", "there are more problems in this file", span, help))
+            raise Unreadable
         self.diagnostics.append(Diagnostic(code, message, span, help))
 
 

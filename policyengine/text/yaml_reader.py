@@ -1,7 +1,7 @@
 """YAML text → nodes with places: the YAML 1.2 core schema, so `on`, `no` and timestamps stay text.
 
 Works on the parser's events, which are flat, so that hostile nesting cannot exhaust any stack.
-INVARIANT: the tree, aliases written out, is never larger than MAX_NODES.
+INVARIANT: aliases, written out, never add more than MAX_ALIASED values to the tree.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from policyengine.model.values import JSON
 from policyengine.text.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode
 from policyengine.text.places import MAX_DEPTH, Reading, Unreadable
 
-MAX_NODES = 1_000_000
-"""How many values one file may hold when its aliases are written out."""
+MAX_ALIASED = 100_000
+"""How many values the aliases of one file may stand for."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -64,7 +64,7 @@ class _Builder:
         self.documents: list[Node] = []
         self.open: list[_Open] = []
         self.anchors: dict[str, tuple[Node, int]] = {}
-        self.total = 0
+        self.aliased = 0
 
     def take(self, event: Any) -> None:
         if isinstance(event, yaml.ScalarEvent):
@@ -97,22 +97,26 @@ class _Builder:
 
     def alias(self, event: Any) -> None:
         if event.anchor in self.anchors:
-            self.add(*self.anchors[event.anchor], None)
+            self.add_again(event, *self.anchors[event.anchor])
             return
         inside = any(part.start.anchor == event.anchor for part in self.open)
         problem = "refers to the value it stands in" if inside else "has no anchor before it"
         self.reading.error("alias-bomb" if inside else "yaml-syntax", f"`*{event.anchor}` {problem}", self.span(event))
         self.add(ScalarNode(None, self.span(event)), 1, None)
 
+    def add_again(self, event: Any, node: Node, size: int) -> None:
+        self.aliased += size
+        if self.aliased > MAX_ALIASED:
+            help = "write the repeated part out, or repeat it less often"
+            message = f"aliases stand for more than {MAX_ALIASED:,} values"
+            self.reading.error("alias-bomb", message, self.span(event), help)
+            raise Unreadable
+        self.add(node, size, None)
+
     def add(self, node: Node, size: int, anchor: str | None) -> None:
-        self.total += size if not self.open else 0
         top = self.open[-1] if self.open else None
         if top is not None:
             top.size += size
-        if max(self.total, top.size if top else 0) > MAX_NODES:
-            help = "write the repeated part out, or repeat it less often"
-            self.reading.error("alias-bomb", f"aliases make this larger than {MAX_NODES:,} values", node.span, help)
-            raise Unreadable
         if anchor is not None:
             self.anchors[anchor] = (node, size)
         if top is not None:

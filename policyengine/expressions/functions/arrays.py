@@ -16,6 +16,7 @@ from policyengine.expressions.functions.base import (
     to_text,
 )
 from policyengine.expressions.functions.objects import common_members, has_member, merged
+from policyengine.expressions.limits import MAX_NODES, check_length
 from policyengine.model.values import JSON, canonical_json, is_array
 
 MAX_RANGE = 10_000
@@ -24,10 +25,14 @@ MAX_RANGE = 10_000
 def concat(*values: JSON) -> JSON:
     """Arrays one after the other; scalars as one text."""
     if not any(is_array(value) for value in values):
-        return "".join(to_text(value) for value in values)
+        texts = [to_text(value) for value in values]
+        check_length(sum(map(len, texts)))
+        return "".join(texts)
     strangers = [kind_of(value) for value in values if not is_array(value)]
     if strangers:
         raise ExpressionError(f"arrays join with arrays only, got {strangers[0]}", help="wrap it: `createArray(…)`")
+    if sum(map(len, values)) > MAX_NODES:
+        raise ExpressionError(f"the result holds more than {MAX_NODES:,} values")
     return [item for value in values for item in value]
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from policyengine.errors import ExpressionError
 from policyengine.expressions.functions.base import kind_of
-from policyengine.model.values import JSON, get_folded, is_array
+from policyengine.model.values import JSON, by_folded_key, is_array
 
 SortKey: TypeAlias = tuple[str, str]
 
@@ -20,14 +20,19 @@ def equal(left: JSON, right: JSON) -> bool:
     if _is_number(left) and _is_number(right):
         return bool(left == right)
     if isinstance(left, Mapping) and isinstance(right, Mapping):
-        absent = object()
-        return len(left) == len(right) and all(
-            (other := get_folded(right, key, absent)) is not absent and equal(value, other)
-            for key, value in left.items()
-        )
+        return len(left) == len(right) and _same_members(left, right)
     if is_array(left) and is_array(right):
         return len(left) == len(right) and all(equal(a, b) for a, b in zip(left, right, strict=True))
     return type(left) is type(right) and bool(left == right)
+
+
+def _same_members(left: Mapping[str, JSON], right: Mapping[str, JSON]) -> bool:
+    absent = object()
+    folded = by_folded_key(right)
+    return all(
+        (other := right.get(key, folded.get(key.casefold(), absent))) is not absent and equal(value, other)
+        for key, value in left.items()
+    )
 
 
 def equal_in_rule(left: JSON, right: JSON) -> bool:

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 
 from policyengine.errors import ExpressionError
 from policyengine.expressions.functions.base import to_text
+from policyengine.expressions.limits import MAX_TEXT, check_length
 from policyengine.model.values import JSON, is_array
 
-MAX_WIDTH = 131_072
-
-_PIECE = re.compile(r"\{\{|\}\}|\{(?P<index>\d+)(?:,\s*(?P<width>-?\d+))?(?::(?P<specifier>[^{}]*))?\}|[{}]", re.ASCII)
+_PIECE = re.compile(
+    r"\{\{|\}\}|\{(?P<index>\d{1,6})(?:,\s*(?P<width>-?\d{1,9}))?(?::(?P<specifier>[^{}]*))?\}|[{}]", re.ASCII
+)
 _STANDARD = re.compile(r"(?P<letter>[DdNnFfXxGg])(?P<digits>\d{0,2})", re.ASCII)
 _ZEROS = re.compile(r"0+")
 
@@ -23,7 +24,16 @@ def composite_format(pattern: str, *values: JSON) -> str:
     Specifiers known: D, N, F, X, G with a precision, and a run of zeros. Source: .NET composite formatting.
     """
 
+    length = 0
+
     def piece(match: re.Match[str]) -> str:
+        nonlocal length
+        text = written(match)
+        length += len(text)
+        check_length(length)
+        return text
+
+    def written(match: re.Match[str]) -> str:
         if match["index"] is None:
             return _brace(match.group())
         index = int(match["index"])
@@ -41,8 +51,8 @@ def _brace(text: str) -> str:
 
 
 def _align(text: str, width: int) -> str:
-    if abs(width) > MAX_WIDTH:
-        raise ExpressionError(f"the alignment {width} is more than {MAX_WIDTH}")
+    if abs(width) > MAX_TEXT:
+        raise ExpressionError(f"the alignment {width} is more than {MAX_TEXT}")
     return text.rjust(width) if width >= 0 else text.ljust(-width)
 
 

@@ -66,9 +66,11 @@ def parse_instant(text: str) -> datetime:
     shortened = re.sub(r"(\.\d{6})\d+", r"\1", text.strip())
     try:
         instant = datetime.fromisoformat(shortened)
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except ValueError as error:
         raise ExpressionError(f"`{text}` is not an ISO 8601 date") from error
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ExpressionError(f"`{text}` leaves the calendar") from error
 
 
 def format_instant(instant: datetime, pattern: str) -> str:

@@ -28,7 +28,10 @@ def base64_to_json(text: str) -> JSON:
 
 
 def uri(base: str, relative: str) -> str:
-    return urljoin(base, relative)
+    try:
+        return urljoin(base, relative)
+    except ValueError as error:
+        raise ExpressionError(f"`{base}` and `{relative}` make no URI") from error
 
 
 def uri_component(text: str) -> str:

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 
 from policyengine.errors import ExpressionError
 from policyengine.expressions.functions.base import ANY, INTEGER, OBJECT, TEXT, Function, kind_of
-from policyengine.model.values import JSON, UNDEFINED, Nothing, canonical_json, get_folded, is_array
+from policyengine.model.values import (
+    JSON,
+    UNDEFINED,
+    Nothing,
+    by_folded_key,
+    canonical_json,
+    get_folded,
+    is_array,
+)
 
 
 def member(target: JSON, key: JSON) -> JSON | Nothing:
@@ -35,8 +43,10 @@ def merged(left: Mapping[str, JSON], right: Mapping[str, JSON]) -> dict[str, JSO
 
 
 def common_members(left: Mapping[str, JSON], right: Mapping[str, JSON]) -> dict[str, JSON]:
+    folded = by_folded_key(right)
+
     def shared(key: str, value: JSON) -> bool:
-        other = member(right, key)
+        other = right.get(key, folded.get(key.casefold(), UNDEFINED))
         return not isinstance(other, Nothing) and canonical_json(other) == canonical_json(value)
 
     return {key: value for key, value in left.items() if shared(key, value)}

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from policyengine.errors import ExpressionError
 from policyengine.expressions.functions.base import ANY, ARRAY, INTEGER, SCALAR, TEXT, Function, to_text
 from policyengine.expressions.functions.composite_format import composite_format
+from policyengine.expressions.limits import MAX_TEXT, check_length
 from policyengine.model.values import JSON
-
-MAX_RESULT = 131_072
-"""Characters a result may have. Source: policy language §5.5, limits."""
 
 
 def to_lower(text: str) -> str:
@@ -38,6 +36,7 @@ def split(text: str, delimiters: JSON) -> list[str]:
 def replace(text: str, old: str, new: str) -> str:
     if not old:
         raise ExpressionError("the text to replace must not be empty")
+    check_length(len(text) + text.count(old) * (len(new) - len(old)))
     return text.replace(old, new)
 
 
@@ -59,28 +58,37 @@ def ends_with(text: str, suffix: str) -> bool:
 
 def index_of(text: str, wanted: str) -> int:
     """Position of the first occurrence without regard to case, -1 when there is none."""
-    return next(_occurrences(text, wanted), -1)
+    folded, places = _folded(text)
+    found = folded.find(wanted.casefold())
+    return found if found < 0 else places[found]
 
 
 def last_index_of(text: str, wanted: str) -> int:
-    return max(_occurrences(text, wanted), default=-1)
+    folded, places = _folded(text)
+    found = folded.rfind(wanted.casefold())
+    return found if found < 0 else places[found]
 
 
-def _occurrences(text: str, wanted: str) -> Iterator[int]:
-    # A lookahead finds overlapping occurrences too, and IGNORECASE keeps positions those of the original text.
-    return (match.start() for match in re.finditer(f"(?={re.escape(wanted)})", text, re.IGNORECASE))
+def _folded(text: str) -> tuple[str, Sequence[int]]:
+    """The text folded, and for each place in it the place in ``text``: folding makes some characters two."""
+    folded = text.casefold()
+    if len(folded) == len(text):
+        return folded, range(len(text) + 1)
+    return folded, [at for at, character in enumerate(text) for _ in character.casefold()] + [len(text)]
 
 
 def pad_left(value: JSON, width: int, padding: str = " ") -> str:
     if len(padding) != 1:
         raise ExpressionError(f"the padding must be one character, got `{padding}`")
-    if width > MAX_RESULT:
-        raise ExpressionError(f"the width {width} is more than {MAX_RESULT}")
+    if width > MAX_TEXT:
+        raise ExpressionError(f"the width {width} is more than {MAX_TEXT}")
     return to_text(value).rjust(width, padding)
 
 
 def join(items: list[JSON], delimiter: str) -> str:
-    return delimiter.join(to_text(item) for item in items)
+    texts = [to_text(item) for item in items]
+    check_length(sum(map(len, texts)) + len(delimiter) * max(len(texts) - 1, 0))
+    return delimiter.join(texts)
 
 
 STRINGS = (
