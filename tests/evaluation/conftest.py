@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import textwrap
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -99,15 +96,3 @@ def holds() -> Callable[..., bool]:
         return evaluate(parse_condition(text), subject_of(document, **parameters))
 
     return holds
-
-
-@pytest.fixture(scope="session")
-def oracle() -> ModuleType:
-    """`tests/oracle.py`: tests are no package, so it is loaded by its place."""
-    path = Path(__file__).parent.parent / "oracle.py"
-    spec = importlib.util.spec_from_file_location("oracle", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
