@@ -21,7 +21,7 @@ from tests.e2e.conftest import Project
 
 SEED = 20261123
 KILLS = 20
-MOST_DELAY_S = 1.0
+MOST_DELAY_S = 0.6
 CLUSTERS = 40
 ASSIGNMENT = """
 apiVersion: policyengine/v1
