@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,11 +12,7 @@ import pytest
 from policyengine.compliance.admission import Answer, admit
 from policyengine.compliance.bind import BoundPolicy
 from policyengine.compliance.judge import judge, remedy_for
-from policyengine.effects import EFFECTS
 from policyengine.effects.base import Amendment, World
-from policyengine.language.aliases import AliasCatalogue
-from policyengine.language.documents import PolicyDefinition
-from policyengine.language.parser import parse_documents
 from policyengine.model.resource import Cluster
 from policyengine.model.states import ComplianceState
 
@@ -139,28 +133,3 @@ def test_what_gatekeeper_enforces_has_no_state_here(
     assert found.reason is not None
     assert (found.state, found.reason.code) == (NA, "handled-elsewhere")
     assert found.reason.message.startswith("handled in the cluster")
-
-
-def test_every_effect_that_a_definition_allows_can_be_bound(corpus: Path) -> None:
-    aliases, bound = AliasCatalogue.packaged(), Counter[str]()
-    with gzip.open(corpus / "azure-policy-builtins.jsonl.gz", "rt", encoding="utf-8") as lines:
-        for line in lines:
-            text = json.dumps(json.loads(line)["definition"])
-            (definition,) = parse_documents(text, "builtin.json", aliases).documents
-            assert isinstance(definition, PolicyDefinition)
-            if definition.policy_type != "Static":
-                for name in effects_of(definition):
-                    EFFECTS[name](definition)
-                    bound[name] += 1
-
-    assert sum(bound[name] for name in ("deny", "append", "modify", "manual", "denyAction")) == 1404
-    assert sum(bound[name] for name in ("mutate", "enforceRegoPolicy", "enforceSetting", "auditAction")) == 54
-
-
-def effects_of(definition: PolicyDefinition) -> list[str]:
-    """Canonical names of the effect that is written, or of those its parameter allows."""
-    effect = definition.then.effect
-    parameter = next((p for name, p in definition.parameters.items() if "effect" in name), None)
-    words = [effect.constant] if effect.is_constant else parameter.allowed_values or () if parameter else ()
-    names = {name.casefold(): name for name in EFFECTS}
-    return [names[str(word).casefold()] for word in words]

@@ -16,6 +16,7 @@ import pytest
 
 from policyengine.compliance.bind import BoundPolicy, bind
 from policyengine.compliance.judge import judge
+from policyengine.effects import EFFECTS
 from policyengine.effects.base import World
 from policyengine.errors import ExpressionError, PolicyError
 from policyengine.evaluation import Context, Subject, evaluate
@@ -112,6 +113,26 @@ def test_every_member_of_every_initiative_finds_its_definition(published: Publis
     assert all(published.library.definition_of(*pair) is not None for pair in members)
     assert set(warnings) == {"version-out-of-print", "unknown-parameter"}
     assert warnings["version-out-of-print"] == 101  # the pack holds the newest version of each definition only
+
+
+def test_every_effect_that_a_definition_allows_can_be_bound(published: Published) -> None:
+    bound = Counter[str]()
+    for definition in published.rules():
+        for name in effects_of(definition):
+            EFFECTS[name](definition)
+            bound[name] += 1
+
+    assert sum(bound[name] for name in ("deny", "append", "modify", "manual", "denyAction")) == 1404
+    assert sum(bound[name] for name in ("mutate", "enforceRegoPolicy", "enforceSetting", "auditAction")) == 54
+
+
+def effects_of(definition: PolicyDefinition) -> list[str]:
+    """Canonical names of the effect that is written, or of those its parameter allows."""
+    effect = definition.then.effect
+    parameter = next((p for name, p in definition.parameters.items() if "effect" in name), None)
+    words = [effect.constant] if effect.is_constant else parameter.allowed_values or () if parameter else ()
+    names = {name.casefold(): name for name in EFFECTS}
+    return [names[str(word).casefold()] for word in words]
 
 
 def test_every_definition_binds(bound: Bound) -> None:
