@@ -50,6 +50,7 @@ def test_a_served_fleet_is_synced(place: Place) -> None:
 def test_a_listing_that_is_cut_short_is_incomplete_and_removes_nothing(place: Place) -> None:
     place.run("inventory", "sync")
     path = "/subscriptions/77aa31c2-5e0f-4a68-8b1d-2f9c40d7e302/providers/Microsoft.ContainerService/managedClusters"
+    place.emulator.add_fault({"method": "POST", "path": "*/Microsoft.ResourceGraph/*", "status": 403, "times": 9})
     place.emulator.add_fault({"method": "GET", "path": path, "status": 403, "times": 1})
     ran = place.run("inventory", "sync", "-o", "json")
 

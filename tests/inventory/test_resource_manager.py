@@ -82,7 +82,7 @@ def add_fault(emulator: RunningEmulator, **fault: Any) -> None:
 def listing(emulator: RunningEmulator, on_progress: ProgressListener | None = None) -> Fleet:
     async def main() -> Fleet:
         async with ArmClient(emulator.url, EmulatorCredential(), timer=NoTime(), jitter=lambda: 0.5) as arm:
-            return await read("arm:", arm=arm, on_progress=on_progress)
+            return await read("arm:list", arm=arm, on_progress=on_progress)
 
     return asyncio.run(main())
 
@@ -246,7 +246,7 @@ def test_an_answer_that_makes_no_sense_is_a_failure_where_it_was_given() -> None
     async def main() -> Fleet:
         transport = httpx.MockTransport(answer)
         async with ArmClient("https://arm.example", EmulatorCredential(), timer=NoTime(), transport=transport) as arm:
-            return await read("arm:", arm=arm)
+            return await read("arm:list", arm=arm)
 
     fleet = asyncio.run(main())
     assert fleet.clusters == ()

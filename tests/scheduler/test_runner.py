@@ -173,8 +173,9 @@ def test_it_stops_when_told_to_and_is_finished_by_the_next_start(place: Place, s
 
 def test_an_incomplete_scan_is_followed_by_no_remediation(place: Place, store: Store) -> None:
     place.assign(ASSIGNMENT + CONTINUOUS)
-    fault = {"method": "GET", "path": "*/osl-03/*", "status": 403, "times": 1000}
-    assert httpx.post(f"{place.settings.arm.endpoint}/_emulator/faults", json=fault).is_success
+    for method, path in (("POST", "*/Microsoft.ResourceGraph/resources"), ("GET", "*/osl-03/*")):
+        fault = {"method": method, "path": path, "status": 403, "times": 1000}
+        assert httpx.post(f"{place.settings.arm.endpoint}/_emulator/faults", json=fault).is_success
     told = dict(fire(place, store))
 
     assert told["run finished"]["plan"] is None

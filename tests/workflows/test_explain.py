@@ -26,6 +26,7 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         settings = Settings(
             policies=["library:", "samples:"],
             database=f"sqlite:///{folder}/policyengine.db",
+            inventory="arm:list",
             arm=ArmSettings(endpoint=running.url, credential="emulator"),
         )
         with Store.open(settings.database) as store:
