@@ -87,7 +87,7 @@ async def read_resource_graph(arm: ArmClient, *, on_progress: ProgressListener |
     clusters, orphans = assemble(map(resource_document, rows.resources))
     listed = await list_subscriptions(arm, rows.uncovered, progress)
     tree = read_tree(map(container_document, rows.containers))
-    told = _groups_in(tree) or await management_groups(arm)
+    told = _groups_in(tree, visible.live) or await management_groups(arm)
     fleet = fleet_of(told, visible, listed)
     whole = replace(
         fleet,
@@ -162,11 +162,11 @@ def _body(query: str, subscriptions: Sequence[ResourceId], token: str) -> dict[s
     return {"subscriptions": [id.name for id in subscriptions], "query": query, "options": options}
 
 
-def _groups_in(tree: ScopeTree) -> ToldGroups | None:
-    """The management groups as the subscriptions' rows tell them; None when one does not say where it belongs."""
-    if not tree.subscriptions or any(s.management_group is None for s in tree.subscriptions):
-        return None
+def _groups_in(tree: ScopeTree, subscriptions: Iterable[ResourceId]) -> ToldGroups | None:
+    """The management groups as the rows of subscriptions tell them; None when not all say where they belong."""
     above = {s.subscription_id.casefold(): s.management_group for s in tree.subscriptions if s.management_group}
+    if not above or any(id.name.casefold() not in above for id in subscriptions):
+        return None
     return sorted(tree.management_groups, key=lambda group: group.id), above
 
 

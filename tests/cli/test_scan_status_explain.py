@@ -329,6 +329,7 @@ def test_a_subscription_that_cannot_be_read_makes_it_incomplete(place: Place, sc
     payments = (
         "/subscriptions/77aa31c2-5e0f-4a68-8b1d-2f9c40d7e302/providers/Microsoft.ContainerService/managedClusters"
     )
+    place.emulator.add_fault({"method": "POST", "path": "*/Microsoft.ResourceGraph/*", "status": 403, "times": 9})
     place.emulator.add_fault({"method": "GET", "path": payments, "status": 403, "times": 1})
     ran = place.run("scan", "--fail-on", "any")
     unknown = place.run("status", "--by", "cluster", "--state", "Unknown", "-o", "json").json()

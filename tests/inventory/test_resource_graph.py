@@ -151,6 +151,15 @@ def test_a_subscription_that_resource_graph_refuses_is_listed_and_said_so(azure:
     assert not any(SUBSCRIPTIONS[0] in path for path in azure.requests)
 
 
+def test_where_a_listed_subscription_belongs_is_asked_of_resource_manager(azure: Azure) -> None:
+    """Else it would fall out of every scope above it, and look as if nothing applied."""
+    azure.quirk = refusing(SUBSCRIPTIONS[2])
+    fleet = fleet_of(azure)
+
+    assert "/providers/Microsoft.Management/managementGroups" in azure.requests
+    assert not fleet.groups_known
+
+
 def test_a_subscription_that_is_silently_left_out_is_listed(azure: Azure) -> None:
     def quirk(body: Row, rows: list[Row]) -> Page | None:
         rows[:] = [r for r in rows if r["subscriptionId"] != SUBSCRIPTIONS[1]]

@@ -118,7 +118,7 @@ def test_a_policy_has_at_most_4096_conditions(load: Callable[..., list[str]]) ->
     condition = {"field": "type", "equals": "x"}
     around = {"allOf": [{"not": {"anyOf": [condition] * 1024}}] * 4}
 
-    assert load(_definition(around), "x.json") == []
+    assert "too-large" not in load(_definition(around), "x.json")
     assert load(_definition({"anyOf": [around, condition]}), "x.json") == ["too-large"]
 
 
