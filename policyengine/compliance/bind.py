@@ -14,6 +14,7 @@ from typing import Final
 from policyengine.compliance.applicability import unknown_aliases
 from policyengine.compliance.bound import BoundPolicy
 from policyengine.compliance.digest import digest_of, digest_with, is_volatile
+from policyengine.compliance.fold import folded
 from policyengine.compliance.order import depends_on
 from policyengine.compliance.overrides import Case, allowed_effects, by_place, with_variants
 from policyengine.compliance.parameters import Given, resolve
@@ -179,11 +180,13 @@ class _Binder:
             return []
         try:
             reference_id = slot.member.reference_id if slot.member else None
-            effect = self.effect(slot.assignment, reference_id, definition, effect_name)
+            ready = folded(definition, parameters)
+            effect = self.effect(slot.assignment, reference_id, ready, effect_name)
         except PolicyError as error:
             self.problems += error.diagnostics
             return []
-        return [self.overridden(slot, self.bound(slot, definition, parameters, effect_name, effect))]
+        policy = self.bound(slot, definition, parameters, effect_name, effect)
+        return [self.overridden(slot, replace(policy, definition=ready))]
 
     def overridden(self, slot: _Slot, policy: BoundPolicy) -> BoundPolicy:
         """The policy with the effects that overrides choose, everywhere or where their selectors say."""

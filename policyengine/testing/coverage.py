@@ -6,7 +6,7 @@ looked at on every cluster, also where the answer was clear before: a test is ab
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 from policyengine.compliance.explain import Explanation
@@ -51,19 +51,19 @@ class Coverage:
     """The clauses of the policies that are tested, filled in while the cases run."""
 
     def __init__(self) -> None:
-        self._clauses: dict[int, Clause] = {}
-        self._kept: list[PolicyDefinition] = []  # keys are ids of conditions: they must not be used again
+        self._clauses: dict[Hashable, Clause] = {}
+        self._kept: list[PolicyDefinition] = []  # keys may be ids of conditions: they must not be used again
 
     def expect(self, definition: PolicyDefinition) -> None:
         """Count the clauses of ``definition`` in; a second time changes nothing."""
         if definition not in self._kept:
             self._kept.append(definition)
             for condition in conditions_of(definition):
-                self._clauses[id(condition)] = Clause(definition.name, describe(condition), condition.span)
+                self._clauses[_place(condition)] = Clause(definition.name, describe(condition), condition.span)
 
     def observe(self, explanation: Explanation, world: World) -> None:
         for condition, result in _observed(explanation, world):
-            clause = self._clauses.get(id(condition))
+            clause = self._clauses.get(_place(condition))
             if clause is not None:
                 clause.true |= result
                 clause.false |= not result
@@ -81,6 +81,11 @@ class Coverage:
     def percent(self) -> float:
         """100 when there is nothing to cover."""
         return 100.0 * self.covered / len(self.clauses) if self.clauses else 100.0
+
+
+def _place(condition: Condition) -> Hashable:
+    """Where it is written: a bound policy holds copies of its definition's conditions."""
+    return condition.span or id(condition)
 
 
 def _observed(explanation: Explanation, world: World) -> Iterator[tuple[Condition, bool]]:
@@ -116,7 +121,7 @@ def _counted(operand: Operand, subject: Subject) -> Iterator[tuple[Condition, bo
 def describe(condition: Condition) -> str:
     """``releaseTrain equals [parameters('releaseTrain')]``, on one line."""
     expected = condition.expected.source
-    wanted = expected if isinstance(expected, str) and not condition.expected.is_constant else value(expected)
+    wanted = expected if isinstance(expected, str) and condition.expected.functions else value(expected)
     text = f"{_left(condition.operand)} {condition.operator} {' '.join(wanted.split())}"
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
