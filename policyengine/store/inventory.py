@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel, col
 
+from policyengine.model.cluster_text import from_texts, to_text
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
@@ -35,7 +36,7 @@ def apply_changes(
     failures: Sequence[ScopeFailure],
     partial: bool,
 ) -> None:
-    told = mapping.to_text([[failure.scope.text, failure.reason] for failure in failures])
+    told = to_text([[failure.scope.text, failure.reason] for failure in failures])
     sync = SyncRow(at=at, source=source, complete=complete, clusters=0, partial=partial, failures=told)
     session.add(sync)
     session.flush()
@@ -115,7 +116,7 @@ def page(session: Session, *, after: str, limit: int, scope: ColumnElement[bool]
     if scope is not None:
         query = query.where(scope)
     rows = session.execute(query.order_by(col(ClusterRow.key)).limit(limit))
-    return [mapping.cluster_value(id, document, children) for id, document, children in rows]
+    return [from_texts(id, document, children) for id, document, children in rows]
 
 
 def within(session: Session, scope: ResourceId) -> ColumnElement[bool]:
@@ -135,7 +136,7 @@ def find(session: Session, name_or_id: str) -> list[Cluster]:
     wanted = name_or_id.rstrip("/").casefold()
     column = col(ClusterRow.key) if wanted.startswith("/") else col(ClusterRow.name)
     rows = session.execute(_select_documents().where(column == wanted).order_by(col(ClusterRow.key)))
-    return [mapping.cluster_value(id, document, children) for id, document, children in rows]
+    return [from_texts(id, document, children) for id, document, children in rows]
 
 
 def observed(session: Session, cluster: ResourceId | None) -> dict[ResourceId, datetime]:

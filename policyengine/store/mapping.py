@@ -8,12 +8,13 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from policyengine.language.shape import respelled
+from policyengine.model.cluster_text import to_text, to_texts
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import Cluster, Resource, ResourceWrite
+from policyengine.model.resource import Cluster, ResourceWrite
 from policyengine.model.scope import ManagementGroup, ResourceGroup, Subscription
 from policyengine.model.states import ComplianceState, Reason
-from policyengine.model.values import JSON, get_folded
 from policyengine.remediation.steps import FieldChange, Plan, Preflight, Step, StepOutcome, StepState, Unmended
 from policyengine.store.records import PolicyRecord, ScanRecord, SyncRecord
 from policyengine.store.tables import (
@@ -29,17 +30,6 @@ from policyengine.store.tables import (
 
 UNSTATED = Reason("unstated", "")
 """Stands for the reason of a finding that was given none."""
-
-
-def to_text(value: JSON) -> str:
-    """JSON text in the order of the value; everything beyond ASCII is escaped, so that any database takes it."""
-    return json.dumps(value, separators=(",", ":"), default=_plain)
-
-
-def _plain(value: object) -> JSON:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"`{value!r}` is not a JSON value")
 
 
 def storable(message: str) -> str:
@@ -58,6 +48,7 @@ def storable_reason(reason: Reason | None) -> Reason:
 def cluster_columns(cluster: Cluster) -> dict[str, Any]:
     """ClusterRow's columns, save the two numbers."""
     id = cluster.id
+    document, children = to_texts(respelled(cluster))
     return {
         "key": id.key,
         "id": id.text,
@@ -66,32 +57,10 @@ def cluster_columns(cluster: Cluster) -> dict[str, Any]:
         "resource_group": (id.resource_group or "").casefold(),
         "location": cluster.resource.location,
         "type": cluster.resource.type,
-        "document": to_text(cluster.resource.document),
-        "children": to_text(
-            {
-                "extensions": [_document(r) for r in cluster.extensions],
-                "fluxConfigurations": [_document(r) for r in cluster.flux_configurations],
-                "others": [_document(r) for r in cluster.others],
-            }
-        ),
+        "document": document,
+        "children": children,
         "content_hash": cluster.content_hash,
     }
-
-
-def _document(resource: Resource) -> Mapping[str, JSON]:
-    """The document as read; it is given its id where the source left that out."""
-    if get_folded(resource.document, "id") is None:
-        return {"id": resource.id.text, **resource.document}
-    return resource.document
-
-
-def cluster_value(id: str, document: str, children: str) -> Cluster:
-    groups = json.loads(children)
-    extensions, configurations, others = (
-        tuple(Resource.from_document(child) for child in groups[kind])
-        for kind in ("extensions", "fluxConfigurations", "others")
-    )
-    return Cluster(Resource(ResourceId(id), json.loads(document)), extensions, configurations, others)
 
 
 def management_group_row(group: ManagementGroup) -> ManagementGroupRow:

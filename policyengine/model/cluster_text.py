@@ -1,0 +1,57 @@
+"""A cluster with all that is on it as two texts, and back: the form in which fleets are kept and streamed.
+
+The first text is the cluster's own document, the second an object with a list of documents for each kind of child.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from policyengine.model.ids import ResourceId
+from policyengine.model.resource import EXTENSIONS, FLUX_CONFIGURATIONS, Cluster, Resource
+from policyengine.model.values import JSON, get_folded
+
+EXTENSIONS_KEY: Final = "extensions"
+FLUX_KEY: Final = "fluxConfigurations"
+OTHERS_KEY: Final = "others"
+
+CHILD_TYPES: Final = {EXTENSIONS_KEY: EXTENSIONS, FLUX_KEY: FLUX_CONFIGURATIONS}
+"""The kinds of children that every cluster has a list of, and their types."""
+
+
+def to_text(value: JSON) -> str:
+    """JSON text in the order of the value; everything beyond ASCII is escaped, so that any database takes it."""
+    return json.dumps(value, separators=(",", ":"), default=_plain)
+
+
+def to_texts(cluster: Cluster) -> tuple[str, str]:
+    groups = {
+        EXTENSIONS_KEY: cluster.extensions,
+        FLUX_KEY: cluster.flux_configurations,
+        OTHERS_KEY: cluster.others,
+    }
+    children = {key: [_document(resource) for resource in group] for key, group in groups.items()}
+    return to_text(cluster.resource.document), to_text(children)
+
+
+def from_texts(id: str, document: str | bytes, children: str | bytes) -> Cluster:
+    groups = json.loads(children)
+    extensions, configurations, others = (
+        tuple(Resource.from_document(child) for child in groups[key]) for key in (EXTENSIONS_KEY, FLUX_KEY, OTHERS_KEY)
+    )
+    return Cluster(Resource(ResourceId(id), json.loads(document)), extensions, configurations, others)
+
+
+def _document(resource: Resource) -> Mapping[str, JSON]:
+    """The document as read; it is given its id where the source left that out."""
+    if get_folded(resource.document, "id") is None:
+        return {"id": resource.id.text, **resource.document}
+    return resource.document
+
+
+def _plain(value: object) -> JSON:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"`{value!r}` is not a JSON value")
