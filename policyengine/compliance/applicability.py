@@ -7,6 +7,8 @@ Its `if` is evaluated with the conditions on `type`, `name` and `kind` alone; ev
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from policyengine.evaluation import Subject, evaluate
@@ -18,7 +20,23 @@ _SELECTING: Final = frozenset({"type", "name", "kind"})
 
 
 def is_applicable(logic: Logic, subject: Subject) -> bool:
-    return _holds(logic, subject, counted_fields(logic), negated=False)
+    return evaluate(selecting_part(logic), subject)
+
+
+@lru_cache(maxsize=4096)
+def selecting_part(logic: Logic) -> Logic:
+    """The condition that `is_applicable` asks: all but those conditions taken as met, or as unmet."""
+    return _part(logic, counted_fields(logic), negated=False)
+
+
+def _part(logic: Logic, counted: frozenset[str], *, negated: bool) -> Logic:
+    if isinstance(logic, AllOf | AnyOf):
+        return replace(logic, conditions=tuple(_part(child, counted, negated=negated) for child in logic.conditions))
+    if isinstance(logic, Not):
+        return replace(logic, condition=_part(logic.condition, counted, negated=not negated))
+    if _selects(logic) in counted:
+        return logic
+    return AnyOf(()) if negated else AllOf(())
 
 
 def counted_fields(logic: Logic) -> frozenset[str]:
@@ -63,13 +81,3 @@ def _selects(condition: Condition) -> str | None:
         return None
     name = str(operand.name.constant).casefold()
     return name if name in _SELECTING else None
-
-
-def _holds(logic: Logic, subject: Subject, counted: frozenset[str], *, negated: bool) -> bool:
-    if isinstance(logic, AllOf):
-        return all(_holds(child, subject, counted, negated=negated) for child in logic.conditions)
-    if isinstance(logic, AnyOf):
-        return any(_holds(child, subject, counted, negated=negated) for child in logic.conditions)
-    if isinstance(logic, Not):
-        return not _holds(logic.condition, subject, counted, negated=not negated)
-    return evaluate(logic, subject) if _selects(logic) in counted else not negated

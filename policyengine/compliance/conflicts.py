@@ -193,5 +193,10 @@ def _clashes(one: JSON, other: JSON, path: str) -> Iterator[tuple[str, JSON, JSO
         yield path, _shown(one, path), _shown(other, path)
 
 
+def wants_differ(one: JSON, other: JSON) -> bool:
+    """True when both name a field and want it to be different."""
+    return next(_clashes(one, other, ""), None) is not None
+
+
 def _shown(value: JSON, path: str) -> JSON:
     return MASK if names_secret(path) else mask(value)

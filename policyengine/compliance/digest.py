@@ -6,26 +6,24 @@ The hash is taken over the syntax tree, so that comments, order of keys and the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from policyengine.expressions.compiled import CompiledValue
+from policyengine.language.description import describe, values
 from policyengine.language.documents import Assignment, PolicyDefinition
 from policyengine.language.selectors import Selector
 from policyengine.language.syntax import (
     AllOf,
     AnyOf,
-    Condition,
     Count,
     Deployment,
     Desired,
     ExistenceDetails,
-    Field,
     JMESPath,
     Logic,
     Not,
     Operand,
-    Value,
 )
 from policyengine.model.values import JSON, fingerprint
 
@@ -42,7 +40,7 @@ def digest_of(assignment: Assignment, definition: PolicyDefinition, parameters: 
         {
             "semantics": SEMANTICS_VERSION,
             "mode": (definition.mode or "").casefold(),
-            "if": _logic(definition.condition),
+            "if": describe(definition.condition),
             "effect": definition.then.effect.source,
             "details": _details(details) if details is not None else definition.then.raw,
             "parameters": dict(parameters),
@@ -89,27 +87,6 @@ def is_volatile(definition: PolicyDefinition) -> bool:
     )
 
 
-def _logic(logic: Logic) -> JSON:
-    if isinstance(logic, AllOf):
-        return {"allOf": [_logic(child) for child in logic.conditions]}
-    if isinstance(logic, AnyOf):
-        return {"anyOf": [_logic(child) for child in logic.conditions]}
-    if isinstance(logic, Not):
-        return {"not": _logic(logic.condition)}
-    return {**_operand(logic.operand), "operator": logic.operator, "expected": logic.expected.source}
-
-
-def _operand(operand: Operand) -> dict[str, JSON]:
-    if isinstance(operand, Field):
-        return {"field": operand.name.source}
-    if isinstance(operand, Value):
-        return {"value": operand.value.source}
-    if isinstance(operand, JMESPath):
-        return {"jmespath": operand.expression.text}
-    where = _logic(operand.where) if operand.where is not None else None
-    return {"count": _operand(operand.over), "name": operand.name, "where": where}
-
-
 def _details(details: ExistenceDetails) -> JSON:
     condition = details.existence_condition
     return {
@@ -118,7 +95,7 @@ def _details(details: ExistenceDetails) -> JSON:
         "kind": details.kind,
         "resourceGroupName": _source(details.resource_group_name),
         "existenceScope": details.existence_scope,
-        "existenceCondition": _logic(condition) if condition is not None else None,
+        "existenceCondition": describe(condition) if condition is not None else None,
         "deployment": _deployment(details.deployment) if details.deployment is not None else None,
         "desired": _desired(details.desired) if details.desired is not None else None,
     }
@@ -152,19 +129,10 @@ def _asks_for_time(logic: Logic) -> bool:
         return any(_asks_for_time(child) for child in logic.conditions)
     if isinstance(logic, Not):
         return _asks_for_time(logic.condition)
-    return any("utcnow" in value.functions for value in _values(logic)) or _operand_asks_for_time(logic.operand)
+    return any("utcnow" in value.functions for value in values(logic)) or _operand_asks_for_time(logic.operand)
 
 
 def _operand_asks_for_time(operand: Operand) -> bool:
     if isinstance(operand, JMESPath):
         return _CLOCK_IN_JMESPATH.search(operand.expression.text) is not None
     return isinstance(operand, Count) and operand.where is not None and _asks_for_time(operand.where)
-
-
-def _values(condition: Condition) -> Iterator[CompiledValue]:
-    yield condition.expected
-    operand = condition.operand.over if isinstance(condition.operand, Count) else condition.operand
-    if isinstance(operand, Field):
-        yield operand.name
-    elif isinstance(operand, Value):
-        yield operand.value

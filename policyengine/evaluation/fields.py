@@ -6,6 +6,7 @@ Source: policy language §4.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from policyengine.evaluation.paths import NO_PINS, Pins, Selection, is_pinned, select
@@ -60,6 +61,16 @@ def steps(name: str, resource: Resource, aliases: AliasCatalogue) -> tuple[Step,
     if field.kind is FieldKind.PATH and not aliases.raw_paths and not begins_in_envelope(field.steps):
         return None
     return field.steps
+
+
+def every_walk(name: str, resource: Resource, aliases: AliasCatalogue) -> frozenset[tuple[Step, ...]]:
+    """All walks that ``name`` may mean on documents of that type, and what decides between them."""
+    field = classify_field(name)
+    alias = aliases.alias(resource.type, field.name) if field.kind is FieldKind.ALIAS else None
+    versions = alias.versions if alias is not None else {}
+    versioned = [replace(resource, document={"apiVersion": version}) for version in versions]
+    walks = {steps(name, one, aliases) for one in (resource, *versioned)}
+    return frozenset(walk for walk in (*walks, ("apiVersion",) if versions else None) if walk)
 
 
 def as_value(selection: Selection) -> JSON:

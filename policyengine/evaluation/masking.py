@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -25,6 +26,10 @@ SECRET_MEMBERS: Final = frozenset(
 """Folded names of members that hold secrets, whatever is in them. Source: configuration API, starred properties."""
 
 
+_NEEDLES: Final = tuple(f'"{name}"'.encode() for name in sorted(SECRET_MEMBERS))
+_EMPTY: Final = re.compile(rb"\s*:\s*(?:null\b|\"\"|\{\s*\}|\[\s*\])")
+
+
 def mask(value: JSON) -> JSON:
     """``value`` with the content of every secret member replaced; null stays null, so that absence still shows."""
     if isinstance(value, Mapping):
@@ -42,6 +47,23 @@ def secrets_in(*documents: JSON) -> frozenset[str]:
     """Every text that stands under a secret member of ``documents``, also as JSON text would spell it."""
     found = {text for document in documents for text in _secret_texts(document, secret=False)}
     return frozenset(found | {json.dumps(text, ensure_ascii=False)[1:-1] for text in found})
+
+
+def may_hold_secrets(*texts: str | bytes) -> bool:
+    """False only for JSON texts in which `secrets_in` finds nothing."""
+    return any(map(_is_filled, texts))
+
+
+def _is_filled(text: str | bytes) -> bool:
+    lowered = (text if isinstance(text, bytes) else text.encode(errors="surrogatepass")).lower()
+    for needle in _NEEDLES:
+        at = lowered.find(needle)
+        while at >= 0:
+            at += len(needle)
+            if _EMPTY.match(lowered, at) is None:
+                return True
+            at = lowered.find(needle, at)
+    return False
 
 
 def redact(value: JSON, secrets: frozenset[str]) -> JSON:

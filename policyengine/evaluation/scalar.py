@@ -19,6 +19,7 @@ from policyengine.evaluation.paths import Selection, members
 from policyengine.evaluation.subject import Counted, Subject
 from policyengine.evaluation.trace import Trace
 from policyengine.expressions.compiled import CompiledValue
+from policyengine.language.aliases import FieldKind, classify_field
 from policyengine.language.operators import OPERATORS, Predicate, normalise_location
 from policyengine.language.syntax import AllOf, AnyOf, Condition, Count, Field, JMESPath, Logic, Not, Value
 from policyengine.model.values import JSON, NO_RESULT, UNDEFINED, Nothing, is_array
@@ -149,6 +150,25 @@ def _answer_field(condition: Condition, operand: Field, expected: JSON | Nothing
     value = fields.as_value(selection)
     subject.context.effort.look_at(value)
     return _Answer(test(normalise_location(value) if is_location else value), value, expected)
+
+
+def single_test(condition: Condition) -> Predicate | None:
+    """The answer as a function of the one value that is read, UNDEFINED where there is none.
+
+    For a property, a tag or the name compared with something fixed; None for every other condition.
+    """
+    operand, expected = condition.operand, condition.expected
+    if not isinstance(operand, Field) or not operand.name.is_constant or not expected.is_constant:
+        return None
+    name = operand.name.constant
+    field = classify_field(name) if isinstance(name, str) else None
+    if field is None or "[*]" in name or (field.kind is FieldKind.BUILT_IN and field.name not in _PLAIN_FIELDS):
+        return None
+    test = OPERATORS[condition.operator.casefold()].compile(expected.constant)
+    return lambda value: test(None if value is UNDEFINED else value)
+
+
+_PLAIN_FIELDS: Final = frozenset({"name", "kind"})
 
 
 def _test(condition: Condition, expected: JSON | Nothing, subject: Subject, *, of_location: bool = False) -> Predicate:

@@ -48,6 +48,11 @@ class JMESPathExpression:
     text: str
     _parsed: ParsedResult = field(repr=False)
 
+    @property
+    def tree(self) -> Mapping[str, JSON]:
+        """The syntax tree: nodes with ``type``, ``children`` and sometimes ``value``."""
+        return self._parsed.parsed
+
     def search(self, document: JSON, *, at: datetime, effort: Effort | None = None) -> JSON:
         """What the expression finds in ``document``, null when nothing. Raises ExpressionError for a wrong type.
 

@@ -1,0 +1,38 @@
+"""The verdicts of one block while they are being found, and the clusters that had to be read in full for it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from policyengine.compliance.block import NO_REASON, Block, BlockVerdicts
+from policyengine.compliance.judge import Verdict
+from policyengine.evaluation.columns import Rows
+from policyengine.model.resource import Cluster
+from policyengine.model.states import ComplianceState, Reason
+
+
+class Sheet:
+    """One row of states and reasons per policy. ``decoded`` counts the clusters read through a projection."""
+
+    def __init__(self, policies: int, block: Block) -> None:
+        self.block = block
+        self.states = np.full((policies, len(block)), ComplianceState.NOT_APPLICABLE.code, dtype=np.uint8)
+        self.reasons = np.full((policies, len(block)), NO_REASON, dtype=np.int32)
+        self.decoded = self.whole = 0
+        self._texts: dict[Reason, int] = {}
+        self._clusters: dict[int, Cluster] = {}
+
+    def cluster(self, row: int) -> Cluster:
+        if row not in self._clusters:
+            self._clusters[row] = self.block.cluster(row)
+        return self._clusters[row]
+
+    def reason(self, reason: Reason | None) -> int:
+        return NO_REASON if reason is None else self._texts.setdefault(reason, len(self._texts))
+
+    def put(self, policy: int, rows: int | Rows, verdict: Verdict) -> None:
+        self.states[policy, rows] = verdict.state.code
+        self.reasons[policy, rows] = self.reason(verdict.reason if verdict.state.is_finding else None)
+
+    def verdicts(self) -> BlockVerdicts:
+        return BlockVerdicts(self.states, self.reasons, list(self._texts), self.decoded, len(self._clusters))

@@ -1,0 +1,311 @@
+"""The vector driver: one condition tree, many resources of one type, one answer for each.
+
+It knows no operator and no function. Every condition is asked of the scalar driver once for each distinct
+combination of the values it reads, on a document made of just those; the rest is and, or, not over arrays. A condition
+that cannot be read that way is asked of the scalar driver row by row. Answers are the same either way, errors included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from policyengine.errors import PolicyEngineError
+from policyengine.evaluation.columns import Children, Codes, Column, Rows, Table, combined, heads, key_of
+from policyengine.evaluation.reads import Path, Reads, reads_of
+from policyengine.evaluation.scalar import evaluate, single_test
+from policyengine.evaluation.subject import Context, Subject
+from policyengine.expressions.calls import calls
+from policyengine.expressions.compiled import CompiledValue
+from policyengine.expressions.limits import MAX_STEPS, Effort
+from policyengine.expressions.syntax import Literal
+from policyengine.language.description import describe, values
+from policyengine.language.syntax import AllOf, AnyOf, Condition, Field, JMESPath, Logic, Not
+from policyengine.model.cluster_text import EXTENSIONS_KEY, FLUX_KEY
+from policyengine.model.ids import ResourceId
+from policyengine.model.resource import Cluster, Resource
+from policyengine.model.values import JSON, UNDEFINED, Nothing, canonical_json
+
+FALSE: Final = 0
+TRUE: Final = 1
+ERROR: Final = 2
+_UNASKED: Final = 3
+
+STEPS_A_QUESTION: Final = 256
+MAX_QUESTIONS: Final = MAX_STEPS // STEPS_A_QUESTION
+"""So many questions of so many steps stay within the budget of an evaluation; what takes more is asked row by row."""
+
+SHORT: Final = 64
+"""A text of that length is looked at in one step."""
+
+MEMORY: Final = 100_000
+"""How many answers a question remembers from one table to the next."""
+
+Answers: TypeAlias = npt.NDArray[np.uint8]
+"""FALSE, TRUE or ERROR for each row."""
+
+_NEGATED: Final = np.array([TRUE, FALSE, ERROR], dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What conditions are tested on: the rows of a table, and for each the row of the cluster it belongs to.
+
+    For clusters themselves ``owner`` is None and ``roots`` is the table itself. ``children`` gives those of the
+    clusters by kind. ``whole`` gives a row's document and its cluster in full, for what cannot be read from columns.
+    """
+
+    table: Table
+    roots: Table
+    children: Callable[[str], Children]
+    whole: Callable[[int], tuple[Resource, Cluster]]
+    owner: Rows | None = None
+    _leaves: dict[str, _Leaf] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> Rows:
+        return np.arange(len(self.table))
+
+    def root_row(self, row: int) -> int:
+        return row if self.owner is None else int(self.owner[row])
+
+    def columns(self, reads: Reads) -> list[Column]:
+        """One column for each thing read, as each row sees it."""
+        own, roots = self.table, self.roots
+        found = [own.column(path) for path in heads(reads.own)]
+        found += [own.id_column] if reads.own_id else [own.name_column] if reads.own_name else []
+        above = [roots.column(path) for path in heads(reads.root)]
+        above += [roots.id_column] if reads.root_id else [roots.name_column] if reads.root_name else []
+        above += [roots.place_column] if reads.place and not reads.root_id else []
+        above += [self.children(key).lists(paths) for key, paths in by_key(reads).items()]
+        if self.owner is None:
+            return found + above
+        return found + [column.of_rows(self.owner) for column in above]
+
+    def cluster(self, reads: Reads, root: Resource, row: int) -> Cluster:
+        """The cluster of a row with what is read of its children."""
+        lists = {key: self._excerpts(key, paths, row) for key, paths in by_key(reads).items()}
+        return Cluster(root, lists.get(EXTENSIONS_KEY, ()), lists.get(FLUX_KEY, ()))
+
+    def _excerpts(self, key: str, paths: frozenset[Path], row: int) -> tuple[Resource, ...]:
+        children, at = self.children(key), self.root_row(row)
+        rows = range(int(children.begins[at]), int(children.begins[at + 1]))
+        return tuple(_excerpt(children.table, paths, child) for child in rows)
+
+
+def by_key(reads: Reads) -> dict[str, frozenset[Path]]:
+    """The paths read of the children of the cluster, by their key."""
+    keys = sorted({key for key, _ in reads.related})
+    return {key: frozenset(path for other, path in reads.related if other == key) for key in keys}
+
+
+@dataclass(frozen=True)
+class Question:
+    """One condition with all that it needs beside documents, ready to be asked of many tables.
+
+    ``key`` is equal for conditions that must have equal answers. ``is_safe``: asking it never raises. ``known`` are
+    the answers found so far, by the key of what was read.
+    """
+
+    condition: Condition
+    context: Context
+    reads: Reads
+    key: str
+    is_safe: bool
+    known: dict[Hashable, int] = field(default_factory=dict)
+
+
+Tree: TypeAlias = "Question | Group | Negation"
+
+
+@dataclass(frozen=True)
+class Group:
+    """allOf (``decisive`` FALSE) or anyOf (``decisive`` TRUE)."""
+
+    members: tuple[Tree, ...]
+    decisive: int
+
+
+@dataclass(frozen=True)
+class Negation:
+    member: Tree
+
+
+def compile_tree(logic: Logic, subject: Subject) -> Tree:
+    """``subject`` gives types and parameters; its documents are not looked at."""
+    if isinstance(logic, AllOf | AnyOf):
+        members = tuple(compile_tree(child, subject) for child in logic.conditions)
+        return Group(members, TRUE if isinstance(logic, AnyOf) else FALSE)
+    if isinstance(logic, Not):
+        return Negation(compile_tree(logic.condition, subject))
+    return Question(logic, subject.context, reads_of(logic, subject), _key(logic, subject.context), _is_safe(logic))
+
+
+def questions(tree: Tree) -> list[Question]:
+    """All conditions of a tree, in reading order."""
+    if isinstance(tree, Question):
+        return [tree]
+    if isinstance(tree, Negation):
+        return questions(tree.member)
+    return [question for member in tree.members for question in questions(member)]
+
+
+def answers(tree: Tree, tested: Tested, rows: Rows) -> Answers:
+    """The answer for each of ``rows``, as `scalar.evaluate` gives it; ERROR where that raises."""
+    if isinstance(tree, Question):
+        return _leaf(tree, tested).answers(rows)
+    if isinstance(tree, Negation):
+        negated: Answers = _NEGATED[answers(tree.member, tested, rows)]
+        return negated
+    result = np.full(len(rows), TRUE if tree.decisive == FALSE else FALSE, dtype=np.uint8)
+    undecided = np.arange(len(rows))
+    for member in _in_order(tree, tested):
+        if not undecided.size:
+            break
+        found = answers(member, tested, rows[undecided])
+        result[undecided] = found
+        undecided = undecided[found == (1 - tree.decisive)]
+    return result
+
+
+def _in_order(group: Group, tested: Tested) -> Sequence[Tree]:
+    """The cheap ones first, where no error can come to light or stay hidden by that."""
+    if all(isinstance(member, Question) and member.is_safe for member in group.members):
+        return sorted(group.members, key=lambda member: _leaf(member, tested).count)  # type: ignore[arg-type]
+    return group.members
+
+
+class _Leaf:
+    """The answers of one question on one table, found when they are asked for."""
+
+    def __init__(self, question: Question, tested: Tested) -> None:
+        self._question, self._tested = question, tested
+        reads = question.reads
+        self._columns = tested.columns(reads) if reads.opaque is None else []
+        if reads.opaque is None:
+            self._codes, self._example = combined(self._columns, len(tested.table))
+        else:
+            self._codes = self._example = tested.rows
+        self._known = np.full(len(self._example), _UNASKED, dtype=np.uint8)
+        self._single = single_test(question.condition) if len(self._columns) == 1 else None
+
+    @property
+    def count(self) -> int:
+        return len(self._example)
+
+    def answers(self, rows: Rows) -> Answers:
+        codes: Codes = self._codes[rows]
+        found: Answers = self._known[codes]
+        missing = codes[found == _UNASKED]
+        if missing.size:
+            asked = np.unique(missing)
+            self._known[asked] = self._ask_all(asked)
+            found = self._known[codes]
+        return found
+
+    def _ask_all(self, codes: Codes) -> list[int]:
+        if self._single is None:
+            return [self._ask(row) for row in self._example[codes].tolist()]
+        (column,) = self._columns
+        test, values = self._single, column.values
+        return [
+            int(test(value)) if _is_short(value := values[code]) else self._ask(int(self._example[code]))
+            for code in codes.tolist()
+        ]
+
+    def _ask(self, row: int) -> int:
+        if self._question.reads.opaque is not None:
+            return self._answer(row)
+        known, key = self._question.known, key_of(self._columns, row)
+        found = known.get(key)
+        if found is None:
+            if len(known) >= MEMORY:
+                known.clear()
+            found = known[key] = self._answer(row)
+        return found
+
+    def _answer(self, row: int) -> int:
+        """ERROR also for an answer that takes much work: whether it is too much depends on all that is asked there."""
+        effort = Effort()
+        try:
+            found = int(evaluate(self._question.condition, self._subject(row, effort)))
+        except PolicyEngineError:
+            return ERROR
+        return found if MAX_STEPS - effort.left <= STEPS_A_QUESTION else ERROR
+
+    def _subject(self, row: int, effort: Effort) -> Subject:
+        tested, reads, context = self._tested, self._question.reads, replace(self._question.context, effort=effort)
+        if reads.opaque is not None:
+            own, cluster = tested.whole(row)
+            return Subject(own, cluster.resource, replace(context, cluster=cluster))
+        if tested.owner is None:
+            own = root = _excerpt(tested.table, reads.own | reads.root, row)
+        else:
+            own = _excerpt(tested.table, reads.own, row)
+            root = _excerpt(tested.roots, reads.root, tested.root_row(row))
+        if reads.related:
+            context = replace(context, cluster=tested.cluster(reads, root, row))
+        return Subject(own, root, context)
+
+
+def _excerpt(table: Table, paths: Iterable[Path], row: int) -> Resource:
+    """The resource of a row with a document that holds what is at ``paths`` and nothing else."""
+    document: dict[str, JSON] = {}
+    for path in heads(paths):
+        column = table.column(path)
+        value = column.values[column.codes[row]]
+        if value is not UNDEFINED:
+            inner = document
+            for step in path[:-1]:
+                inner = inner.setdefault(str(step), {})
+            inner[str(path[-1])] = value
+    return Resource(ResourceId(table.ids[row]), document)
+
+
+def _is_short(value: JSON | Nothing) -> bool:
+    if isinstance(value, str):
+        return len(value) <= SHORT
+    return value is None or isinstance(value, bool | int | float | Nothing)
+
+
+def _leaf(question: Question, tested: Tested) -> _Leaf:
+    leaf = tested._leaves.get(question.key)
+    if leaf is None:
+        leaf = tested._leaves[question.key] = _Leaf(question, tested)
+    return leaf
+
+
+def _is_safe(condition: Condition) -> bool:
+    operand = condition.operand
+    return isinstance(operand, Field) and operand.name.is_constant and condition.expected.is_constant
+
+
+def _key(condition: Condition, context: Context) -> str:
+    """Equal for conditions that say the same, with equal values of the parameters they use."""
+    used: dict[str, JSON] = {}
+    for value in values(condition):
+        if "policy" in value.functions:
+            used["policy()"] = dict(context.policy)
+        if "parameters" in value.functions:
+            used |= _parameters(value, context)
+    if isinstance(condition.operand, JMESPath):
+        used |= context.parameters
+    literal = [value.is_constant for value in values(condition)]
+    return canonical_json([describe(condition), literal, used])
+
+
+def _parameters(value: CompiledValue, context: Context) -> Mapping[str, JSON]:
+    named: dict[str, JSON] = {}
+    for call in calls(value.source):
+        if call.name.casefold() != "parameters":
+            continue
+        given = call.arguments[0]
+        if not isinstance(given, Literal):
+            return context.parameters
+        name = str(given.value).casefold()
+        named[name] = context.parameters.get(name)
+    return named
