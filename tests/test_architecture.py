@@ -82,6 +82,7 @@ DOORS: dict[str, set[str]] = {
     "typer": {"policyengine.cli"},
     "rich": {"policyengine.cli"},
     "jinja2": {"policyengine.reports"},
+    "cryptography": {"policyengine.emulator.crypto"},
 }
 
 

@@ -98,14 +98,20 @@ class Principal:
 
 
 class Principals:
-    """The principals that were introduced, by the hash of their token and by object id. Tokens are not kept."""
+    """The principals that were introduced, by the hash of their token, by object id and by client id.
+
+    Neither tokens nor secrets are kept.
+    """
 
     def __init__(self) -> None:
         self._by_token: dict[str, Principal] = {}
         self._by_object_id: dict[str, Principal] = {}
+        self._by_client: dict[str, tuple[Principal, str | None]] = {}
 
     def add(self, value: Mapping[str, JSON]) -> Principal:
         """`{"token", "objectId", "name", "roles": [{"role", "scope"}]}`; without `roles` everything is allowed.
+
+        `clientId` and `clientSecret` are what it signs in with; without a secret, any will do.
 
         Raises ConfigError for a role nobody knows or a principal without an `objectId`.
         """
@@ -118,7 +124,20 @@ class Principals:
         if value.get("token"):
             self._by_token[_hash(str(value["token"]))] = principal
         self._by_object_id[object_id.casefold()] = principal
+        if value.get("clientId"):
+            secret = value.get("clientSecret")
+            self._by_client[str(value["clientId"]).casefold()] = principal, _hash(str(secret)) if secret else None
         return principal
+
+    def object_id_of(self, client_id: str) -> str | None:
+        """None for a client nobody introduced."""
+        known = self._by_client.get(client_id.casefold())
+        return known[0].object_id if known is not None else None
+
+    def accepts_secret(self, client_id: str, secret: str) -> bool:
+        """False for the wrong secret of a client that has one."""
+        _, wanted = self._by_client.get(client_id.casefold(), (None, None))
+        return wanted is None or wanted == _hash(secret)
 
     def all(self) -> tuple[Principal, ...]:
         return tuple(self._by_object_id.values())
@@ -129,7 +148,7 @@ class Principals:
         known = self._by_token.get(_hash(token)) if token else None
         if known is not None:
             return known
-        oid = _claims(token).get("oid") if token else None
+        oid = claims_of(token).get("oid") if token else None
         object_id = str(oid) if oid else f"token-{_hash(token)[:8]}" if token else ANONYMOUS
         return self._by_object_id.get(object_id.casefold()) or Principal(object_id, object_id)
 
@@ -186,7 +205,7 @@ def check_token(authorization: str | None, wall: datetime) -> None:
     token = _token(authorization)
     if scheme.casefold() != "bearer" or not token:
         raise _unauthorized("InvalidAuthenticationToken", "The access token is missing or invalid.")
-    expires = _claims(token).get("exp")
+    expires = claims_of(token).get("exp")
     if isinstance(expires, int | float) and not isinstance(expires, bool) and expires <= wall.timestamp():
         at = f"{datetime.fromtimestamp(expires, UTC):%m/%d/%Y %H:%M:%S}"
         raise _unauthorized(
@@ -258,7 +277,7 @@ def _token(authorization: str | None) -> str:
     return (authorization or "").partition(" ")[2].strip()
 
 
-def _claims(token: str) -> Mapping[str, JSON]:
+def claims_of(token: str) -> Mapping[str, JSON]:
     """What a JWT says; nothing for any other token."""
     try:
         payload = token.split(".")[1]

@@ -21,6 +21,7 @@ from policyengine.emulator.gateway import Gateway, RawRequest
 from policyengine.emulator.routes import ROUTES
 from policyengine.emulator.routes.control import PREFIX, answer_control
 from policyengine.emulator.routes.generic import find_generic
+from policyengine.emulator.routes.sign_in import answer_sign_in
 from policyengine.emulator.routing import Router, segments
 
 LARGEST_BODY: Final = 32 * 1024 * 1024
@@ -33,7 +34,8 @@ def create_app(emulator: Emulator) -> Starlette:
     gateway = Gateway(emulator, Router(ROUTES, find_generic))
 
     async def resource_manager(request: Request) -> Response:
-        return _response(gateway.answer(await _raw(request)), _compressed_from(emulator, request))
+        raw = await _raw(request)
+        return _response(_sign_in(emulator, raw) or gateway.answer(raw), _compressed_from(emulator, request))
 
     async def control(request: Request) -> Response:
         raw = await _raw(request)
@@ -50,6 +52,12 @@ def create_app(emulator: Emulator) -> Starlette:
             Route("/{path:path}", resource_manager, methods=METHODS),
         ]
     )
+
+
+def _sign_in(emulator: Emulator, raw: RawRequest) -> Answer | None:
+    parts = segments(raw.path)
+    with emulator.lock:
+        return answer_sign_in(emulator, raw.method, parts, raw.query, raw.headers, raw.content, raw.base_url)
 
 
 async def _raw(request: Request) -> RawRequest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 from types import TracebackType
 
 import uvicorn
@@ -13,28 +14,29 @@ from policyengine.emulator.emulator import Emulator
 from policyengine.errors import ConfigError
 
 
-def serve(emulator: Emulator, host: str = "127.0.0.1", port: int = 8765) -> None:
+def serve(emulator: Emulator, host: str = "127.0.0.1", port: int = 8765, chain: Path | None = None) -> None:
     """Serve until SIGINT or SIGTERM, stop cleanly, and let the signal have its usual effect.
 
-    Raises ConfigError when the port cannot be had.
+    ``chain`` is as for ``RunningEmulator``. Raises ConfigError when the port cannot be had.
     """
     listener = listen(host, port)
     with listener:
-        _server(emulator).run(sockets=[listener])
+        _server(emulator, chain).run(sockets=[listener])
 
 
 class RunningEmulator:
     """A served emulator: inside the `with`, ``url`` answers; port 0 takes any free one.
 
+    ``chain`` is a file with a key and its certificates (see ``crypto.certificates``): with it https is spoken.
     Raises ConfigError when the port cannot be had.
     """
 
-    def __init__(self, emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, emulator: Emulator, host: str = "127.0.0.1", port: int = 0, chain: Path | None = None) -> None:
         self.emulator = emulator
         self._listener = listen(host, port)
         shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._listener.getsockname()[1]}"
-        self._server = _server(emulator)
+        self.url = f"{'https' if chain else 'http'}://{shown}:{self._listener.getsockname()[1]}"
+        self._server = _server(emulator, chain)
         self.thread = threading.Thread(target=self._run, name="emulator", daemon=True)
 
     def start(self) -> RunningEmulator:
@@ -78,7 +80,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _server(emulator: Emulator) -> uvicorn.Server:
+def _server(emulator: Emulator, chain: Path | None) -> uvicorn.Server:
     config = uvicorn.Config(
         create_app(emulator),
         loop="asyncio",
@@ -89,5 +91,6 @@ def _server(emulator: Emulator) -> uvicorn.Server:
         server_header=False,
         timeout_graceful_shutdown=1,
         timeout_keep_alive=30,
+        ssl_certfile=chain,
     )
     return uvicorn.Server(config)

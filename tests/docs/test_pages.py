@@ -13,7 +13,18 @@ if TYPE_CHECKING:
 OUR_HOSTS = re.compile(
     r"(.+\.)?((azure|microsoft|microsoftonline|github)\.com|usgovcloudapi\.net|example)|127\.0\.0\.1|localhost"
 )
-OUR_ROOTS = {"subscriptions", "providers", "tenants", "_emulator", "disconnect", "healthz", "readyz", "{id"}
+OUR_ROOTS = {
+    "{tenant",
+    "metadata",
+    "subscriptions",
+    "providers",
+    "tenants",
+    "_emulator",
+    "disconnect",
+    "healthz",
+    "readyz",
+    "{id",
+}
 """How paths of Resource Manager and of our own services begin; any other path from the root is a machine's."""
 
 HOST = re.compile(r"\b(?:[\w-]+\.)+(?:com|org|net|io|dev|example)\b(?!\.\w)|\b\d+\.\d+\.\d+\.\d+\b")

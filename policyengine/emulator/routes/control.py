@@ -13,7 +13,8 @@ GET  /_emulator/versions?type=&train=     POST {"type": "microsoft.flux", "train
                                           "locations": {"westeurope": "2d"}}
 GET  /_emulator/faults                    POST one fault
 GET  /_emulator/graph                     POST {"lag": "2m"}: for how long Resource Graph shows the past
-GET  /_emulator/principals                POST {"token", "objectId", "name", "roles": [{"role", "scope"}]}
+GET  /_emulator/principals                POST {"token", "objectId", "name", "roles": [{"role", "scope"}],
+                                          "clientId", "clientSecret"}
 GET  /_emulator/denials                   POST {"path", "policy"}, DELETE takes all back
 """
 
