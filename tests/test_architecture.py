@@ -45,7 +45,7 @@ EXCEPTIONS = {
     # the demo, policy tests that apply a plan, and the emulator command are where both sides of the wire meet
     "policyengine.workflows.demo": {"emulator"},
     "policyengine.workflows.after_apply": {"emulator"},
-    "policyengine.cli.emulator": {"emulator"},
+    "policyengine.cli.emulator_serve": {"emulator"},
 }
 
 PURE = {"model", "text", "expressions", "language", "evaluation", "effects", "compliance", "templates"} | {

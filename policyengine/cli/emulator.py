@@ -1,4 +1,4 @@
-"""`policyengine emulator`."""
+"""`policyengine emulator`: serves one; with a subcommand, tells one that runs what to do (`emulator_control`)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ from typing import Annotated
 import typer
 
 from policyengine.cli.context import cli_of
+from policyengine.cli.emulator_control import app
 
 
+@app.callback(invoke_without_command=True)
 def command(
     context: typer.Context,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one.")] = 8765,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    fleet: Annotated[Path | None, typer.Option(help="Fleet file (default: the shipped Contoso fleet).")] = None,
-    clock: Annotated[str, typer.Option(help="real, xN (N times faster) or frozen.")] = "x60",
+    https: Annotated[
+        bool, typer.Option("--https", help="Serve https, with a certificate authority of its own.")
+    ] = False,
+    fleet: Annotated[
+        str | None, typer.Option(help="Fleet file, exported resources, or synthetic:SIZE (default: the Contoso fleet).")
+    ] = None,
+    state: Annotated[Path | None, typer.Option(help="File to keep everything in, encrypted.")] = None,
+    clock: Annotated[str | None, typer.Option(help="real, xN (N times faster) or frozen (default: x60).")] = None,
     strict: Annotated[
         bool | None,
         typer.Option("--strict/--loose", help="Refuse or take what sources differ about (default: as documented)."),
@@ -23,23 +31,19 @@ def command(
 ) -> None:
     """Serve a local stand-in for Resource Manager.
 
-    With the clusters behind it and a clock of its own, until interrupted.
+    With the clusters behind it and a clock of its own, until interrupted. Its subcommands steer one that runs.
     """
+    if context.invoked_subcommand is not None:
+        return
     from threading import Event
 
+    from policyengine.cli.emulator_serve import Serving, serving
     from policyengine.cli.output import notes
-    from policyengine.emulator import Emulator, RunningEmulator, Settings
-    from policyengine.workflows.demo import load_fleet, sample_fleet
 
     cli = cli_of(context)
-    settings = Settings() if strict is None else Settings.strict() if strict else Settings.loose()
-    emulator = Emulator(load_fleet(fleet or sample_fleet()), clock=clock, settings=settings)
-    with RunningEmulator(emulator, host=host, port=port) as running:
-        notes(cli).print(
-            f"Resource Manager emulator on {running.url}, clock {clock}\n"
-            f"  use it:   export POLICYENGINE_ARM__ENDPOINT={running.url} POLICYENGINE_ARM__CREDENTIAL=emulator\n"
-            f"  watch it: curl {running.url}/_emulator/journal\n"
-            "  stop it:  Ctrl-C",
-            soft_wrap=True,
-        )
+    with serving(Serving(host, port, https, fleet, state, clock, strict)) as told:
+        notes(cli).print(told, soft_wrap=True)
         Event().wait()
+
+
+__all__ = ["app", "command"]

@@ -65,7 +65,6 @@ COMMANDS = (
     ("remediate", remediate.command),
     ("report", report.command),
     ("serve", serve.command),
-    ("emulator", emulator.command),
     ("version", version.command),
 )
 for _name, _command in COMMANDS:
@@ -73,6 +72,7 @@ for _name, _command in COMMANDS:
 app.add_typer(inventory.app, name="inventory")
 app.add_typer(aliases.app, name="aliases")
 app.add_typer(policy.app, name="policy")
+app.add_typer(emulator.app, name="emulator")
 
 
 def _print_version(value: bool) -> None:

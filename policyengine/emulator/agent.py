@@ -14,7 +14,7 @@ from policyengine.emulator.answers import error_detail
 from policyengine.emulator.cluster_objects import ClusterObjects
 from policyengine.emulator.connectivity import connectivity, has_expired
 from policyengine.emulator.controllers import FluxControllers
-from policyengine.emulator.installation import Installation
+from policyengine.emulator.installation import Installation, Sabotage
 from policyengine.emulator.operations import SUCCEEDED
 from policyengine.emulator.provisioning import Provisioning
 from policyengine.emulator.settings import Settings
@@ -35,11 +35,12 @@ class Agents:
         catalogue: VersionCatalogue,
         sources: SourceController,
         settings: Settings,
+        sabotage: Sabotage,
     ) -> None:
         self._timeline = timeline
         self._provisioning = provisioning
         self._settings = settings
-        self.installation = Installation(timeline, provisioning, catalogue, settings, self._installed)
+        self.installation = Installation(timeline, provisioning, catalogue, settings, self._installed, sabotage)
         self.controllers = FluxControllers(timeline, provisioning, sources)
 
     def wake(self, cluster: EmulatedCluster, at: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from policyengine.model.values import JSON
@@ -50,9 +50,13 @@ class ArmRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """``delay`` is wall-clock time before it is given; ``dropped``: the connection ends without it."""
+
     status: int
     body: JSON = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    delay: timedelta = timedelta(0)
+    dropped: bool = False
 
 
 class Refusal(Exception):

@@ -1,10 +1,11 @@
 """The emulator over HTTP: turns ASGI requests into the gateway's, and its answers into responses.
 
-Handlers are short and never wait, so they run on the event loop, one at a time.
+Handlers are short, so they run on the event loop, one at a time; only scripted delays are waited for, beside it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import zlib
@@ -14,28 +15,31 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from policyengine.emulator.answers import Answer
 from policyengine.emulator.emulator import Emulator
-from policyengine.emulator.gateway import Gateway, RawRequest
-from policyengine.emulator.routes import ROUTES
+from policyengine.emulator.gateway import RawRequest, gateway_for
 from policyengine.emulator.routes.control import PREFIX, answer_control
-from policyengine.emulator.routes.generic import find_generic
 from policyengine.emulator.routes.sign_in import answer_sign_in
-from policyengine.emulator.routing import Router, segments
+from policyengine.emulator.routing import segments
 
 LARGEST_BODY: Final = 32 * 1024 * 1024
 """What a compressed request may grow to, in bytes."""
+_CONNECTION: Final = "policyengine.connection"
 METHODS: Final = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE")
 
 
-def create_app(emulator: Emulator) -> Starlette:
+def create_app(emulator: Emulator) -> ASGIApp:
     """An ASGI application that serves ``emulator``."""
-    gateway = Gateway(emulator, Router(ROUTES, find_generic))
+    gateway = gateway_for(emulator)
 
     async def resource_manager(request: Request) -> Response:
         raw = await _raw(request)
-        return _response(_sign_in(emulator, raw) or gateway.answer(raw), _compressed_from(emulator, request))
+        answer = _sign_in(emulator, raw) or gateway.answer(raw)
+        if answer.delay:
+            await asyncio.sleep(answer.delay.total_seconds())
+        return HungUp() if answer.dropped else _response(answer, _compressed_from(emulator, request))
 
     async def control(request: Request) -> Response:
         raw = await _raw(request)
@@ -46,12 +50,31 @@ def create_app(emulator: Emulator) -> Starlette:
         with emulator.lock:
             return _response(answer_control(emulator, raw.method, segments(raw.path)[1:], raw.query, body))
 
-    return Starlette(
+    starlette = Starlette(
         routes=[
             Route(f"/{PREFIX}/{{path:path}}", control, methods=METHODS),
             Route("/{path:path}", resource_manager, methods=METHODS),
         ]
     )
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # The server's own `send` knows the connection; those that are handed further in do not.
+        scope[_CONNECTION] = getattr(getattr(send, "__self__", None), "transport", None)
+        await starlette(scope, receive, send)
+
+    return app
+
+
+class HungUp(Response):
+    """No answer: the connection ends. A caller without one gets an exception."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        connection = scope[_CONNECTION]
+        if connection is None:
+            raise ConnectionResetError("the connection was dropped by a scripted fault")
+        connection.abort()
+        while (await receive())["type"] != "http.disconnect":
+            continue
 
 
 def _sign_in(emulator: Emulator, raw: RawRequest) -> Answer | None:

@@ -58,6 +58,10 @@ class SimulatedClock:
         rate = parse_rate(text)
         self._base, self._wall_base, self._rate = self.now(), self._wall.now(), rate
 
+    def resume(self) -> None:
+        """Go on from the instant last asked for: wall-clock time that passed since then does not count."""
+        self._base, self._wall_base = self._latest, self._wall.now()
+
     def retry_after_s(self, simulated: timedelta) -> int:
         """Whole wall-clock seconds, at least 1, after which ``simulated`` will have passed; 1 when frozen."""
         if self._rate == 0:

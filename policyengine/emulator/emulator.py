@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
 
-from policyengine.clock import Clock
+from policyengine.clock import Clock, SystemClock
 from policyengine.emulator.access import Principals
 from policyengine.emulator.agent import Agents
 from policyengine.emulator.clock import SimulatedClock
 from policyengine.emulator.faults import Fault, Faults
 from policyengine.emulator.fleet import FleetLoader
+from policyengine.emulator.flux_rules import source_of
+from policyengine.emulator.freezing import Unthawable, freeze, thaw
 from policyengine.emulator.hands import delete_by_hand, put_by_hand
 from policyengine.emulator.identifiers import Identifiers
 from policyengine.emulator.journal import Journal
@@ -23,16 +28,36 @@ from policyengine.emulator.provisioning import Provisioning
 from policyengine.emulator.resource_graph import GraphIndex
 from policyengine.emulator.restrictions import Denial
 from policyengine.emulator.settings import Settings
+from policyengine.emulator.snapshots import Snapshot, Snapshots, difference
 from policyengine.emulator.source_controller import SourceController
-from policyengine.emulator.source_script import ScriptedObject, ScriptedSource, SourceScripts
-from policyengine.emulator.state import EmulatedCluster
+from policyengine.emulator.source_script import ScriptedObject, ScriptedSource, SourceScripts, url_key
+from policyengine.emulator.state import EmulatedCluster, State
 from policyengine.emulator.throttle import Throttle
 from policyengine.emulator.timeline import Timeline
 from policyengine.emulator.versions import VersionCatalogue
-from policyengine.errors import UsageError
+from policyengine.errors import ConfigError, UsageError
 from policyengine.model.fleet import Fleet, FleetFile
+from policyengine.model.ids import ResourceId
+from policyengine.model.resource import Resource
 from policyengine.model.scope import ScopeTree
+from policyengine.model.synthetic import SyntheticFleet
 from policyengine.model.values import JSON
+
+_REMEMBERED: Final = (
+    *("origin", "settings", "clock", "timeline", "identifiers", "operations", "catalogue", "provisioning", "scripts"),
+    *("agents", "throttle", "faults", "principals", "graph", "denials", "state"),
+)
+"""All but the journal, which is of one run."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the emulator began with, and begins with again."""
+
+    fleet: FleetFile | SyntheticFleet
+    clock: str
+    seed: int
+    settings: Settings
 
 
 class Emulator:
@@ -42,35 +67,118 @@ class Emulator:
     request. Raises ConfigError for a bad clock, InventoryError for a fleet that cannot be used.
     """
 
+    settings: Settings
+    clock: SimulatedClock
+    state: State
+
     def __init__(
         self,
-        fleet_file: FleetFile | None = None,
+        fleet_file: FleetFile | SyntheticFleet | None = None,
         *,
         clock: str = "x60",
         seed: int = 0,
         settings: Settings | None = None,
         wall: Clock | None = None,
     ) -> None:
-        file = fleet_file or FleetFile(Fleet(ScopeTree(), ()), {}, ())
-        self.settings = settings or Settings()
         self.lock = threading.RLock()
-        self.clock = SimulatedClock.parse(clock, wall)
+        self.snapshots = Snapshots()
+        self.writes = 0
+        """How many requests asked for a change."""
+        self._wall = wall or SystemClock()
+        file = fleet_file or FleetFile(Fleet(ScopeTree(), ()), {}, ())
+        self._begin(Origin(file, clock, seed, settings or Settings()))
+
+    def _begin(self, origin: Origin) -> None:
+        self.origin, self.settings = origin, origin.settings
+        self.clock = SimulatedClock.parse(origin.clock, self._wall)
         self.timeline = Timeline()
-        self.identifiers = Identifiers(seed)
+        self.identifiers = Identifiers(origin.seed)
         self.operations = Operations()
         self.catalogue = VersionCatalogue()
         self.provisioning = Provisioning(self.timeline, self.operations, self.identifiers)
         self.scripts = SourceScripts()
         sources = SourceController(self.scripts, self.settings)
-        self.agents = Agents(self.timeline, self.provisioning, self.catalogue, sources, self.settings)
+        fleet = origin.fleet
+        self.faults = Faults(() if isinstance(fleet, SyntheticFleet) else fleet.faults, origin.seed)
+        sabotage = self.faults.install_failure
+        self.agents = Agents(self.timeline, self.provisioning, self.catalogue, sources, self.settings, sabotage)
         self.journal = Journal(self.settings.journal_size)
         self.throttle = Throttle(enforced=self.settings.throttling, resource_requests=self.settings.resource_requests)
-        self.faults = Faults(file.faults)
         self.principals = Principals()
         self.graph = GraphIndex(self.settings.graph_lag)
         self.denials: list[Denial] = []
-        loader = FleetLoader(self.agents, self.provisioning, self.settings, seed)
-        self.state = loader.load(file, self.clock.now())
+        loader, now = FleetLoader(self.agents, self.provisioning, self.settings, origin.seed), self.clock.now()
+        if isinstance(fleet, SyntheticFleet):
+            self.state = loader.generate(replace(fleet, at=now))
+        else:
+            self.state = loader.load(fleet, now)
+            for script in fleet.sources:
+                self.scripts.script(script)
+
+    def reset(self) -> None:
+        """Begin anew, with the fleet, the settings and the clock of the beginning; snapshots stay."""
+        with self.lock:
+            self._begin(self.origin)
+            self.writes += 1
+
+    @property
+    def changes(self) -> tuple[object, ...]:
+        """Another value whenever something may have changed."""
+        return self.writes, self.timeline.ran, self.clock.mode
+
+    def freeze(self) -> bytes:
+        """All that is remembered, pending events included; only the journal is left out. Holds secrets."""
+        with self.lock:
+            self.settle()
+            return freeze({name: getattr(self, name) for name in _REMEMBERED}, self._anchors)
+
+    def thaw(self, content: bytes) -> None:
+        """Be again as when ``content`` was frozen: the clock goes on from there. Raises ConfigError."""
+        with self.lock:
+            for name, value in self._thawed(content).items():
+                setattr(self, name, value)
+            self.clock.resume()
+            self.writes += 1
+
+    def save_snapshot(self, name: str) -> Snapshot:
+        """Raises UsageError without a name."""
+        if not name:
+            raise UsageError("a snapshot needs a name")
+        with self.lock:
+            snapshot = Snapshot(name, self.settle(), self.freeze())
+            self.snapshots.put(snapshot)
+            return snapshot
+
+    def load_snapshot(self, name: str) -> Snapshot:
+        """Raises UsageError."""
+        with self.lock:
+            snapshot = self.snapshots.get(name)
+            self.thaw(snapshot.content)
+            return snapshot
+
+    def compare(self, before: str, after: str | None = None) -> list[dict[str, JSON]]:
+        """What changed from one snapshot to another, or to now. Raises UsageError."""
+        with self.lock:
+            self.settle()
+            old = self._thawed(self.snapshots.get(before).content)["state"]
+            new = self.state if after is None else self._thawed(self.snapshots.get(after).content)["state"]
+            assert isinstance(old, State)
+            assert isinstance(new, State)
+            return difference(old, new)
+
+    @property
+    def _anchors(self) -> Mapping[str, object]:
+        return {"emulator": self, "wall": self._wall}
+
+    def _thawed(self, content: bytes) -> dict[str, object]:
+        try:
+            found = thaw(content, self._anchors)
+        except Unthawable as error:
+            raise ConfigError(
+                f"what was remembered cannot be used: {error}", help="begin with an empty state"
+            ) from error
+        assert isinstance(found, dict)
+        return found
 
     def settle(self) -> datetime:
         """Let everything happen that is due; the simulated instant up to which it did."""
@@ -106,11 +214,22 @@ class Emulator:
             dates = {location: now + delay for location, delay in (arrivals or {}).items()}
             self.catalogue.publish(extension_type, train, version, dates)
             for at in sorted({now, *dates.values()}):
-                self.timeline.at(at, self._wake_all)
+                self.timeline.at(at, partial(self._wake_all, extension_type))
 
-    def _wake_all(self, at: datetime) -> None:
-        for cluster in self.state.clusters.values():
-            self.agents.wake(cluster, at)
+    def _wake_all(self, extension_type: str, at: datetime) -> None:
+        wanted = extension_type.casefold()
+        for cluster in self.state.clusters.untouched():
+            if any(str(e.property("extensionType")).casefold() == wanted for e in cluster.extensions):
+                self._keep(cluster.id)
+        for key in self.state.clusters.kept():
+            self.agents.wake(self._keep(ResourceId(key)), at)
+
+    def _keep(self, id: ResourceId) -> EmulatedCluster:
+        """A cluster that is there, kept because something is about to happen to it."""
+        found = self.state.find_cluster(id)
+        assert found is not None
+        self.state.clusters.keep(found)
+        return found
 
     def script_source(self, script: Mapping[str, JSON]) -> ScriptedSource:
         """Say what a repository holds, where its heads point, whether it answers; clusters see it at their next sync.
@@ -158,18 +277,33 @@ class Emulator:
             self.agents.rebuild(self.cluster(cluster), self.settle())
 
     def _disturb(self, url: str, at: datetime) -> None:
-        for cluster in self.state.clusters.values():
-            self.agents.controllers.disturb(cluster, at, url)
+        for cluster in self.state.clusters.untouched():
+            if any(_comes_from(configuration, url) for configuration in cluster.flux_configurations):
+                self._keep(cluster.id)
+        for key in self.state.clusters.kept():
+            self.agents.controllers.disturb(self._keep(ResourceId(key)), at, url)
 
     def add_fault(self, fault: Mapping[str, JSON]) -> Fault:
         with self.lock:
             return self.faults.add(fault)
 
     def cluster(self, name_or_id: str) -> EmulatedCluster:
-        """By resource id, or by a name that only one cluster has. Raises UsageError."""
+        """By resource id, or by a name that only one has; kept, for who asks may change it. Raises UsageError."""
+        found = self.look_at(name_or_id)
+        self.state.clusters.keep(found)
+        return found
+
+    def look_at(self, name_or_id: str) -> EmulatedCluster:
+        """The same, for who only reads. Raises UsageError."""
         wanted = name_or_id.strip("/").casefold()
-        found = [c for c in self.state.clusters.values() if wanted in {c.id.key.strip("/"), c.id.name.casefold()}]
+        by_id = self.state.clusters.get(f"/{wanted}") if "/" in wanted else None
+        found = [by_id] if by_id is not None else self.state.clusters.named(wanted)
         if len(found) != 1:
             what = "names several clusters: use the resource id" if found else "is not a cluster of this emulator"
             raise UsageError(f"`{name_or_id}` {what}")
         return found[0]
+
+
+def _comes_from(configuration: Resource, url: str) -> bool:
+    _, source = source_of(configuration.document["properties"])
+    return url_key(str(source.get("url"))) == url_key(url)

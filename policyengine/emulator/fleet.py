@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from policyengine.emulator import extension_rules, flux_rules
@@ -30,6 +31,7 @@ from policyengine.model.fleet import FleetFile
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, EXTENSIONS, FLUX_CONFIGURATIONS, Cluster, Resource
 from policyengine.model.scope import ResourceGroup, ScopeTree, Subscription
+from policyengine.model.synthetic import SyntheticFleet
 from policyengine.model.values import JSON, get_folded, walk
 
 _ENVELOPE: Final = ("identity", "plan", "managedBy")
@@ -52,11 +54,16 @@ class FleetLoader:
         """Raises InventoryError for a document or a simulation that cannot be used."""
         state = State(tree=complete_tree(file.fleet.tree, file.fleet.clusters))
         for cluster in sorted(file.fleet.clusters, key=lambda c: c.id):
-            emulated = self._cluster(cluster, file.simulations.get(cluster.id, {}), at)
-            state.clusters[cluster.id.key] = emulated
+            state.clusters.add(self.bring_to_life(cluster, file.simulations.get(cluster.id, {}), at))
         return state
 
-    def _cluster(self, cluster: Cluster, simulated: Mapping[str, JSON], at: datetime) -> EmulatedCluster:
+    def generate(self, fleet: SyntheticFleet) -> State:
+        """A state whose clusters are made when somebody looks."""
+        state = State(tree=fleet.tree)
+        state.clusters.generate(fleet, partial(self.bring_to_life, simulated={}, at=fleet.at))
+        return state
+
+    def bring_to_life(self, cluster: Cluster, simulated: Mapping[str, JSON], at: datetime) -> EmulatedCluster:
         simulation = Simulation.read(simulated, self._settings)
         phase = fraction_of(self._seed, cluster.id.key)
         emulated = EmulatedCluster(

@@ -7,8 +7,8 @@ headers of every answer and the journal. Source: configuration API §4 to §7.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -21,7 +21,8 @@ from policyengine.emulator.emulator import Emulator
 from policyengine.emulator.generic_rules import secret_members
 from policyengine.emulator.journal import JournalEntry, masked
 from policyengine.emulator.restrictions import check_denials, check_locks
-from policyengine.emulator.routes import resource_graph
+from policyengine.emulator.routes import ROUTES, resource_graph
+from policyengine.emulator.routes.generic import find_generic
 from policyengine.emulator.routes.graph_tables import shown_now
 from policyengine.emulator.routes.providers import CONFIGURATION_NAMESPACE
 from policyengine.emulator.routing import OLDEST_API_VERSION, Handler, Router, segments
@@ -54,6 +55,10 @@ class Gateway:
         self._emulator = emulator
         self._router = router
 
+    def __reduce__(self) -> tuple[Callable[[Emulator], Gateway], tuple[Emulator]]:
+        # Deployments that are under way hold on to it; it remembers nothing, and is made again with them.
+        return gateway_for, (self._emulator,)
+
     def answer(self, raw: RawRequest) -> Answer:
         """Never raises for anything a client can send."""
         with self._emulator.lock:
@@ -66,7 +71,8 @@ class Gateway:
                 answer = refusal.answer
             headers = {**self._headers(raw, now), **limits, **answer.headers}
             self._record(raw, path, answer.status, headers, now)
-            return Answer(answer.status, answer.body, headers)
+            self._emulator.writes += raw.method not in {"GET", "HEAD"}
+            return replace(answer, headers=headers)
 
     def _handle(self, raw: RawRequest, path: str, now: datetime, limits: dict[str, str]) -> Answer:
         emulator = self._emulator
@@ -76,7 +82,6 @@ class Gateway:
         handler, variables = self._router.find(raw.method, path, raw.query.get("api-version"))
         subscription = variables.get("subscription")
         limits.update(self._take(raw.method, path, subscription, caller.id))
-        emulator.faults.check(raw.method, path)
         request = ArmRequest(
             method=raw.method,
             path=path,
@@ -89,6 +94,20 @@ class Gateway:
             at=now,
             send=partial(self._send, raw.base_url, caller),
         )
+        return self._struck(request, partial(self._permitted, handler, request))
+
+    def _struck(self, request: ArmRequest, carry_out: Callable[[], Answer]) -> Answer:
+        """The answer, or what a scripted fault makes of it, before or after the request was carried out."""
+        fault = self._emulator.faults.next(request.method, request.path)
+        if fault is None:
+            return carry_out()
+        if fault.only_delays:
+            return replace(carry_out(), delay=fault.delay)
+        if fault.after:
+            carry_out()
+        return replace(fault.answer(), delay=fault.delay)
+
+    def _permitted(self, handler: Handler, request: ArmRequest) -> Answer:
         self.authorize(request)
         return self._perform(handler, request)
 
@@ -129,13 +148,14 @@ class Gateway:
     def _perform(self, handler: Handler, request: ArmRequest) -> Answer:
         """Resource Graph is told what a write changed, for it may go on showing what was there before."""
         emulator = self._emulator
-        if request.method in {"GET", "HEAD"} or not emulator.graph.lag:
+        remembers = max(emulator.graph.lag, emulator.faults.longest_lag())
+        if request.method in {"GET", "HEAD"} or not remembers:
             return handler(emulator, request)
         id = ResourceId(request.path)
         before = shown_now(emulator, id, request.at)
         answer = handler(emulator, request)
         if before is not None:
-            emulator.graph.written(id.key, before, request.at)
+            emulator.graph.written(id.key, before, request.at, remembers)
         return answer
 
     def authorize(self, request: ArmRequest) -> None:
@@ -178,6 +198,11 @@ class Gateway:
                 body=hide_secure_parameters(masked(_parsed(raw.content), secrets_in(path))),
             )
         )
+
+
+def gateway_for(emulator: Emulator) -> Gateway:
+    """With all routes there are."""
+    return Gateway(emulator, Router(ROUTES, find_generic))
 
 
 def secrets_in(path: str) -> frozenset[str]:

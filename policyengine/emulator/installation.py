@@ -17,15 +17,21 @@ from policyengine.emulator.settings import Settings
 from policyengine.emulator.state import FLUX_EXTENSION, EmulatedCluster, Record
 from policyengine.emulator.timeline import Timeline
 from policyengine.emulator.versions import VersionCatalogue, Viewpoint
+from policyengine.model.ids import ResourceId
 from policyengine.model.resource import FLUX_CONFIGURATIONS
 from policyengine.model.values import JSON
 
+Sabotage = Callable[[ResourceId, str], str | None]
+"""Cluster and folded extension type → what the agent will report, or None."""
 FAILURE_CODES: Final = ("ExtensionOperationFailed", "ExtensionCreationFailed", "InstallationFailed")
 """An installation failure arrives wrapped in these, outermost first. Source: configuration API, "Errors"."""
 
 
 class Installation:
-    """``wake`` is called when something that waited for an extension may go on."""
+    """``wake`` is called when something that waited for an extension may go on.
+
+    ``sabotage`` says what goes wrong with an installation, beyond what the cluster's simulation does.
+    """
 
     def __init__(
         self,
@@ -34,12 +40,14 @@ class Installation:
         catalogue: VersionCatalogue,
         settings: Settings,
         wake: Callable[[EmulatedCluster, datetime], None],
+        sabotage: Sabotage,
     ) -> None:
         self._timeline = timeline
         self._provisioning = provisioning
         self._catalogue = catalogue
         self._settings = settings
         self._wake = wake
+        self._sabotage = sabotage
 
     def begin(self, cluster: EmulatedCluster, record: Record, at: datetime) -> None:
         """The agent has fetched the write: secrets are delivered, the Helm release is on its way."""
@@ -97,7 +105,11 @@ class Installation:
     def _finish(self, cluster: EmulatedCluster, record: Record, generation: int, at: datetime) -> None:
         if record.generation != generation or record.deleting or not cluster.holds(record):
             return
-        cause = cluster.simulation.install_failure(record.extension_type) or obstacle(cluster, record, self._settings)
+        cause = (
+            self._sabotage(cluster.id, record.extension_type)
+            or cluster.simulation.install_failure(record.extension_type)
+            or obstacle(cluster, record, self._settings)
+        )
         if cause is None:
             self.place(cluster, record)
         cluster.tell(partial(self._report, cluster, record, generation, cause), at)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote, urlencode
 
 from policyengine.emulator.answers import Answer, ArmRequest, Refusal
+from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON
 
 
@@ -16,12 +17,25 @@ def page(request: ArmRequest, values: Sequence[Mapping[str, JSON]], size: int) -
 
     The token names the last id given, so what is created or deleted in between shifts nothing.
     """
+    by_id = {str(value["id"]).casefold(): value for value in values}
+    return _page(request, list(by_id), by_id.__getitem__, size)
+
+
+def page_of(
+    request: ArmRequest, ids: Sequence[ResourceId], document: Callable[[ResourceId], Mapping[str, JSON]], size: int
+) -> Answer:
+    """The same, of which only the documents that are shown are made."""
+    by_key = {id.key: id for id in ids}
+    return _page(request, list(by_key), lambda key: document(by_key[key]), size)
+
+
+def _page(request: ArmRequest, keys: Sequence[str], document: Callable[[str], Mapping[str, JSON]], size: int) -> Answer:
     after = _last_id(request.query.get("$skiptoken"))
-    rest = [v for v in values if after is None or str(v["id"]).casefold() > after]
+    rest = [key for key in keys if after is None or key > after]
     shown = rest[: min(size, _top(request.query.get("$top"), size))]
-    body: dict[str, JSON] = {"value": shown}
+    body: dict[str, JSON] = {"value": [document(key) for key in shown]}
     if len(rest) > len(shown) and shown:
-        body["nextLink"] = _next_link(request, str(shown[-1]["id"]).casefold())
+        body["nextLink"] = _next_link(request, shown[-1])
     return Answer(200, body)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from policyengine.emulator.clock import stamp
 from policyengine.emulator.cluster_objects import ClusterObjects
+from policyengine.emulator.cluster_store import ClusterStore
 from policyengine.emulator.deployments.record import Deployment
 from policyengine.emulator.operations import CANCELED, FAILED, SUCCEEDED, Operation
 from policyengine.emulator.resource_store import ResourceStore
@@ -202,8 +203,7 @@ class EmulatedCluster:
 @dataclass(eq=False)
 class State:
     tree: ScopeTree = field(default_factory=ScopeTree)
-    clusters: dict[str, EmulatedCluster] = field(default_factory=dict)
-    """By folded id. INVARIANT: in id order, which is the order of every list."""
+    clusters: ClusterStore = field(default_factory=ClusterStore)
     unregistered: set[tuple[str, str]] = field(default_factory=set)
     """Folded (subscription, namespace) pairs; every other namespace is registered."""
     registered_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
@@ -220,11 +220,8 @@ class State:
 
     def clusters_below(self, scope: ResourceId, type: str | None = None) -> list[EmulatedCluster]:
         """Clusters at or under ``scope``, of one type when given, in id order."""
-        return [
-            cluster
-            for cluster in self.clusters.values()
-            if scope.contains(cluster.id) and (type is None or cluster.type.casefold() == type.casefold())
-        ]
+        ids = self.clusters.ids(scope, type)
+        return [cluster for id in ids if (cluster := self.clusters.get(id.key)) is not None]
 
     def groups_below(self, subscription: str) -> list[ResourceGroup]:
         wanted = ResourceId.for_subscription(subscription)

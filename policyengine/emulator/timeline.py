@@ -6,7 +6,6 @@ So no thread belongs to a cluster, and a frozen clock freezes everything.
 from __future__ import annotations
 
 import heapq
-import itertools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -17,11 +16,14 @@ Action = Callable[[datetime], None]
 class Timeline:
     def __init__(self) -> None:
         self._events: list[tuple[datetime, int, Action]] = []
-        self._order = itertools.count()
+        self._planned = 0
+        self.ran = 0
+        """How many have run."""
 
     def at(self, due: datetime, action: Action) -> None:
         """Events due at one instant run in the order they were planned."""
-        heapq.heappush(self._events, (due, next(self._order), action))
+        self._planned += 1
+        heapq.heappush(self._events, (due, self._planned, action))
 
     def after(self, now: datetime, delay: timedelta, action: Action) -> None:
         self.at(now + delay, action)
@@ -30,4 +32,5 @@ class Timeline:
         """Run everything due up to and including ``now``, what those events plan in turn included."""
         while self._events and self._events[0][0] <= now:
             due, _, action = heapq.heappop(self._events)
+            self.ran += 1
             action(due)

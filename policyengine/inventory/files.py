@@ -1,6 +1,6 @@
 """Fleets from files: our ``kind: Fleet``, or what Azure's own tools export.
 
-A JSON array, ``{"value": […]}`` or one document per line (NDJSON) may hold clusters, extensions,
+A JSON array, ``{"value": […]}``, ``{"data": […]}`` or one document per line (NDJSON) may hold clusters, extensions,
 fluxConfigurations, subscriptions, resource groups and management groups in any order, as Resource Manager or
 Resource Graph return them. Documents of other types are left aside.
 """
@@ -103,10 +103,11 @@ def _from_one(text: str, path: Path) -> Fleet:
     value = _fast(text)
     node = read_one(text, str(path)) if value is None else None
     value = to_value(node) if node is not None else value
-    listed = value.get("value") if isinstance(value, dict) else value
+    member = "data" if isinstance(value, dict) and "data" in value else "value"  # as `az graph query` and as lists
+    listed = value.get(member) if isinstance(value, dict) else value
     if not isinstance(listed, list):
         return fleet_of(node or read_one(text, str(path))).fleet
-    steps = ("value",) if isinstance(value, dict) else ()
+    steps = (member,) if isinstance(value, dict) else ()
     for at, document in enumerate(listed):
         if (problem := _problem(document)) is not None:
             place = place_of(node or read_one(text, str(path)), (*steps, at))

@@ -21,7 +21,7 @@ from policyengine.language.policy_tests import OPERATIONS
 from policyengine.language.require_deployment import TARGETS
 from policyengine.language.require_schema import Choice, Each, Kind, Shape
 from policyengine.language.selectors import OVERRIDE_SELECTORS, OVERRIDES, RESOURCE_SELECTORS, OverrideKind
-from policyengine.model.fleet import CLUSTER_KEYS, FLEET_KEYS, SIMULATION_KEYS
+from policyengine.model.fleet import CLUSTER_KEYS, FAULT_CONSEQUENCES, FAULT_KEYS, FLEET_KEYS, SIMULATION_KEYS
 from policyengine.model.resource import CLUSTER_TYPES
 from policyengine.model.states import ComplianceState
 from policyengine.model.values import JSON
@@ -373,16 +373,11 @@ def fleet() -> Schema:
     resource_group = obj(
         {"subscription": TEXT, "name": TEXT, "location": TEXT, "tags": ANY_OBJECT}, ("subscription", "name", "location")
     )
-    fault = obj(
-        {
-            "method": TEXT,
-            "path": TEXT,
-            "status": {"type": "integer"},
-            "code": TEXT,
-            "message": TEXT,
-            "times": {"type": "integer"},
-        },
-        ("path", "status"),
+    consequences: list[JSON] = [{"required": [key]} for key in FAULT_CONSEQUENCES]
+    fault = {**obj({**dict.fromkeys(FAULT_KEYS, True), **_of_fault()}), "anyOf": consequences}
+    source = obj(
+        {"url": TEXT, "heads": ANY_OBJECT, "revisions": ANY_OBJECT, "failure": True, "private": {"type": "boolean"}},
+        ("url",),
     )
     known: dict[str, JSON] = {
         "apiVersion": {"const": API_VERSION},
@@ -395,8 +390,20 @@ def fleet() -> Schema:
         "templates": {"type": "object", "additionalProperties": ANY_OBJECT},
         "clusters": array(cluster),
         "faults": array(fault),
+        "sources": array(source),
     }
     return whole("Fleet", obj({key: known[key] for key in FLEET_KEYS}, ("apiVersion", "kind", "tenantId")))
+
+
+def _of_fault() -> dict[str, JSON]:
+    """What is known of a fault's keys beyond their names."""
+    return {
+        **dict.fromkeys(("method", "path", "code", "message", "install"), TEXT),
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "times": {"type": "integer"},
+        "after": {"type": "boolean"},
+        "drop": {"type": "boolean"},
+    }
 
 
 def _of_cluster() -> dict[str, JSON]:

@@ -29,14 +29,19 @@ API_VERSION = "policyengine/v1"
 
 FLEET_KEYS = (
     *("apiVersion", "kind", "metadata", "tenantId", "managementGroups", "subscriptions", "resourceGroups"),
-    *("templates", "clusters", "faults"),
+    *("templates", "clusters", "faults", "sources"),
 )
 CLUSTER_KEYS = (
     *("use", "name", "kind", "subscription", "resourceGroup", "location", "tags", "identity", "properties"),
     *("extensions", "fluxConfigurations", "simulation"),
 )
+FAULT_CONSEQUENCES = ("status", "drop", "delay", "install", "lag")
+FAULT_KEYS = (
+    *("method", "path", "code", "message", "times", "retryAfter", "probability", "after"),
+    *FAULT_CONSEQUENCES,
+)
 _DURATIONS = ("offlineFor", "pollInterval", "installDuration", "reconcileDuration")
-SIMULATION_KEYS = (*_DURATIONS, "installFailures", "reconcileFailures")
+SIMULATION_KEYS = (*_DURATIONS, "installFailures", "reconcileFailures", "allowedHosts", "servicePrincipal")
 _DURATION = re.compile(r"(\d+(\.\d+)?(ms|s|m|h|d))+")
 
 
@@ -73,12 +78,14 @@ class Fleet:
 class FleetFile:
     """A fleet as written down, with what an emulator should make of it.
 
-    ``simulations`` says how a cluster's agent behaves, ``faults`` which requests go wrong; both as written.
+    ``simulations`` says how a cluster's agent behaves, ``faults`` which requests go wrong, ``sources`` what
+    repositories hold; all as written.
     """
 
     fleet: Fleet
     simulations: Mapping[ResourceId, Mapping[str, JSON]] = field(default_factory=dict)
     faults: tuple[Mapping[str, JSON], ...] = ()
+    sources: tuple[Mapping[str, JSON], ...] = ()
 
 
 def parse_fleet(value: JSON) -> FleetFile:
@@ -103,7 +110,8 @@ def parse_fleet(value: JSON) -> FleetFile:
         if simulation:
             simulations[cluster.id] = simulation
     faults = tuple(_read_fault(part) for part in root.items("faults"))
-    return FleetFile(Fleet(reader.tree, tuple(clusters[key] for key in sorted(clusters))), simulations, faults)
+    sources = tuple(_read_source(part) for part in root.items("sources"))
+    return FleetFile(Fleet(reader.tree, tuple(clusters[key] for key in sorted(clusters))), simulations, faults, sources)
 
 
 def assemble(documents: Iterable[Mapping[str, JSON]]) -> tuple[tuple[Cluster, ...], tuple[Resource, ...]]:
@@ -312,8 +320,13 @@ def _refuse_bad_durations(part: Part, keys: Iterable[str]) -> None:
 
 
 def _read_fault(part: Part) -> Mapping[str, JSON]:
-    part.only("fault", ("method", "path", "status", "code", "message", "times"))
-    part.text("path")
-    if not isinstance(part.value.get("status"), int):
+    part.only("fault", FAULT_KEYS)
+    if not any(part.value.get(key) for key in FAULT_CONSEQUENCES):
         raise part.error("needs `status`, the HTTP status to answer with", help="for example `status: 409`")
+    return part.value
+
+
+def _read_source(part: Part) -> Mapping[str, JSON]:
+    part.only("source", ("url", "heads", "revisions", "failure", "private"))
+    part.text("url")
     return part.value

@@ -74,9 +74,14 @@ class SyntheticFleet:
 
     def index(self, id: ResourceId) -> int | None:
         """Where the cluster of that id is; None when the fleet has none."""
-        match = _INDEX.fullmatch(id.name.casefold())
+        index = self.named(id.name)
+        return index if index is not None and self.id(index) == id else None
+
+    def named(self, name: str) -> int | None:
+        """Where the cluster of that name is, without regard to case: names are not repeated."""
+        match = _INDEX.fullmatch(name.casefold())
         index = int(match[1]) if match is not None else self.size
-        return index if index < self.size and self.id(index) == id else None
+        return index if index < self.size and self.id(index).name == name.casefold() else None
 
     def below(self, scope: ResourceId) -> range:
         """Indexes of the clusters at or under ``scope``, which is no management group."""

@@ -143,7 +143,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, JSON]:
     """``POLICYENGINE_ARM__ENDPOINT`` is ``arm.endpoint``; lists are separated by commas."""
     flat: dict[str, JSON] = {}
     for name, value in environ.items():
-        if name.startswith(PREFIX) and name != f"{PREFIX}TOKEN":
+        if name.startswith(PREFIX) and name != f"{PREFIX}TOKEN" and not name.startswith(f"{PREFIX}EMULATOR_"):
             path = ".".join(_camel(part) for part in name.removeprefix(PREFIX).lower().split("__"))
             flat[path] = [item.strip() for item in value.split(",")] if path == "policies" else value
     return _nest(flat)

@@ -14,8 +14,10 @@ from policyengine.cli.exit_codes import ExitCode, for_error
 from policyengine.cli.main import COMMANDS, hoist
 from tests.cli.conftest import Shell
 
-NAMES = [name for name, _ in COMMANDS] + ["aliases", "inventory", "policy"]
+NAMES = [name for name, _ in COMMANDS] + ["aliases", "emulator", "inventory", "policy"]
 HEAVY = {
+    "cryptography",
+    "starlette",
     "aiohttp",
     "alembic",
     "apscheduler",

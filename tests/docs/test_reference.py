@@ -192,6 +192,12 @@ def test_every_subcommand_is_named_in_the_row_of_its_command(page: Read, name: s
     assert set(COMMAND.commands[name].commands) == set(row.codes("What it does"))
 
 
+def test_every_subcommand_of_the_emulator_is_explained(page: Read) -> None:
+    rows = page("docs/emulator.md").section("Steering it").rows
+
+    assert {code.split()[0] for code in firsts(rows)} == set(COMMAND.commands["emulator"].commands)
+
+
 @pytest.mark.parametrize("name", [name for name, command in COMMAND.commands.items() if options_of(command)])
 def test_every_option_of_a_command_has_its_row(page: Read, name: str) -> None:
     rows = page("docs/command-line.md").section(name).table("Option")

@@ -14,6 +14,7 @@ import pytest
 from policyengine.emulator import Emulator, RunningEmulator, Settings
 from policyengine.emulator.durations import parse_duration
 from policyengine.model.fleet import FleetFile, parse_fleet
+from policyengine.model.synthetic import SyntheticFleet
 
 TENANT = "0d4f2b8c-9e15-4a7b-83c6-f1a25e7d9000"
 SHOPS = "00000000-0000-4000-8000-000000000001"
@@ -191,8 +192,8 @@ def start(wall: ManualClock, stopper: ThreadPoolExecutor) -> Iterator[Callable[.
     """Serves a fleet of its own for each call, with the settings given."""
     opened: list[tuple[httpx.Client, RunningEmulator]] = []
 
-    def start_one(*, clock: str = "frozen", **settings: Any) -> Api:
-        emulator = Emulator(fleet(), clock=clock, settings=Settings(**settings), wall=wall)
+    def start_one(of: FleetFile | SyntheticFleet | None = None, *, clock: str = "frozen", **settings: Any) -> Api:
+        emulator = Emulator(of or fleet(), clock=clock, settings=Settings(**settings), wall=wall)
         running = RunningEmulator(emulator).start()
         # Nothing here is encrypted: loading certificates would take longer than the test.
         client = httpx.Client(base_url=running.url, headers={"Authorization": "Bearer secret-token"}, verify=False)

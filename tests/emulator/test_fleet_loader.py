@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,11 @@ from policyengine.model.fleet import Fleet, FleetFile
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, ARC, Cluster, Resource
 from policyengine.model.scope import ScopeTree
+from tests.emulator.conftest import GIT, fleet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.emulator.conftest import Api
 
 ID = "/subscriptions/s1/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/one"
@@ -160,3 +164,12 @@ def test_a_cluster_is_found_by_a_name_that_only_it_has() -> None:
     assert emulator.cluster("ONE").id == emulator.cluster(ID).id
     with pytest.raises(UsageError):
         emulator.cluster("two")
+
+
+def test_a_fleet_file_scripts_sources_from_the_beginning(start: Callable[..., Api]) -> None:
+    objects = [{"kind": "ConfigMap", "name": "from-git"}]
+    api = start(replace(fleet(), sources=({"url": GIT["url"], "revisions": {"*": objects}},)))
+    api.install(api.arc)
+    api.configure(api.arc)
+    api.advance("5m")
+    assert [o["name"] for o in api.inside(api.arc)["applied"]] == ["from-git"]

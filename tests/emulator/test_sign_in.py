@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from azure.identity import ClientAssertionCredential, ClientSecretCredential
+from azure.identity import ClientAssertionCredential, ClientSecretCredential, ManagedIdentityCredential
 
 from policyengine.clock import SystemClock
 from policyengine.emulator import Emulator, RunningEmulator
@@ -170,6 +170,13 @@ def test_a_managed_identity_gets_a_token_as_from_its_machine(api: Api) -> None:
     assert int(told["expires_on"]) - int(told["not_before"]) == 3600
     other = api.http.get(f"{path}&client_id={CLIENT}", headers={"Metadata": "true"}).json()
     assert claims(other["access_token"])["oid"] != claims(told["access_token"])["oid"]
+
+
+def test_a_managed_identity_credential_signs_in(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", api.url)
+    with ManagedIdentityCredential(client_id=CLIENT) as credential:
+        token = credential.get_token(SCOPE).token
+    assert claims(token)["appid"] == CLIENT
 
 
 def test_the_cloud_tells_its_endpoints(api: Api) -> None:

@@ -250,7 +250,7 @@ def edit(path: str, value: Any) -> dict[str, Any]:
         (edit("resourceGroups", BASE["resourceGroups"] * 2), "`resourceGroups[1]` repeats", "remove"),
         (edit("tenantId", None), "the document needs `tenantId`", "add"),
         (edit("faults", [{"path": "*"}]), "`faults[0]` needs `status`", "409"),
-        (edit("faults", [{"status": 409}]), "`faults[0]` needs `path`", "add"),
+        (edit("sources", [{"heads": {}}]), "`sources[0]` needs `url`", "add"),
     ],
 )
 def test_a_bad_file_is_refused_with_the_place_and_the_way_out(value: Any, message: str, help: str) -> None:

@@ -34,21 +34,19 @@ class GraphIndex:
     _before: dict[str, list[tuple[datetime, Shown]]] = field(default_factory=dict)
     _results: OrderedDict[str, Result] = field(default_factory=OrderedDict)
 
-    def written(self, key: str, before: Shown, at: datetime) -> None:
+    def written(self, key: str, before: Shown, at: datetime, keep_for: timedelta) -> None:
         """A write was accepted at ``at``; ``before`` is what stood there until then."""
-        if self.lag:
-            self._before.setdefault(key, []).append((at, before))
+        young = [(when, shown) for when, shown in self._before.get(key, ()) if at - when < keep_for]
+        self._before[key] = [*young, (at, before)]
 
-    def stale(self, at: datetime) -> Mapping[str, Shown]:
+    def stale(self, at: datetime, lag: timedelta) -> Mapping[str, Shown]:
         """By folded id: what the tables still show instead of what there is."""
+        lag = max(lag, self.lag)
         still: dict[str, Shown] = {}
-        for key, history in list(self._before.items()):
-            young = [(when, shown) for when, shown in history if at - when < self.lag]
+        for key, history in self._before.items():
+            young = [shown for when, shown in history if at - when < lag]
             if young:
-                self._before[key] = young
-                still[key] = young[0][1]
-            else:
-                del self._before[key]
+                still[key] = young[0]
         return still
 
     def keep(self, token: str, result: Result) -> None:

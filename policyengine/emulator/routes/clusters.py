@@ -14,7 +14,7 @@ from typing import Final
 
 from policyengine.emulator.answers import Answer, ArmRequest, Refusal, cluster_not_found, invalid_content
 from policyengine.emulator.emulator import Emulator
-from policyengine.emulator.paging import page
+from policyengine.emulator.paging import page_of
 from policyengine.emulator.routes.resource_groups import find_resource_group
 from policyengine.emulator.routes.subscriptions import find_subscription
 from policyengine.emulator.routing import Handler, Route
@@ -33,6 +33,8 @@ def find_cluster(emulator: Emulator, request: ArmRequest, type: str) -> Emulated
     found = emulator.state.find_cluster(group.id.extension(type, request["cluster"]))
     if found is None:
         raise cluster_not_found(type, request["cluster"], request["group"])
+    if request.method not in {"GET", "HEAD"}:
+        emulator.state.clusters.keep(found)
     return found
 
 
@@ -61,8 +63,14 @@ def _list(type: str, emulator: Emulator, request: ArmRequest) -> Answer:
 
 
 def _page(emulator: Emulator, request: ArmRequest, scope: ResourceId, type: str) -> Answer:
-    clusters = emulator.state.clusters_below(scope, type)
-    return page(request, [document_of(emulator, c, request) for c in clusters], emulator.settings.page_size)
+    ids = emulator.state.clusters.ids(scope, type)
+
+    def told(id: ResourceId) -> dict[str, JSON]:
+        found = emulator.state.find_cluster(id)
+        assert found is not None
+        return document_of(emulator, found, request)
+
+    return page_of(request, ids, told, emulator.settings.page_size)
 
 
 def _patch(type: str, emulator: Emulator, request: ArmRequest) -> Answer:

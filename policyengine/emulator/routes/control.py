@@ -11,11 +11,14 @@ GET  /_emulator/clusters/{id}/kubernetes/...    the cluster's own API, for readi
 GET  /_emulator/sources                   POST scripts one (see `source_script`), DELETE ?url= forgets it
 GET  /_emulator/versions?type=&train=     POST {"type": "microsoft.flux", "train": "Stable", "version": "1.20.0",
                                           "locations": {"westeurope": "2d"}}
-GET  /_emulator/faults                    POST one fault
+GET  /_emulator/faults                    POST one fault (see `faults`), DELETE takes all back
 GET  /_emulator/graph                     POST {"lag": "2m"}: for how long Resource Graph shows the past
 GET  /_emulator/principals                POST {"token", "objectId", "name", "roles": [{"role", "scope"}],
                                           "clientId", "clientSecret"}
 GET  /_emulator/denials                   POST {"path", "policy"}, DELETE takes all back
+GET  /_emulator/snapshots                 POST {"save": name} or {"load": name}; DELETE ?name=
+GET  /_emulator/snapshots/diff?from=&to=  what changed, by id; without `to`, up to now
+POST /_emulator/reset                     everything as in the beginning
 """
 
 from __future__ import annotations
@@ -64,7 +67,9 @@ def answer_control(emulator: Emulator, method: str, parts: list[str], query: Map
             raise invalid_content("an object is expected")
         if noun.casefold() == "clusters" and "kubernetes" in rest:
             return _kubernetes(emulator, method, rest, query)
-        return Answer(200, handler(emulator, ControlRequest(method, tuple(rest), query, body or {})))
+        answer = Answer(200, handler(emulator, ControlRequest(method, tuple(rest), query, body or {})))
+        emulator.writes += method != "GET"
+        return answer
     except Refusal as refusal:
         return refusal.answer
     except UsageError as error:
@@ -107,7 +112,7 @@ def _clear_journal(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa
 def _clusters(emulator: Emulator, request: ControlRequest) -> JSON:
     emulator.settle()
     if request.rest:
-        return _inside(emulator, emulator.cluster("/".join(request.rest)))
+        return _inside(emulator, emulator.look_at("/".join(request.rest)))
     found = emulator.state.clusters.values()
     return {"value": [{"id": c.id.text, "connected": c.connected} for c in found]}
 
@@ -115,7 +120,7 @@ def _clusters(emulator: Emulator, request: ControlRequest) -> JSON:
 def _kubernetes(emulator: Emulator, method: str, path: list[str], query: Mapping[str, str]) -> Answer:
     emulator.settle()
     at = path.index("kubernetes")
-    return answer_kubernetes(emulator.cluster("/".join(path[:at])), method, path[at + 1 :], query)
+    return answer_kubernetes(emulator.look_at("/".join(path[:at])), method, path[at + 1 :], query)
 
 
 def _change_cluster(emulator: Emulator, request: ControlRequest) -> JSON:
@@ -205,6 +210,11 @@ def _add_fault(emulator: Emulator, request: ControlRequest) -> JSON:
     return emulator.add_fault(request.body).document()
 
 
+def _clear_faults(emulator: Emulator, request: ControlRequest) -> JSON:
+    emulator.faults.clear()
+    return _faults(emulator, request)
+
+
 def _graph(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
     return {"lag": f"{emulator.graph.lag.total_seconds():g}s"}
 
@@ -226,6 +236,32 @@ def _principal(principal: Principal) -> dict[str, JSON]:
     held = principal.grants
     roles = None if held is None else [{"role": role_name(g.role), "scope": g.scope.text} for g in held]
     return {"objectId": principal.object_id, "name": principal.name, "roles": roles}
+
+
+def _snapshots(emulator: Emulator, request: ControlRequest) -> JSON:
+    """All of them, or, below `diff`, what changed between two."""
+    if request.rest:
+        before, after = request.query.get("from", ""), request.query.get("to")
+        return {"value": emulator.compare(before, after)}
+    return {"value": [snapshot.document() for snapshot in emulator.snapshots.all()]}
+
+
+def _use_snapshot(emulator: Emulator, request: ControlRequest) -> JSON:
+    if len({"save", "load"} & set(request.body)) != 1:
+        raise ValueError("say `save` or `load`, and the name of the snapshot")
+    if "save" in request.body:
+        return emulator.save_snapshot(str(request.body["save"])).document()
+    return emulator.load_snapshot(str(request.body["load"])).document()
+
+
+def _remove_snapshot(emulator: Emulator, request: ControlRequest) -> JSON:
+    emulator.snapshots.remove(request.query.get("name", ""))
+    return _snapshots(emulator, request)
+
+
+def _reset(emulator: Emulator, request: ControlRequest) -> JSON:
+    emulator.reset()
+    return _health(emulator, request)
 
 
 def _denials(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
@@ -259,6 +295,7 @@ HANDLERS: Final[Mapping[tuple[str, str], ControlHandler]] = {
     ("POST", "versions"): _publish,
     ("GET", "faults"): _faults,
     ("POST", "faults"): _add_fault,
+    ("DELETE", "faults"): _clear_faults,
     ("GET", "graph"): _graph,
     ("POST", "graph"): _set_graph,
     ("GET", "principals"): _principals,
@@ -266,4 +303,8 @@ HANDLERS: Final[Mapping[tuple[str, str], ControlHandler]] = {
     ("GET", "denials"): _denials,
     ("POST", "denials"): _add_denial,
     ("DELETE", "denials"): _clear_denials,
+    ("GET", "snapshots"): _snapshots,
+    ("POST", "snapshots"): _use_snapshot,
+    ("DELETE", "snapshots"): _remove_snapshot,
+    ("POST", "reset"): _reset,
 }

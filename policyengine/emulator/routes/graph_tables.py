@@ -7,7 +7,7 @@ resources do not. Source: configuration API, "Resource Graph".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from policyengine.emulator.emulator import Emulator
@@ -44,14 +44,14 @@ _POLICY_TYPES: Final = (
 MayRead = Callable[[ResourceId], bool]
 
 
-def read_table(emulator: Emulator, name: str, may_read: MayRead, at: datetime) -> Table:
+def read_table(emulator: Emulator, name: str, may_read: MayRead, at: datetime, lag: timedelta) -> Table:
     """The rows of the table that ``may_read`` lets through, in id order. Raises QueryError for an unknown table."""
     table = name.casefold()
     if table not in TABLES:
         known = ", ".join(TABLES)
         raise QueryError(f"Table {name} is invalid, undefined or out of scope: this emulator has {known}.")
     rows = {str(row["id"]).casefold(): row for row in TABLES[table](emulator, at)}
-    for key, stale in emulator.graph.stale(at).items():
+    for key, stale in emulator.graph.stale(at, lag).items():
         if stale.table == table:
             rows.pop(key, None)
             if stale.row is not None:

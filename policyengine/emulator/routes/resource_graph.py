@@ -68,8 +68,9 @@ def _run(emulator: Emulator, request: ArmRequest, text: str, options: Options) -
         inside = id.subscription is None or id.subscription.casefold() in subscriptions
         return inside and caller.may(f"{id.type}/read", id)
 
+    lag = emulator.faults.lag(request.method, request.path)
     try:
-        return run(text, lambda name: read_table(emulator, name, may_read, request.at), request.at)
+        return run(text, lambda name: read_table(emulator, name, may_read, request.at, lag), request.at)
     except QueryError as error:
         raise _bad(str(error), error.code) from error
 

@@ -1,0 +1,88 @@
+"""Snapshots: the whole emulator at an instant, under a name, to go back to and to compare with.
+
+They are kept in memory, for as long as the emulator runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from policyengine.emulator.clock import stamp
+from policyengine.emulator.generic_rules import shown
+from policyengine.emulator.state import State
+from policyengine.errors import UsageError
+from policyengine.model.ids import ResourceId
+from policyengine.model.values import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """``content`` is frozen, and may hold secrets."""
+
+    name: str
+    at: datetime
+    content: bytes
+
+    def document(self) -> dict[str, JSON]:
+        return {"name": self.name, "time": stamp(self.at), "bytes": len(self.content)}
+
+
+class Snapshots:
+    def __init__(self) -> None:
+        self._by_name: dict[str, Snapshot] = {}
+
+    def put(self, snapshot: Snapshot) -> None:
+        """One of the same name is replaced."""
+        self._by_name[snapshot.name] = snapshot
+
+    def get(self, name: str) -> Snapshot:
+        """Raises UsageError."""
+        if name not in self._by_name:
+            known = ", ".join(f"`{known}`" for known in self._by_name) or "none"
+            raise UsageError(f"there is no snapshot `{name}`: there are {known}")
+        return self._by_name[name]
+
+    def remove(self, name: str) -> None:
+        """Raises UsageError."""
+        del self._by_name[self.get(name).name]
+
+    def all(self) -> tuple[Snapshot, ...]:
+        """In the order of their names."""
+        return tuple(self._by_name[name] for name in sorted(self._by_name))
+
+
+def difference(before: State, after: State) -> list[dict[str, JSON]]:
+    """What was added, removed and changed, by id; of a change every path with its two values. Never a secret."""
+    touched = {*before.clusters.kept(), *after.clusters.kept()}
+    old, new = dict(_documents(before, touched)), dict(_documents(after, touched))
+    found: list[dict[str, JSON]] = []
+    for id in sorted({*old, *new}):
+        if id not in old or id not in new:
+            found.append({"id": id, "change": "added" if id in new else "removed"})
+        elif paths := list(_paths(old[id], new[id], "")):
+            found.append({"id": id, "change": "changed", "paths": paths})
+    return found
+
+
+def _documents(state: State, clusters: set[str]) -> Iterator[tuple[str, JSON]]:
+    """By id; what is on a cluster stands under `{id}#cluster`."""
+    for key in clusters:
+        cluster = state.clusters.get(key)
+        if cluster is not None:
+            yield cluster.id.text, cluster.document
+            yield f"{cluster.id}#cluster", {"connected": cluster.connected, **cluster.objects.document()}
+            yield from ((record.id.text, record.document()) for record in cluster.records.values())
+    for document in state.resources.below(ResourceId("/")):
+        yield str(document["id"]), shown(document)
+    for deployment in state.deployments.values():
+        yield deployment.id.text, deployment.document()
+
+
+def _paths(old: JSON, new: JSON, path: str) -> Iterator[dict[str, JSON]]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in (*old, *(name for name in new if name not in old)):
+            yield from _paths(old.get(name), new.get(name), f"{path}.{name}" if path else name)
+    elif old != new:
+        yield {"path": path, "before": old, "after": new}
