@@ -72,6 +72,17 @@ class ClusterStore:
         """What has been generated, if at all, and not been kept."""
         return (cluster for cluster in self._source or () if cluster.id.key not in self._kept)
 
+    def untouched_children(self) -> Iterator[ResourceId]:
+        """Of what is on clusters that have not been kept, in no particular order."""
+        source = self._source
+        if source is not None:
+            for index in range(len(source)):
+                if not self.is_kept(source.id(index)):
+                    yield from source.child_ids(index)
+
+    def is_kept(self, id: ResourceId) -> bool:
+        return id.key in self._kept
+
     def __len__(self) -> int:
         return len(self._kept) if self._source is None else len(self._source)
 

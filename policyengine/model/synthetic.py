@@ -18,7 +18,7 @@ from policyengine.errors import InventoryError
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, ARC, Cluster
 from policyengine.model.scope import ManagementGroup, ResourceGroup, ScopeTree, Subscription
-from policyengine.model.synthetic_documents import LOCATIONS, draw, make_cluster, tags_of
+from policyengine.model.synthetic_documents import LOCATIONS, child_ids, draw, make_cluster, tags_of
 
 MOST: Final = 10_000_000
 DEFAULT_SEED: Final = 7
@@ -71,6 +71,10 @@ class SyntheticFleet:
         type = self._type(index, group)
         name = f"{'aks' if type == AKS else 'arc'}-{index:07d}"
         return ResourceId(f"{self._group_path(group)}/providers/{type}/{name}")
+
+    def child_ids(self, index: int) -> tuple[ResourceId, ...]:
+        """Of what is on the cluster at ``index``, at a fraction of what the cluster costs."""
+        return child_ids(self.id(index), self._draw(index))
 
     def index(self, id: ResourceId) -> int | None:
         """Where the cluster of that id is; None when the fleet has none."""

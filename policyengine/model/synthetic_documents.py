@@ -87,16 +87,29 @@ class Draws:
 def make_cluster(id: ResourceId, drawn: int, location: str, tenant_id: str, at: datetime) -> Cluster:
     """The cluster of that id with what is on it, as listed at an instant."""
     draws = Draws(drawn)
-    configurations = draws.spread(_CONFIGURATIONS)
+    types, names = _children(drawn)
     head = Resource(id, _head(id, draws, location, tenant_id, at))
-    extensions = [_extension(head, type, draws, tenant_id, at) for type in _types(draws, configurations)]
-    repositories = [f"{name}-config" for name in _REPOSITORIES]
-    found = [_configuration(head, repositories[n], draws, at) for n in range(configurations)]
+    extensions = [_extension(head, type, draws, tenant_id, at) for type in types]
+    found = [_configuration(head, name, draws, at) for name in names]
     return Cluster(
         head,
         tuple(sorted(extensions, key=lambda r: r.id)),
         tuple(sorted(found, key=lambda r: r.id)),
     )
+
+
+def child_ids(id: ResourceId, drawn: int) -> tuple[ResourceId, ...]:
+    """Ids of what `make_cluster` puts on the cluster."""
+    types, names = _children(drawn)
+    extensions = (id.extension(EXTENSIONS, _extension_name(type)) for type in types)
+    return (*extensions, *(id.extension(FLUX_CONFIGURATIONS, name) for name in names))
+
+
+def _children(drawn: int) -> tuple[list[str], list[str]]:
+    """Types of the extensions and names of the configurations, by draws of their own."""
+    draws = Draws(~drawn & _MASK)
+    configurations = draws.spread(_CONFIGURATIONS)
+    return _types(draws, configurations), [f"{name}-config" for name in _REPOSITORIES[:configurations]]
 
 
 def _head(id: ResourceId, draws: Draws, location: str, tenant_id: str, at: datetime) -> dict[str, JSON]:
@@ -194,7 +207,7 @@ def _types(draws: Draws, configurations: int) -> list[str]:
 
 def _extension(head: Resource, type: str, draws: Draws, tenant_id: str, at: datetime) -> Resource:
     flux = type == "microsoft.flux"
-    id = head.id.extension(EXTENSIONS, "flux" if flux else type.partition(".")[2].replace(".", "-"))
+    id = head.id.extension(EXTENSIONS, _extension_name(type))
     train, failed = ("Preview" if draws.below(20) == 0 else "Stable"), draws.below(50) == 0
     pinned = draws.below(5) == 0
     version = draws.one_of(("1.17.3", "1.18.4", "1.19.5", "1.19.5")) if flux else f"{1 + draws.below(3)}.4.1"
@@ -219,6 +232,10 @@ def _extension(head: Resource, type: str, draws: Draws, tenant_id: str, at: date
         "properties": overlay(extension_properties(written), _TOLD_OF_EXTENSIONS),
     }
     return Resource(id, document)
+
+
+def _extension_name(type: str) -> str:
+    return type.partition(".")[2].replace(".", "-")
 
 
 _TOLD_OF_EXTENSIONS: Final[Mapping[str, JSON]] = {

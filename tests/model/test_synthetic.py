@@ -109,3 +109,8 @@ def test_it_is_written_as_a_size_and_a_seed(text: str, size: int, seed: int) -> 
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(InventoryError, match="synthetic fleet"):
         SyntheticFleet.parse(text)
+
+
+def test_what_is_on_a_cluster_is_known_without_making_it() -> None:
+    for index in range(0, FLEET.size, 997):
+        assert {child.id for child in FLEET.cluster(index).children} == set(FLEET.child_ids(index))

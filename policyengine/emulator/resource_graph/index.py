@@ -34,6 +34,10 @@ class GraphIndex:
     _before: dict[str, list[tuple[datetime, Shown]]] = field(default_factory=dict)
     _results: OrderedDict[str, Result] = field(default_factory=OrderedDict)
 
+    def __reduce__(self) -> tuple[type[GraphIndex], tuple[timedelta, dict[str, list[tuple[datetime, Shown]]]]]:
+        # A result that is gone is made again when its next page is asked for.
+        return GraphIndex, (self.lag, self._before)
+
     def written(self, key: str, before: Shown, at: datetime, keep_for: timedelta) -> None:
         """A write was accepted at ``at``; ``before`` is what stood there until then."""
         young = [(when, shown) for when, shown in self._before.get(key, ()) if at - when < keep_for]

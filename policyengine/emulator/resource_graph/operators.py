@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from policyengine.emulator.resource_graph.aggregates import aggregate
 from policyengine.emulator.resource_graph.errors import QueryError
 from policyengine.emulator.resource_graph.expressions import Compiled, Scope, compiled, name_of
+from policyengine.emulator.resource_graph.lazy_rows import ProjectedRow, is_lazy
 from policyengine.emulator.resource_graph.scalars import SCALARS
 from policyengine.emulator.resource_graph.syntax import (
     Capture,
@@ -104,12 +105,21 @@ def _named(columns: Sequence[Named], scope: Scope) -> dict[str, Compiled]:
 
 
 def _project(columns: Mapping[str, Compiled], table: Table) -> Table:
-    return Table(tuple(columns), [{name: value(row) for name, value in columns.items()} for row in table.rows])
+    rows: list[Row] = [
+        ProjectedRow(columns, row) if is_lazy(row) else {name: value(row) for name, value in columns.items()}
+        for row in table.rows
+    ]
+    return Table(tuple(columns), rows)
 
 
 def _extend(columns: Mapping[str, Compiled], table: Table) -> Table:
     kept = tuple(name for name in table.columns if name not in columns)
-    rows = [{**row, **{name: value(row) for name, value in columns.items()}} for row in table.rows]
+    rows: list[Row] = [
+        ProjectedRow(columns, row, through=True)
+        if is_lazy(row)
+        else {**row, **{name: value(row) for name, value in columns.items()}}
+        for row in table.rows
+    ]
     return Table((*kept, *columns), rows)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from policyengine.emulator.resource_graph.lazy_rows import FROM_ID
 from policyengine.emulator.resource_graph.operators import Table, Tables, evaluate
 from policyengine.emulator.resource_graph.parser import parse
 from policyengine.emulator.resource_graph.syntax import Row, Take, Top
@@ -40,8 +41,13 @@ def table_format(table: Table, rows: Sequence[Row]) -> dict[str, JSON]:
 
 
 def _only_dynamic(table: Table) -> bool:
-    values = (row.get(column) for row in table.rows for column in table.columns)
+    values = (row.get(column) for row in table.rows for column in sorted(table.columns, key=_is_telling))
     return bool(table.rows) and all(value is None or is_dynamic(value) for value in values)
+
+
+def _is_telling(column: str) -> bool:
+    """Columns of ids come first: they are quickest to read, and never dynamic."""
+    return column not in FROM_ID
 
 
 def _column_type(table: Table, column: str) -> str:

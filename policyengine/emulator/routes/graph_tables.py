@@ -14,6 +14,7 @@ from policyengine.emulator.emulator import Emulator
 from policyengine.emulator.generic_rules import shown
 from policyengine.emulator.resource_graph.errors import QueryError
 from policyengine.emulator.resource_graph.index import Shown
+from policyengine.emulator.resource_graph.lazy_rows import LazyRow, Maker
 from policyengine.emulator.resource_graph.operators import Table
 from policyengine.emulator.resource_graph.syntax import Row
 from policyengine.emulator.routes.clusters import document_at
@@ -74,8 +75,14 @@ def shown_now(emulator: Emulator, id: ResourceId, at: datetime) -> Shown | None:
 
 
 def _resources(emulator: Emulator, at: datetime) -> Iterator[Row]:
-    for cluster in emulator.state.clusters.values():
-        yield _row(document_at(emulator, cluster, at), emulator)
+    def made(id: ResourceId) -> Row:
+        cluster = emulator.state.find_cluster(id)
+        assert cluster is not None
+        return _row(document_at(emulator, cluster, at), emulator)
+
+    maker = Maker(made)
+    for id in emulator.state.clusters.ids():
+        yield made(id) if emulator.state.clusters.is_kept(id) else LazyRow(id.text, maker)
     root = ResourceId("/")
     for document in emulator.state.resources.below(root):
         if "location" in document and not str(document["type"]).casefold().startswith(_POLICY_TYPES):
@@ -83,9 +90,20 @@ def _resources(emulator: Emulator, at: datetime) -> Iterator[Row]:
 
 
 def _configurations(emulator: Emulator, at: datetime) -> Iterator[Row]:  # noqa: ARG001 (one signature for all tables)
-    for cluster in emulator.state.clusters.values():
-        for record in cluster.records.values():
+    clusters = emulator.state.clusters
+    for key in clusters.kept():
+        cluster = clusters.get(key)
+        for record in cluster.records.values() if cluster is not None else ():
             yield _configuration(record.document(), emulator)
+
+    def made(id: ResourceId) -> Row:
+        cluster = emulator.state.find_cluster(id.parent) if id.parent is not None else None
+        record = cluster.records.get(id.key) if cluster is not None else None
+        # Whoever pages through a result meets what has been deleted since as a row of nothing but its id.
+        return dict.fromkeys(COLUMNS) if record is None else _configuration(record.document(), emulator)
+
+    maker = Maker(made)
+    yield from (LazyRow(id.text, maker) for id in clusters.untouched_children())
 
 
 def _containers(emulator: Emulator, at: datetime) -> Iterator[Row]:  # noqa: ARG001
