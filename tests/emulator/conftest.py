@@ -15,6 +15,7 @@ from policyengine.emulator import Emulator, RunningEmulator, Settings
 from policyengine.emulator.durations import parse_duration
 from policyengine.model.fleet import FleetFile, parse_fleet
 from policyengine.model.synthetic import SyntheticFleet
+from tests.emulator.openapi import FOLDER, Descriptions
 
 TENANT = "0d4f2b8c-9e15-4a7b-83c6-f1a25e7d9000"
 SHOPS = "00000000-0000-4000-8000-000000000001"
@@ -187,9 +188,25 @@ def stopper() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+@pytest.fixture(scope="session")
+def descriptions() -> Descriptions | None:
+    """Microsoft's API descriptions, where they are beside this checkout; `test_openapi` says so where they are not."""
+    return Descriptions(FOLDER) if FOLDER.is_dir() else None
+
+
 @pytest.fixture
-def start(wall: ManualClock, stopper: ThreadPoolExecutor) -> Iterator[Callable[..., Api]]:
-    """Serves a fleet of its own for each call, with the settings given."""
+def start(
+    wall: ManualClock, stopper: ThreadPoolExecutor, descriptions: Descriptions | None
+) -> Iterator[Callable[..., Api]]:
+    """Serves a fleet of its own for each call, with the settings given. Answers are held against their descriptions."""
+
+    def judge(answer: httpx.Response) -> None:
+        if descriptions is not None:
+            answer.read()
+            path = answer.request.url.path
+            body = answer.json() if answer.content else None
+            assert descriptions.problems(answer.request.method, path, answer.status_code, body) == []
+
     opened: list[tuple[httpx.Client, RunningEmulator]] = []
 
     def start_one(of: FleetFile | SyntheticFleet | None = None, *, clock: str = "frozen", **settings: Any) -> Api:
@@ -197,6 +214,7 @@ def start(wall: ManualClock, stopper: ThreadPoolExecutor) -> Iterator[Callable[.
         running = RunningEmulator(emulator).start()
         # Nothing here is encrypted: loading certificates would take longer than the test.
         client = httpx.Client(base_url=running.url, headers={"Authorization": "Bearer secret-token"}, verify=False)
+        client.event_hooks = {"response": [judge]}
         opened.append((client, running))
         return Api(client, emulator, wall)
 

@@ -102,7 +102,6 @@ def _document(base: str, type: str, clusters: tuple[str, ...]) -> dict[str, JSON
             "isManagedIdentityRequired": True,
             "description": f"The extension type {type}.",
             "publisher": "Microsoft",
-            "planInfo": None,
             "supportedClusterTypes": list(clusters),
             "supportedScopes": {"defaultScope": "cluster", "clusterScopeSettings": {"properties": settings}},
         },
