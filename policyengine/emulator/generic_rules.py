@@ -14,6 +14,8 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON, get_folded
 
 VAULT_SECRETS: Final = "Microsoft.KeyVault/vaults/secrets"
+FLEET_MEMBERS: Final = "microsoft.containerservice/fleets/members"
+FLEET_MEMBERSHIPS: Final = "Microsoft.ContainerService/fleetMemberships"
 WORKSPACES: Final = "Microsoft.OperationalInsights/workspaces"
 _SECRET_MEMBERS: Final[Mapping[str, frozenset[str]]] = {VAULT_SECRETS.casefold(): frozenset({"value"})}
 _ADDED: Final[Mapping[str, Callable[[ResourceId], Mapping[str, JSON]]]] = {
@@ -38,6 +40,26 @@ def added_by_service(id: ResourceId) -> Mapping[str, JSON]:
     """Properties that the service sets, the same for the same id."""
     add = _ADDED.get(id.type.casefold())
     return add(id) if add is not None else {}
+
+
+def brought_along(id: ResourceId, properties: Mapping[str, JSON]) -> dict[str, JSON] | None:
+    """What the service makes elsewhere when ``id`` is written: a member of a fleet is told of on its cluster.
+
+    Source: the existence condition of the built-in that joins clusters to a fleet.
+    """
+    if id.type.casefold() != FLEET_MEMBERS:
+        return None
+    try:
+        cluster = ResourceId(str(get_folded(properties, "clusterResourceId")))
+    except ValueError:
+        return None
+    membership = cluster.extension(FLEET_MEMBERSHIPS, "default")
+    return {
+        "id": membership.text,
+        "name": membership.name,
+        "type": FLEET_MEMBERSHIPS,
+        "properties": {"memberId": id.text, "provisioningState": "Succeeded"},
+    }
 
 
 def shown(document: Mapping[str, JSON]) -> dict[str, JSON]:

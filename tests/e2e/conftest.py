@@ -76,12 +76,12 @@ class Project:
 
 
 @pytest.fixture
-def make_project(tmp_path: Path) -> Iterator[Callable[[FleetFile], Project]]:
+def make_project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
     with ExitStack() as running:
 
-        def make(fleet: FleetFile) -> Project:
+        def make(fleet: FleetFile, settings: EmulatorSettings | None = None) -> Project:
             (tmp_path / "policies").mkdir()
-            emulator = Emulator(fleet, clock=CLOCK, settings=EmulatorSettings(throttling=False))
+            emulator = Emulator(fleet, clock=CLOCK, settings=settings or EmulatorSettings(throttling=False))
             return Project(tmp_path, running.enter_context(RunningEmulator(emulator)).url, emulator)
 
         yield make

@@ -80,6 +80,18 @@ def test_a_child_of_a_cluster_is_stored_below_it(api: Api) -> None:
     assert [i["name"] for i in api.get(f"{api.aks}/maintenanceConfigurations").json()["value"]] == ["default"]
 
 
+def test_a_member_of_a_fleet_is_told_of_on_its_cluster(api: Api) -> None:
+    fleet = f"{group_of(api)}/providers/Microsoft.ContainerService/fleets/fleet"
+    membership = f"{api.aks}/providers/Microsoft.ContainerService/fleetMemberships/default"
+    api.put(fleet, {"location": "norwayeast"})
+    assert api.put(f"{fleet}/members/web", {"properties": {"clusterResourceId": api.aks}}).status_code == 201
+    assert api.put(f"{fleet}/members/odd", {"properties": {"clusterResourceId": "web-01"}}).status_code == 201
+    assert api.get(membership).json()["properties"]["memberId"] == f"{fleet}/members/web"
+    assert [m["id"] for m in api.get(membership.rpartition("/")[0]).json()["value"]] == [membership]
+    assert api.send("DELETE", f"{fleet}/members/web").status_code == 200
+    assert api.get(membership).status_code == 404
+
+
 def test_the_value_of_a_vault_secret_is_never_told_nor_journalled(api: Api) -> None:
     vault = f"{group_of(api)}/providers/Microsoft.KeyVault/vaults/kv"
     api.put(vault, {"location": "x"})

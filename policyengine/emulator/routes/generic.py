@@ -11,7 +11,7 @@ from typing import Final
 
 from policyengine.emulator.answers import Answer, ArmRequest, Refusal, cluster_not_found, invalid_content
 from policyengine.emulator.emulator import Emulator
-from policyengine.emulator.generic_rules import added_by_service, keys_of, shown
+from policyengine.emulator.generic_rules import added_by_service, brought_along, keys_of, shown
 from policyengine.emulator.paging import page
 from policyengine.emulator.routes.lifecycle import system_data
 from policyengine.emulator.routes.providers import check_registered
@@ -116,12 +116,19 @@ def _store(
         "properties": {**properties, **added_by_service(id), "provisioningState": "Succeeded"},
     }
     emulator.state.resources.put(id, document)
+    companion = brought_along(id, properties)
+    if companion is not None:
+        emulator.state.resources.put(ResourceId(companion["id"]), companion)
     return Answer(200 if old else 201, shown(document))
 
 
 def _delete(emulator: Emulator, request: ArmRequest) -> Answer:
     _check_containers(emulator, request)
-    return Answer(200 if emulator.state.resources.remove(ResourceId(request.path)) else 204)
+    id, resources = ResourceId(request.path), emulator.state.resources
+    companion = brought_along(id, (resources.get(id) or {}).get("properties", {}))
+    if companion is not None:
+        resources.remove(ResourceId(companion["id"]))
+    return Answer(200 if resources.remove(id) else 204)
 
 
 def _list(emulator: Emulator, request: ArmRequest) -> Answer:
