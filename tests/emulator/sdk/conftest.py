@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
@@ -18,12 +19,13 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import RequestsTransport
 
 from policyengine.emulator import Emulator, RunningEmulator, Settings
+from policyengine.emulator.crypto.certificates import Certificate, certificate_for
 from policyengine.emulator.durations import parse_duration
 from tests.emulator.conftest import AKS, ARC, OFFLINE, REFUSED, REFUSING, SHOPS, TENANT, WEB, ManualClock, fleet
 
 Client = TypeVar("Client", bound=AbstractContextManager[Any])
 
-SCHEMES = ("http",)
+SCHEMES = ("http", "https")
 ARC_CLUSTER = ("Stores", "Microsoft.Kubernetes", "connectedClusters", "osl-01")
 AKS_CLUSTER = ("web", "Microsoft.ContainerService", "managedClusters", "web-01")
 
@@ -31,8 +33,8 @@ AKS_CLUSTER = ("web", "Microsoft.ContainerService", "managedClusters", "web-01")
 class WaitingTransport(RequestsTransport):  # type: ignore[misc]  # untyped in azure-core
     """Sleeps on the manual clock. Every wait of a client, for a poll or a retry, is asked of its transport."""
 
-    def __init__(self, wall: ManualClock, waits: list[float]) -> None:
-        super().__init__()
+    def __init__(self, wall: ManualClock, waits: list[float], trusted: Mapping[str, str]) -> None:
+        super().__init__(**trusted)
         self._wall = wall
         self._waits = waits
 
@@ -74,12 +76,15 @@ class AsyncCredential(Credential):
 
 @dataclass
 class Azure:
-    """An emulator and how to reach it. ``waits`` are the seconds that clients slept."""
+    """An emulator and how to reach it. ``waits`` are the seconds that clients slept; ``trusted`` is what their
+    transports are told of its certificate authority.
+    """
 
     url: str
     emulator: Emulator
     wall: ManualClock
     closing: ExitStack
+    trusted: Mapping[str, str]
     waits: list[float] = field(default_factory=list)
 
     shops = SHOPS
@@ -100,7 +105,7 @@ class Azure:
         self, kind: Callable[..., Client], *arguments: str, token: str = "secret-token", **options: Any
     ) -> Client:
         """A client of that class; ``arguments`` are what it takes after the credential."""
-        transport = WaitingTransport(self.wall, self.waits)
+        transport = WaitingTransport(self.wall, self.waits, self.trusted)
         client = kind(Credential(token), *arguments, **self.options(transport), **options)
         self.closing.enter_context(client)
         return client
@@ -120,17 +125,25 @@ def scheme(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return certificate_for("127.0.0.1", tmp_path_factory.mktemp("authority"), datetime.now(UTC))
+
+
 @pytest.fixture
-def serve(scheme: str, wall: ManualClock, stopper: ThreadPoolExecutor) -> Iterator[Callable[..., Azure]]:
+def serve(
+    scheme: str, certificate: Certificate, wall: ManualClock, stopper: ThreadPoolExecutor
+) -> Iterator[Callable[..., Azure]]:
     """Serves the fleet of the emulator's tests for each call, with the settings given."""
-    assert scheme == "http"
+    chain = certificate.chain if scheme == "https" else None
+    trusted = {"connection_verify": str(certificate.authority)} if chain else {}
     running: list[RunningEmulator] = []
     with ExitStack() as closing:
 
         def serve_one(*, clock: str = "x60", **settings: Any) -> Azure:
             emulator = Emulator(fleet(), clock=clock, settings=Settings(**settings), wall=wall)
-            running.append(RunningEmulator(emulator).start())
-            return Azure(running[-1].url, emulator, wall, closing)
+            running.append(RunningEmulator(emulator, chain=chain).start())
+            return Azure(running[-1].url, emulator, wall, closing, trusted)
 
         yield serve_one
     for served in running:

@@ -21,7 +21,7 @@ class WaitingTransport(AioHttpTransport):  # type: ignore[misc]  # untyped in az
     """Sleeps on the manual clock."""
 
     def __init__(self, azure: Azure) -> None:
-        super().__init__()
+        super().__init__(**azure.trusted)
         self._azure = azure
 
     async def sleep(self, duration: float) -> None:
