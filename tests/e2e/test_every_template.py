@@ -373,7 +373,8 @@ class LookingWalk:
             return asyncio.run(self._carry_out(plan, store))
 
     async def _carry_out(self, plan: Plan, store: Store) -> Sequence[StepOutcome]:
-        async with arm_client(self.project.settings) as client, leased(store, self.clock, plan.id) as progress:
+        alone = leased(store, self.clock, plan.id, on_processes=lambda _: None)
+        async with arm_client(self.project.settings) as client, alone as progress:
             secrets = SecretResolver(os.environ)
             return await execute(plan, client, progress, self.clock, secrets=secrets, on_event=lambda _: None)
 
