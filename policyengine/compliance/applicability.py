@@ -6,7 +6,6 @@ Its `if` is evaluated with the conditions on `type`, `name` and `kind` alone; ev
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -14,7 +13,7 @@ from typing import Final
 from policyengine.evaluation import Subject, evaluate
 from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.syntax import AllOf, AnyOf, Condition, Field, Logic, Not
-from policyengine.language.walk import conditions_in, field_names
+from policyengine.language.walk import conditions_in, field_names, leaves
 
 _SELECTING: Final = frozenset({"type", "name", "kind"})
 
@@ -41,7 +40,7 @@ def _part(logic: Logic, counted: frozenset[str], *, negated: bool) -> Logic:
 
 def counted_fields(logic: Logic) -> frozenset[str]:
     """Which of `type`, `name` and `kind` take part, after the special cases of the language."""
-    names = [_selects(condition) for condition in conditions(logic)]
+    names = [_selects(condition) for condition in leaves(logic)]
     used = frozenset(name for name in names if name is not None)
     if None in names:
         return used
@@ -61,17 +60,6 @@ def unknown_aliases(logic: Logic, aliases: AliasCatalogue) -> dict[str, str]:
         if type is not None and aliases.path_for(type, name) is None:
             found.setdefault(type.casefold(), name)
     return found
-
-
-def conditions(logic: Logic) -> Iterator[Condition]:
-    """Every condition in reading order, those inside a `count` left out."""
-    if isinstance(logic, AllOf | AnyOf):
-        for child in logic.conditions:
-            yield from conditions(child)
-    elif isinstance(logic, Not):
-        yield from conditions(logic.condition)
-    else:
-        yield logic
 
 
 def _selects(condition: Condition) -> str | None:

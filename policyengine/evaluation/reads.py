@@ -6,7 +6,7 @@ driver once for each distinct combination. What cannot be told beforehand is sai
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
@@ -21,7 +21,8 @@ from policyengine.expressions.jmespath_reads import places_read
 from policyengine.expressions.syntax import Call
 from policyengine.language.aliases import FieldKind, Step, classify_field
 from policyengine.language.shape import Shape, shape_of
-from policyengine.language.syntax import AllOf, AnyOf, Condition, Count, Field, JMESPath, Logic, Not, Value
+from policyengine.language.syntax import Condition, Count, Field, JMESPath, Logic, Value
+from policyengine.language.walk import leaves
 from policyengine.model.cluster_text import CHILD_TYPES, EXTENSIONS_KEY, FLUX_KEY
 from policyengine.model.values import JSON
 
@@ -73,16 +74,6 @@ NOTHING: Final = Reads()
 def reads_of(logic: Logic, subject: Subject, inside: Count | None = None) -> Reads:
     """``subject`` gives types and parameters; its documents are not looked at. ``inside`` is the innermost count."""
     return reduce(or_, (_of_condition(condition, subject, inside) for condition in leaves(logic)), NOTHING)
-
-
-def leaves(logic: Logic) -> Iterator[Condition]:
-    if isinstance(logic, AllOf | AnyOf):
-        for child in logic.conditions:
-            yield from leaves(child)
-    elif isinstance(logic, Not):
-        yield from leaves(logic.condition)
-    else:
-        yield logic
 
 
 def reads_of_value(value: CompiledValue | None, subject: Subject, inside: Count | None = None) -> Reads:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from policyengine.errors import InventoryError
-from policyengine.inventory.spelling import respelt
 from policyengine.model.ids import ResourceId
+from policyengine.model.property_names import respelt
 from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS
 from policyengine.model.values import JSON, get_folded
 

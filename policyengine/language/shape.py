@@ -1,8 +1,9 @@
 """How the names of a document are spelled: once, when it is taken in, so that columns can be read by exact names.
 
 Azure's names tell no case, and its answers differ: Resource Graph writes `ExtensionType` where Resource Manager
-writes `extensionType`. A `Shape` holds the names that the packaged aliases of a type pass on their way; names beyond
-it (tags, settings, whatever people make up) are never touched. Source: policy language §4.1; configuration API §9.
+writes `extensionType`. A `Shape` holds the names that the packaged aliases of a type pass on their way, and those
+that are documented; names beyond it (tags, settings, whatever people make up) are never touched.
+Source: policy language §4.1; configuration API §9.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from functools import cache
 from typing import Final
 
 from policyengine.language.aliases import AliasCatalogue, Star, Step
-from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, Cluster, Resource
+from policyengine.model.property_names import PROPERTY_NAMES, known_paths
+from policyengine.model.resource import Cluster, Resource
 from policyengine.model.values import JSON, is_array
 
 PROPERTIES: Final = "properties"
@@ -27,30 +29,6 @@ _BELOW: Final = (
     *(("identity", "type"), ("sku", "name"), ("sku", "tier")),
     *(("systemData", "createdAt"), ("systemData", "lastModifiedAt")),
 )
-_BEYOND_ALIASES: Final = {
-    EXTENSIONS.casefold(): (
-        *("currentVersion", "autoUpgradeMode", "errorInfo", "extensionState", "isSystemExtension", "statuses"),
-        *("configurationSettings", "aksAssignedIdentity", "managementDetails", "customLocationSettings"),
-    ),
-    FLUX_CONFIGURATIONS.casefold(): (
-        *("azureBlob.url", "azureBlob.containerName", "bucket.url", "bucket.bucketName", "complianceState"),
-        *("errorMessage", "gitRepository.url", "gitRepository.provider", "gitRepository.repositoryRef.branch"),
-        *("kustomizations", "ociRepository.url", "ociRepository.repositoryRef.tag", "provisioningState"),
-        *("repositoryPublicKey", "sourceSyncedCommitId", "sourceUpdatedAt", "statuses", "statusUpdatedAt"),
-        *("waitForReconciliation", "reconciliationWaitDuration"),
-    ),
-    ARC.casefold(): (
-        *("connectivityStatus", "lastConnectivityTime", "managedIdentityCertificateExpirationTime"),
-        *("privateLinkState", "privateLinkScopeResourceId", "kubernetesVersion", "agentVersion", "totalNodeCount"),
-        *("totalCoreCount", "distribution", "distributionVersion", "infrastructure", "offering", "azureHybridBenefit"),
-        *("arcAgentProfile.agentAutoUpgrade", "arcAgentProfile.desiredAgentVersion", "arcAgentProfile.agentState"),
-        "provisioningState",
-    ),
-    AKS.casefold(): (
-        *("currentKubernetesVersion", "powerState.code", "nodeResourceGroup", "fqdn", "dnsPrefix", "provisioningState"),
-    ),
-}
-"""Properties under ``properties`` that Azure has no alias for. Source: configuration API §2, §3, §8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +73,8 @@ def shape_of(type: str) -> Shape:
     catalogue, shape = AliasCatalogue.packaged(), Shape()
     for steps in (*((name,) for name in (*_ENVELOPE, *_BESIDE)), *_BELOW):
         shape._grow(steps)
-    for path in _BEYOND_ALIASES.get(type, ()):
-        shape._grow((PROPERTIES, *path.split(".")))
+    for path in known_paths(PROPERTY_NAMES.get(type, {})):
+        shape._grow((PROPERTIES, *path))
     for alias in catalogue.names(type):
         found = catalogue.path_for(type, alias)
         if found is not None:

@@ -8,17 +8,23 @@ from policyengine.language.documents import PolicyDefinition
 from policyengine.language.syntax import AllOf, AnyOf, Condition, Count, Field, Logic, Not
 
 
-def conditions_in(logic: Logic | None) -> Iterator[Condition]:
-    """Every condition, those inside a `count` included, in the order written."""
+def leaves(logic: Logic | None) -> Iterator[Condition]:
+    """Every condition in the order written, those inside a `count` left out."""
     if isinstance(logic, AllOf | AnyOf):
         for inner in logic.conditions:
-            yield from conditions_in(inner)
+            yield from leaves(inner)
     elif isinstance(logic, Not):
-        yield from conditions_in(logic.condition)
-    elif isinstance(logic, Condition):
+        yield from leaves(logic.condition)
+    elif logic is not None:
         yield logic
-        if isinstance(logic.operand, Count):
-            yield from conditions_in(logic.operand.where)
+
+
+def conditions_in(logic: Logic | None) -> Iterator[Condition]:
+    """Every condition, those inside a `count` included, in the order written."""
+    for condition in leaves(logic):
+        yield condition
+        if isinstance(condition.operand, Count):
+            yield from conditions_in(condition.operand.where)
 
 
 def conditions_of(definition: PolicyDefinition) -> Iterator[Condition]:

@@ -1,16 +1,15 @@
-"""Property names as Resource Manager spells them, for documents that come from Resource Graph. Pure.
+"""Property names as Resource Manager spells them. Resource Graph has its own way (`properties.ExtensionType`).
 
-Resource Graph spells some names its own way (`properties.ExtensionType`). Names that users choose (settings, tags,
-kustomizations, substitutions) keep theirs, and so does whatever is not in these tables.
-Source: configuration API §2, §3 and §9.
+Names that users choose (settings, tags, kustomizations, substitutions) keep theirs, and so does whatever is not in
+these tables. Source: configuration API §2, §3, §8 and §9.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
-from policyengine.model.resource import EXTENSIONS, FLUX_CONFIGURATIONS
+from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS
 from policyengine.model.values import JSON, is_array
 
 Names: TypeAlias = Mapping[str, "Names"]
@@ -80,15 +79,37 @@ _FLUX_CONFIGURATION: Final = _names(
     statuses=_STATUS,
 )
 
-_PROPERTIES: Final[Mapping[str, Names]] = {
+_CONNECTED_CLUSTER: Final = _names(
+    "connectivityStatus lastConnectivityTime managedIdentityCertificateExpirationTime privateLinkState "
+    "privateLinkScopeResourceId kubernetesVersion agentVersion totalNodeCount totalCoreCount distribution "
+    "distributionVersion infrastructure offering azureHybridBenefit provisioningState",
+    arcAgentProfile=_names("agentAutoUpgrade desiredAgentVersion agentState"),
+)
+
+_MANAGED_CLUSTER: Final = _names(
+    "currentKubernetesVersion nodeResourceGroup fqdn dnsPrefix provisioningState", powerState=_names("code")
+)
+
+PROPERTY_NAMES: Final[Mapping[str, Names]] = {
+    AKS.casefold(): _MANAGED_CLUSTER,
+    ARC.casefold(): _CONNECTED_CLUSTER,
     EXTENSIONS.casefold(): _EXTENSION,
     FLUX_CONFIGURATIONS.casefold(): _FLUX_CONFIGURATION,
 }
+"""By folded resource type, what stands under ``properties``."""
+
+
+def known_paths(names: Names) -> Iterator[tuple[str, ...]]:
+    """The way to each name, as far as no name on it is a user's."""
+    for name, inside in names.items():
+        if name != _ANY:
+            yield (name,)
+            yield from ((name, *rest) for rest in known_paths(inside))
 
 
 def respelt(properties: JSON, type: str) -> JSON:
     """The ``properties`` of a resource of ``type`` with every name that is known in its own spelling."""
-    return _respelt(properties, _PROPERTIES.get(type.casefold(), {}))
+    return _respelt(properties, PROPERTY_NAMES.get(type.casefold(), {}))
 
 
 def _respelt(value: JSON, names: Names) -> JSON:
