@@ -189,7 +189,6 @@ def _arc(draws: Draws, version: str, at: datetime) -> dict[str, JSON]:
         "infrastructure": draws.one_of(("generic", "azure_stack_hci", "vmware")),
         "totalNodeCount": nodes,
         "totalCoreCount": 4 * nodes,
-        "offering": None,
         "arcAgentProfile": {"desiredAgentVersion": "", "agentAutoUpgrade": "Enabled", "agentState": "Succeeded"},
         "oidcIssuerProfile": {"enabled": False},
         "securityProfile": {"workloadIdentity": {"enabled": False}},
@@ -241,8 +240,7 @@ def _extension_name(type: str) -> str:
 _TOLD_OF_EXTENSIONS: Final[Mapping[str, JSON]] = {
     "customLocationSettings": None,
     "packageUri": None,
-    "managementDetails": None,
-    "additionalDetails": {"installedBy": "policy", "workspace": None},
+    "additionalDetails": {"docs": "https://learn.microsoft.com/azure/azure-arc/kubernetes/extensions"},
 }
 
 
