@@ -213,7 +213,9 @@ def start(
         emulator = Emulator(of or fleet(), clock=clock, settings=Settings(**settings), wall=wall)
         running = RunningEmulator(emulator).start()
         # Nothing here is encrypted: loading certificates would take longer than the test.
-        client = httpx.Client(base_url=running.url, headers={"Authorization": "Bearer secret-token"}, verify=False, timeout=60)
+        client = httpx.Client(
+            base_url=running.url, headers={"Authorization": "Bearer secret-token"}, verify=False, timeout=60
+        )
         client.event_hooks = {"response": [judge]}
         opened.append((client, running))
         return Api(client, emulator, wall)
