@@ -69,15 +69,16 @@ async def execute(
     Raises RemediationError when the plan was begun before and ``resume`` is not asked for; ArmTransportError
     and ArmNotAuthorized (401) when going on would only fail every step, which stay as they are.
     """
-    known = store.progress(plan.id)
+    id = plan.id  # made from every step, so not to be asked for at each of them
+    known = store.progress(id)
     if not resume and any(outcome.state is not StepState.PLANNED for outcome in known.values()):
         raise RemediationError(
-            f"plan `{plan.id}` was begun before", help=f"go on with it: policyengine remediate --resume {plan.id}"
+            f"plan `{id}` was begun before", help=f"go on with it: policyengine remediate --resume {id}"
         )
     _check_order(plan)
 
     def record(outcome: StepOutcome) -> bool:
-        return store.record_outcome(plan.id, outcome)
+        return store.record_outcome(id, outcome)
 
     means, now = Means(arm, clock, secrets, record, on_event, may_send), clock.now()
     stands = {step.id: known.get(step.id) or StepOutcome(step.id, StepState.PLANNED, now) for step in plan.steps}
