@@ -26,7 +26,7 @@ from policyengine.arm.refusal import closed, operation_failed
 from policyengine.arm.registrar import Registrar
 from policyengine.arm.registration import missing_registration
 from policyengine.arm.retry import LONGEST_WAIT_S
-from policyengine.arm.throttle import Throttle, WaitListener
+from policyengine.arm.throttle import WRITES_AT_ONCE, Throttle, WaitListener
 from policyengine.arm.timer import LoopTimer, Timer
 from policyengine.errors import ArmConflict, ArmRejected, ConfigError
 from policyengine.model.values import JSON
@@ -48,7 +48,8 @@ class Accepted:
 class ArmClient:
     """One endpoint, one identity, one set of budgets; use it as an async context manager.
 
-    Clients that ask the same endpoint share a ``throttle``; without one the client has its own, at the given rates.
+    Clients that ask the same endpoint share a ``throttle``; without one the client has its own, at the given rates;
+    ``writes_at_once`` may follow each other without a wait where none went for a while.
     ``jitter`` draws from [0, 1). ``on_wait`` hears of every wait for which no listener of its own was given.
     ``register_providers``: a write may register the provider that its subscription lacks.
     Raises ConfigError for an endpoint or a budget that cannot be used.
@@ -61,6 +62,7 @@ class ArmClient:
         *,
         writes_per_second: float = 8.0,
         reads_per_second: float = 20.0,
+        writes_at_once: float = WRITES_AT_ONCE,
         transport: httpx.AsyncBaseTransport | None = None,
         jitter: Callable[[], float] = random.random,
         timer: Timer | None = None,
@@ -73,7 +75,10 @@ class ArmClient:
         self._endpoint = Endpoint(endpoint)
         timer = timer or LoopTimer()
         self._throttle = throttle or Throttle(
-            timer, reads_per_second=reads_per_second, writes_per_second=writes_per_second
+            timer,
+            reads_per_second=reads_per_second,
+            writes_per_second=writes_per_second,
+            writes_at_once=writes_at_once,
         )
         self._exchange = Exchange(self._endpoint, transport)
         self._asking = Asking(self._exchange, credential, self._throttle, timer, jitter, on_wait)

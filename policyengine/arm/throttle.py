@@ -26,6 +26,9 @@ LOW: Final = 20
 READ_BURST_S: Final = 4.0
 """How many seconds' worth of reads may go at once: a fraction of the service's bucket of 250, whose rest it tells."""
 
+WRITES_AT_ONCE: Final = 2.0
+"""Unless somebody asks for more, writes hardly burst: others may spend from the service's bucket of 200 too."""
+
 QUERIES_PER_SECOND: Final = 2.5
 """Resource Graph takes about 15 queries in 5 seconds from one user, who may have other programs running."""
 
@@ -90,8 +93,11 @@ class Bucket:
 class Throttle:
     """One bucket per subscription and kind."""
 
-    def __init__(self, timer: Timer, *, reads_per_second: float, writes_per_second: float) -> None:
+    def __init__(
+        self, timer: Timer, *, reads_per_second: float, writes_per_second: float, writes_at_once: float = WRITES_AT_ONCE
+    ) -> None:
         self._timer = timer
+        self._writes_at_once = writes_at_once
         self._rates = {
             Kind.READS: reads_per_second,
             Kind.WRITES: writes_per_second,
@@ -150,9 +156,12 @@ class Throttle:
         with self._lock:
             if key not in self._buckets:
                 rate = self._rates[kind]
-                self._buckets[key] = Bucket(rate, max(1.0, _burst(kind, rate)))
+                self._buckets[key] = Bucket(rate, max(1.0, self._burst(kind, rate)))
                 self._buckets[key].share = self._share
             return self._buckets[key]
+
+    def _burst(self, kind: Kind, rate: float) -> float:
+        return {Kind.READS: rate * READ_BURST_S, Kind.QUERIES: _QUERY_BURST}.get(kind, self._writes_at_once)
 
 
 def seconds_of(clock: str) -> float:
@@ -162,11 +171,6 @@ def seconds_of(clock: str) -> float:
         return 0.0
     hours, minutes, seconds = map(int, parts)
     return hours * 3600.0 + minutes * 60.0 + seconds
-
-
-def _burst(kind: Kind, rate: float) -> float:
-    """Writes hardly burst: the budget is a promise per second, and the service's refill is just above it."""
-    return {Kind.READS: rate * READ_BURST_S, Kind.QUERIES: _QUERY_BURST}.get(kind, 2.0)
 
 
 def _named(subscription: str | None) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from policyengine.model.clouds import CLOUDS
 from policyengine.store.store import Store
-from policyengine.workflows.settings import ArmSettings, Settings
+from policyengine.workflows.settings import ArmSettings, Budget, Settings
 
 if TYPE_CHECKING:
     from policyengine.arm.client import ArmClient
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _READ: Final = ("POLICYENGINE_TOKEN", "AZURE_", "IDENTITY_", "IMDS_", "MSI_")
 """How the variables begin from which credentials are made."""
 
-_throttles: dict[tuple[str, float, float], Throttle] = {}
+_throttles: dict[tuple[str, Budget], Throttle] = {}
 _credentials: dict[tuple[ArmSettings, tuple[tuple[str, str], ...]], Credential] = {}
 _one_of_each = Lock()
 
@@ -34,12 +34,9 @@ def open_store(settings: Settings) -> Store:
 def arm_client(settings: Settings) -> ArmClient:
     from policyengine.arm.client import ArmClient
 
-    budget = settings.arm.budget
     return ArmClient(
         settings.arm.endpoint,
         credential_of(settings.arm),
-        writes_per_second=budget.writes_per_second,
-        reads_per_second=budget.reads_per_second,
         jitter=random.random,
         throttle=_throttle(settings),
         register_providers=settings.arm.register_providers,
@@ -57,10 +54,15 @@ def _throttle(settings: Settings) -> Throttle:
     from policyengine.arm.timer import LoopTimer
 
     budget = settings.arm.budget
-    key = (settings.arm.endpoint.rstrip("/").casefold(), budget.reads_per_second, budget.writes_per_second)
+    key = (settings.arm.endpoint.rstrip("/").casefold(), budget)
     with _one_of_each:
         if key not in _throttles:
-            _throttles[key] = Throttle(LoopTimer(), reads_per_second=key[1], writes_per_second=key[2])
+            _throttles[key] = Throttle(
+                LoopTimer(),
+                reads_per_second=budget.reads_per_second,
+                writes_per_second=budget.writes_per_second,
+                writes_at_once=budget.writes_at_once,
+            )
         return _throttles[key]
 
 

@@ -46,6 +46,8 @@ class Budget(_Section):
 
     writes_per_second: float = Field(8.0, alias="writesPerSecond", gt=0)
     reads_per_second: float = Field(20.0, alias="readsPerSecond", gt=0)
+    writes_at_once: int = Field(2, alias="writesAtOnce", ge=1, le=200)
+    """Writes without a wait where none went for a while; the service's bucket holds 200."""
 
 
 class ArmSettings(_Section):

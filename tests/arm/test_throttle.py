@@ -68,6 +68,20 @@ def test_writes_keep_to_the_budget_and_hardly_burst() -> None:
     assert times[-1] >= 18 / 8
 
 
+def test_as_many_writes_go_at_once_as_was_asked_for() -> None:
+    async def main() -> tuple[float, float]:
+        timer = ManualTimer()
+        throttle = Throttle(timer, reads_per_second=25, writes_per_second=10, writes_at_once=200)
+        await timer.run(*[asyncio.create_task(throttle.acquire("s", Kind.WRITES)) for _ in range(200)])
+        at_once = timer.now
+        await timer.run(*[asyncio.create_task(throttle.acquire("s", Kind.WRITES)) for _ in range(100)])
+        return at_once, timer.now
+
+    at_once, then = asyncio.run(main())
+    assert at_once == 0.0
+    assert abs(then - 10.0) < 0.01
+
+
 def test_reads_may_spend_some_seconds_at_once() -> None:
     most = int(20 * READ_BURST_S)
 
