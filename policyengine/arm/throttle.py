@@ -2,7 +2,7 @@
 
 Processes that write at the same time divide them; whoever knows of the others says how many there are.
 The bucket is pure (time is passed in) and may be asked from several threads; the throttle waits on a Timer. A
-request books the next free instant, so waiting requests leave in the order they came.
+request takes a ticket, so waiting requests leave in the order they came.
 Source: configuration API §6.
 """
 
@@ -36,6 +36,7 @@ _QUERY_BURST: Final = 5.0
 _SLOWEST: Final = 0.1
 _INSTANT_S: Final = 1e-6
 _WORTH_TELLING_S: Final = 0.5
+_LOOK_AGAIN_S: Final = 2.0
 _REMAINING: Final = "x-ms-ratelimit-remaining-"
 _QUOTA: Final = "x-ms-user-quota-remaining"
 _QUOTA_BACK: Final = "x-ms-user-quota-resets-after"
@@ -52,27 +53,42 @@ class Kind(Enum):
 
 @dataclass(slots=True)
 class Bucket:
-    """``burst`` requests at once, then ``per_second`` of them. Instants are monotonic seconds.
+    """``burst`` requests at once, then ``per_second`` of them, in the order of their tickets. Instants are monotonic
+    seconds.
 
     ``slowdown`` is what the service's own bucket calls for, ``share`` what other processes leave us; both in (0, 1].
+    A turn is worked out anew whenever it is asked for, so what changes these two holds for those who wait already.
     """
 
     per_second: float
     burst: float = 1.0
     slowdown: float = field(default=1.0, init=False)
     share: float = field(default=1.0, init=False)
-    _full_at: float = field(default=float("-inf"), init=False)
+    _issued: int = field(default=0, init=False)
+    _granted: float = field(default=float("inf"), init=False)
+    _counted_at: float = field(default=float("-inf"), init=False)
     _closed_until: float = field(default=float("-inf"), init=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
-    def book(self, now: float) -> float:
-        """The instant at which the request that asks now may go."""
+    def ticket(self, now: float) -> int:
+        """A place in the queue."""
         with self._lock:
-            interval = 1.0 / (self.per_second * self.slowdown * self.share)
-            full_at = max(self._full_at, now)
-            self._full_at = full_at + interval
-            at_once = max(1.0, self.burst * self.slowdown * self.share) - 1.0
-            return max(now, full_at - at_once * interval, self._closed_until)
+            self._count(now)
+            self._issued += 1
+            return self._issued
+
+    def wait_s(self, ticket: int, now: float) -> float:
+        """In how many seconds it is this ticket's turn, as things stand; 0: now."""
+        with self._lock:
+            self._count(now)
+            ahead = (ticket - self._granted) / self._rate
+            wait = max(0.0, self._closed_until - now) + max(0.0, ahead)
+            return wait if wait >= _INSTANT_S else 0.0
+
+    def give_back(self) -> None:
+        """Somebody left the queue: those behind move up."""
+        with self._lock:
+            self._granted += 1
 
     def closed_for(self, now: float) -> float:
         """How many seconds more nobody goes; 0 when it is open."""
@@ -81,13 +97,29 @@ class Bucket:
     def pause(self, now: float, seconds: float) -> None:
         """Nobody goes for ``seconds``, and afterwards without a burst: the service's bucket is empty too."""
         with self._lock:
+            self._count(now)
             self._closed_until = max(self._closed_until, now + seconds)
-            spent = (self.burst - 1.0) / self.per_second
-            self._full_at = max(self._full_at, self._closed_until + spent)
+            self._granted = min(self._granted, self._issued + 1.0)
 
     def observe(self, remaining: int) -> None:
         """Slow down while the service says that little is left."""
         self.slowdown = max(_SLOWEST, min(1.0, remaining / LOW))
+
+    @property
+    def is_slowed(self) -> bool:
+        """True when it may soon go faster than it goes now."""
+        return self.slowdown < 1.0 or self.share < 1.0
+
+    @property
+    def _rate(self) -> float:
+        return self.per_second * self.slowdown * self.share
+
+    def _count(self, now: float) -> None:
+        """Grant what has become free; nothing does while the bucket is closed."""
+        elapsed = max(0.0, now - max(self._counted_at, self._closed_until))
+        self._counted_at = max(self._counted_at, now)
+        at_once = max(1.0, self.burst * self.slowdown * self.share)
+        self._granted = min(self._granted + elapsed * self._rate, self._issued + at_once)
 
 
 class Throttle:
@@ -112,18 +144,23 @@ class Throttle:
         """True when a request of this kind may be sent, after however long; False when the service has closed the
         bucket for longer than `LONGEST_WAIT_S`."""
         bucket = self._bucket(subscription, kind)
-        while True:
-            now = self._timer.monotonic()
-            if bucket.closed_for(now) > LONGEST_WAIT_S:
-                return False
-            wait = bucket.book(now) - now
-            if wait < _INSTANT_S:
-                return True
-            if on_wait is not None and wait >= _WORTH_TELLING_S:
-                on_wait(f"{kind.value} budget of {_named(subscription)}", wait)
-            await self._timer.sleep(wait)
-            if not bucket.closed_for(self._timer.monotonic()):
-                return True
+        ticket, told = bucket.ticket(self._timer.monotonic()), float("-inf")
+        try:
+            while True:
+                now = self._timer.monotonic()
+                if bucket.closed_for(now) > LONGEST_WAIT_S:
+                    bucket.give_back()
+                    return False
+                wait = bucket.wait_s(ticket, now)
+                if not wait:
+                    return True
+                if on_wait is not None and wait >= _WORTH_TELLING_S and now + wait > told + _WORTH_TELLING_S:
+                    told = now + wait
+                    on_wait(f"{kind.value} budget of {_named(subscription)}", wait)
+                await self._timer.sleep(min(wait, _LOOK_AGAIN_S) if bucket.is_slowed else wait)
+        except BaseException:
+            bucket.give_back()
+            raise
 
     def closed_for(self, subscription: str | None, kind: Kind) -> float:
         """How many seconds more the service wants no request of this kind."""
@@ -161,7 +198,10 @@ class Throttle:
             return self._buckets[key]
 
     def _burst(self, kind: Kind, rate: float) -> float:
-        return {Kind.READS: rate * READ_BURST_S, Kind.QUERIES: _QUERY_BURST}.get(kind, self._writes_at_once)
+        """Writes leave the service's last ones alone: below them we would slow down."""
+        few = min(self._writes_at_once, WRITES_AT_ONCE)
+        writes = max(few, self._writes_at_once - LOW)
+        return {Kind.READS: rate * READ_BURST_S, Kind.QUERIES: _QUERY_BURST}.get(kind, writes)
 
 
 def seconds_of(clock: str) -> float:

@@ -17,13 +17,14 @@ class ManualTimer:
     def __init__(self) -> None:
         self.now = 0.0
         self._sleepers: list[tuple[float, int, asyncio.Event]] = []
+        self._order = itertools.count()
 
     def monotonic(self) -> float:
         return self.now
 
     async def sleep(self, seconds: float) -> None:
         event = asyncio.Event()
-        self._sleepers.append((self.now + seconds, len(self._sleepers), event))
+        self._sleepers.append((self.now + seconds, next(self._order), event))
         await event.wait()
 
     async def run(self, *work: asyncio.Task[object]) -> None:
@@ -69,10 +70,12 @@ def test_writes_keep_to_the_budget_and_hardly_burst() -> None:
 
 
 def test_as_many_writes_go_at_once_as_was_asked_for() -> None:
+    """But for the service's last ones."""
+
     async def main() -> tuple[float, float]:
         timer = ManualTimer()
         throttle = Throttle(timer, reads_per_second=25, writes_per_second=10, writes_at_once=200)
-        await timer.run(*[asyncio.create_task(throttle.acquire("s", Kind.WRITES)) for _ in range(200)])
+        await timer.run(*[asyncio.create_task(throttle.acquire("s", Kind.WRITES)) for _ in range(200 - LOW)])
         at_once = timer.now
         await timer.run(*[asyncio.create_task(throttle.acquire("s", Kind.WRITES)) for _ in range(100)])
         return at_once, timer.now
@@ -163,28 +166,63 @@ def test_a_wait_is_told_with_its_reason() -> None:
     assert heard == [("write budget of subscription a", 12.0)]
 
 
-def test_threads_that_book_at_once_get_instants_of_their_own() -> None:
+def test_threads_that_ask_at_once_get_tickets_of_their_own() -> None:
     bucket, interval = Bucket(1000.0), sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(8) as pool:
-            booked = [
-                at for part in pool.map(lambda _: [bucket.book(0.0) for _ in range(500)], range(8)) for at in part
+            tickets = [
+                n for part in pool.map(lambda _: [bucket.ticket(0.0) for _ in range(500)], range(8)) for n in part
             ]
     finally:
         sys.setswitchinterval(interval)
 
-    assert len({round(instant * 1000) for instant in booked}) == 4000
+    assert sorted(tickets) == list(range(1, 4001))
+
+
+def test_whoever_waits_goes_faster_when_the_service_has_more_again() -> None:
+    """A moment in which others had spent everything does not bind those who came in it."""
+
+    async def main() -> float:
+        timer = ManualTimer()
+        throttle = Throttle(timer, reads_per_second=20, writes_per_second=10)
+        throttle.observe("s", Kind.WRITES, {"x-ms-ratelimit-remaining-subscription-writes": "0"})
+        tasks = [asyncio.create_task(throttle.acquire("s", Kind.WRITES)) for _ in range(100)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        throttle.observe("s", Kind.WRITES, {"x-ms-ratelimit-remaining-subscription-writes": "150"})
+        await timer.run(*tasks)
+        return timer.now
+
+    assert asyncio.run(main()) < 13.0
+
+
+def test_who_leaves_the_queue_makes_room() -> None:
+    async def main() -> float:
+        timer = ManualTimer()
+        throttle = Throttle(timer, reads_per_second=1, writes_per_second=1)
+        tasks = [asyncio.create_task(throttle.acquire("s", Kind.WRITES)) for _ in range(102)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await timer.run(asyncio.create_task(throttle.acquire("s", Kind.WRITES)))
+        return timer.now
+
+    assert asyncio.run(main()) < 5.0
 
 
 @given(st.floats(0.5, 100), st.floats(1, 50), st.lists(st.floats(0, 0.5), min_size=1, max_size=60))
 def test_no_window_ever_holds_more_than_burst_and_rate(per_second: float, burst: float, gaps: list[float]) -> None:
-    bucket, now, booked = Bucket(per_second, burst), 0.0, []
+    bucket, now, gone = Bucket(per_second, burst), 0.0, list[float]()
     for gap in gaps:
         now += gap
-        booked.append(bucket.book(now))
+        ticket, at = bucket.ticket(now), now
+        while wait := bucket.wait_s(ticket, at):
+            at += wait
+        gone.append(at)
 
-    assert booked == sorted(booked)
-    for first, start in enumerate(booked):
-        within = [t for t in booked[first:] if t - start < 1.0]
+    assert gone == sorted(gone)
+    for first, start in enumerate(gone):
+        within = [t for t in gone[first:] if t - start < 1.0]
         assert len(within) <= burst + per_second + 1 + 1e-6
