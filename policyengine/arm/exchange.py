@@ -32,6 +32,12 @@ _log = logging.getLogger(__name__)
 _SUBSCRIPTION: Final = re.compile(r"/subscriptions/([^/]+)", re.IGNORECASE)
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 _WHOLE_ANSWER_S: Final = 120.0
+_ALWAYS: Final = {
+    "User-Agent": f"policyengine/{__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "Connection": "keep-alive",
+}
 _BEFORE_SENDING: Final = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -83,23 +89,16 @@ class Exchange:
 
     def __init__(self, endpoint: Endpoint, transport: httpx.AsyncBaseTransport | None) -> None:
         self._endpoint = endpoint
-        self._http = httpx.AsyncClient(
-            transport=transport or Transport(endpoint),
-            timeout=_TIMEOUT,
-            follow_redirects=False,
-            headers={
-                "User-Agent": f"policyengine/{__version__}",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip, deflate",
-            },
-        )
+        # No httpx.AsyncClient above it: redirects, cookies and mounts are not wanted, and take as long as all the rest.
+        self._transport = transport or Transport(endpoint)
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def ask(self, request: Request, token: str) -> Answer | ArmTransportError:
         """Send once, and say what came of it."""
         headers = {
+            **_ALWAYS,
             "Authorization": f"Bearer {token}",
             "x-ms-client-request-id": str(uuid.uuid4()),
             "x-ms-correlation-request-id": request.correlation_id,
@@ -107,22 +106,37 @@ class Exchange:
         if request.content is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
         outcome = await self._round_trip(request, headers)
-        told = outcome.status if isinstance(outcome, Answer) else "no answer"
-        _log.debug("%s %s: %s, correlation id %s", request.method, request.path, told, request.correlation_id)
+        if _log.isEnabledFor(logging.DEBUG):
+            told = outcome.status if isinstance(outcome, Answer) else "no answer"
+            _log.debug("%s %s: %s, correlation id %s", request.method, request.path, told, request.correlation_id)
         return outcome
 
     async def _round_trip(self, request: Request, headers: Mapping[str, str]) -> Answer | ArmTransportError:
         try:
             async with asyncio.timeout(_WHOLE_ANSWER_S):
-                response = await self._http.request(
-                    request.method, request.url, headers=headers, content=request.content
-                )
+                response = await self._send(request, headers)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             return self._silence(request, error, sent=not isinstance(error, _BEFORE_SENDING))
         try:
             return Answer(response.status_code, dict(response.headers), _body(response))
         except (ValueError, RecursionError):
             return self._silence(request, "the answer is not JSON; a proxy may stand in between", sent=True)
+
+    async def _send(self, request: Request, headers: Mapping[str, str]) -> httpx.Response:
+        """The answer, read to its end."""
+        sent = httpx.Request(
+            request.method,
+            request.url,
+            headers=headers,
+            content=request.content,
+            extensions={"timeout": _TIMEOUT.as_dict()},
+        )
+        response = await self._transport.handle_async_request(sent)
+        try:
+            await response.aread()
+        finally:
+            await response.aclose()
+        return response
 
     def _silence(self, request: Request, why: object, *, sent: bool) -> ArmTransportError:
         error = silence(
