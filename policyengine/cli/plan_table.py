@@ -102,7 +102,7 @@ def _unmended(plan: Plan, limit: int | None) -> Table:
 def _budget(planned: Planned) -> str:
     plan, cost = planned.plan, planned.estimate
     writes, reads = plural(cost.writes, "write"), plural(cost.reads, "read")
-    parts = [f"API budget  {writes}, about {reads} · {ceil(cost.seconds)} s of write budget"]
+    parts = [f"API budget  {writes}, about {reads} · {ceil(cost.seconds)} s of budget"]
     for state, word in ((Preflight.PARKED, "parked"), (Preflight.REFUSED, "refused")):
         count = sum(step.preflight is state for step in plan.steps)
         if count:

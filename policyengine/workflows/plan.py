@@ -98,7 +98,9 @@ async def make_plan(
 
     plan, live = await _planned(settings, candidates, draft, on_progress)
     store.save_plan(plan)
-    return Planned(plan, estimate(plan, settings.arm.budget.writes_per_second), len(known), live.failures)
+    budget = settings.arm.budget
+    cost = estimate(plan, writes_per_second=budget.writes_per_second, reads_per_second=budget.reads_per_second)
+    return Planned(plan, cost, len(known), live.failures)
 
 
 def _candidates(
