@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 
 from policyengine.arm.asking import Asking
 from policyengine.arm.exchange import Request
@@ -18,11 +19,11 @@ class Registrar:
     def __init__(self, endpoint: Endpoint, asking: Asking) -> None:
         self._endpoint = endpoint
         self._asking = asking
-        self._one_at_a_time = asyncio.Lock()
+        self._one_at_a_time: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def register(self, provider: Registration, on_wait: WaitListener | None) -> None:
         """Returns when the provider is registered. Raises ArmConflict when that takes too long, ArmError otherwise."""
-        async with self._one_at_a_time:
+        async with self._one_at_a_time[provider.path.casefold()]:
             if await self._is_registered(provider, on_wait):
                 return
             url = self._endpoint.url(f"{provider.path}/register", REGISTRATION)

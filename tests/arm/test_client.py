@@ -399,6 +399,29 @@ def test_writes_that_need_the_same_provider_register_it_once() -> None:
     assert [heard.method for heard in run.server.heard].count("POST") == 1
 
 
+def test_a_registration_that_takes_long_holds_up_no_other_subscription() -> None:
+    other = FLUX.replace("5b0c", "7d1e")
+
+    async def both(run: Run) -> Any:
+        return await asyncio.gather(put(run), run.arm.send("PUT", other, VERSION, {}), return_exceptions=True)
+
+    class Provider(Server):
+        """One subscription is registered at once; the other only some time after that one has been written to."""
+
+        def choose(self, request: Heard) -> bytes:
+            written = [heard for heard in self.heard if heard.method == "PUT" and "7d1e" in heard.target]
+            posted = any(heard.method == "POST" and heard.target[:20] == request.target[:20] for heard in self.heard)
+            done = posted and ("7d1e" in request.target or len(written) > 1)
+            if request.method == "PUT":
+                return answer(201, {}) if done else UNREGISTERED
+            return registering("Registered" if done else "Registering")
+
+    result, _ = against(act=both, register_providers=True, server=Provider([]))
+
+    assert isinstance(result, list)
+    assert [accepted.status for accepted in result] == [201, 201]
+
+
 def test_a_registration_that_does_not_end_is_given_up() -> None:
     error, _ = against(UNREGISTERED, registering("Registering"), act=put, register_providers=True)
 
