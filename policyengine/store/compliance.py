@@ -12,6 +12,7 @@ from sqlmodel import col
 from policyengine.model.ids import ResourceId
 from policyengine.model.states import ComplianceState, Finding, Reason
 from policyengine.store import bulk, inventory, mapping
+from policyengine.store.blocks import CHUNK, state_of
 from policyengine.store.records import Change, PolicyRecord, RollupRow, ScanRecord
 from policyengine.store.tables import (
     AssignmentRow,
@@ -135,8 +136,7 @@ def rollups(session: Session) -> list[RollupRow]:
 
 def state_matrix(session: Session) -> list[tuple[ResourceId, dict[str, ComplianceState]]]:
     """Every cluster in order of its folded id, with the state of each pair that has been judged."""
-    keys = {row.number: row.key for row in _bound(session)}
-    blocks = {keys[number]: of_policy for number, of_policy in bulk.state_blocks(session).items() if number in keys}
+    blocks = {row.key: bulk.blocks_of(session, row.number) for row in _bound(session)}
     clusters = session.execute(
         select(col(ClusterRow.number), col(ClusterRow.id))
         .where(col(ClusterRow.removed).is_(None))
@@ -145,15 +145,21 @@ def state_matrix(session: Session) -> list[tuple[ResourceId, dict[str, Complianc
     return [
         (
             ResourceId(id),
-            {key: state for key, of_policy in blocks.items() if (state := of_policy.get(number)) is not None},
+            {
+                key: state
+                for key, chunks in blocks.items()
+                if number // CHUNK in chunks
+                and (state := state_of(int(chunks[number // CHUNK][number % CHUNK]))) is not None
+            },
         )
         for number, id in clusters
     ]
 
 
 def scans(session: Session, limit: int) -> list[ScanRecord]:
-    """The latest scans, newest first."""
-    rows = list(session.scalars(select(ScanRow).order_by(col(ScanRow.number).desc()).limit(limit)))
+    """The latest scans that were finished, newest first."""
+    finished = select(ScanRow).where(col(ScanRow.running).is_(False))
+    rows = list(session.scalars(finished.order_by(col(ScanRow.number).desc()).limit(limit)))
     counts: dict[int, dict[ComplianceState, int]] = {}
     query = select(ScanCountRow).where(col(ScanCountRow.scan).in_([row.number for row in rows]))
     for count in session.scalars(query):

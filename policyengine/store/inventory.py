@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
+import numpy as np
+from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel, col
 
@@ -17,11 +18,19 @@ from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
-from policyengine.store import bulk, mapping
-from policyengine.store.ledger import Move, Place
+from policyengine.store import bulk, deltas, mapping
+from policyengine.store.blocks import UNJUDGED
+from policyengine.store.ledger import Place, Sheet
+from policyengine.store.places import Stirred, is_same, merged, stirred
 from policyengine.store.records import SyncRecord
-from policyengine.store.scans import post
-from policyengine.store.tables import ClusterRow, ManagementGroupRow, ResourceGroupRow, SubscriptionRow, SyncRow
+from policyengine.store.tables import (
+    ClusterRow,
+    ManagementGroupRow,
+    ResourceGroupRow,
+    StateBlockRow,
+    SubscriptionRow,
+    SyncRow,
+)
 
 
 def apply_changes(
@@ -42,7 +51,9 @@ def apply_changes(
     session.flush()
     _remove(session, removed, seq=sync.seq, at=at)
     _upsert(session, upserts, seq=sync.seq)
-    _keep_tree(session, tree, replace=complete and not partial)
+    before = _tree_before(session, tree, replace=complete and not partial)
+    failed_before = failures if partial else _failures_before(session, sync.seq)
+    _touch(session, stirred(*before, failed_before, failures), seq=sync.seq)
     sync.clusters = count_clusters(session)
 
 
@@ -55,42 +66,68 @@ def _upsert(session: Session, clusters: Sequence[Cluster], *, seq: int) -> None:
         if cluster.id.key not in numbers:
             numbers[cluster.id.key] = following
             following += 1
-        rows.append({"number": numbers[cluster.id.key], "seq": seq, **mapping.cluster_columns(cluster)})
+        number = numbers[cluster.id.key]
+        rows.append({"number": number, "seq": seq, "due": seq, **mapping.cluster_columns(cluster)})
     bulk.upsert_clusters(session, rows)
 
 
 def _remove(session: Session, ids: Iterable[ResourceId], *, seq: int, at: datetime) -> None:
-    places = bulk.places(session)
-    gone = {place.number: place for id in ids if (place := places.get(id.key)) is not None}
+    gone = sorted(bulk.places(session, [id.key for id in ids]).values())
     if gone:
         _retire(session, gone, at=at)
-        bulk.remove_clusters(session, gone, seq=seq, at=at)
+        bulk.remove_clusters(session, (number for number, _ in gone), seq=seq, at=at)
 
 
-def _retire(session: Session, gone: dict[int, Place], *, at: datetime) -> None:
+def _retire(session: Session, gone: Sequence[tuple[int, Place]], *, at: datetime) -> None:
     """The clusters' pairs are judged no longer, whatever their state was."""
-    blocks = bulk.state_blocks(session)
-    moves = [
-        Move(assignment, number, state, None)
-        for assignment, of_policy in blocks.items()
-        for number in gone
-        if (state := of_policy.get(number)) is not None
-    ]
-    for move in moves:
-        blocks[move.assignment].put(move.cluster, None)
-    post(session, moves, blocks, places=gone, scan=None, at=at)
+    assignments = list(session.scalars(select(col(StateBlockRow.assignment)).distinct().order_by("assignment")))
+    shape = (len(assignments), len(gone))
+    sheet = Sheet(
+        assignments=assignments,
+        numbers=np.array([number for number, _ in gone], dtype=np.int64),
+        states=np.full(shape, UNJUDGED, dtype=np.uint8),
+        reasons=np.full(shape, -1, dtype=np.int32),
+        texts=(),
+        places=[place for _, place in gone],
+        at=np.arange(len(gone)),
+    )
+    deltas.write(session, sheet, scan=None, at=at)
 
 
-def _keep_tree(session: Session, tree: ScopeTree, *, replace: bool) -> None:
-    """A partial reading adds to what is known of the tree and takes nothing away."""
-    if replace:
-        for table in (ManagementGroupRow, SubscriptionRow, ResourceGroupRow):
-            session.execute(delete(table))
-    rows: list[SQLModel] = [mapping.management_group_row(group) for group in tree.management_groups]
-    rows += [mapping.subscription_row(subscription) for subscription in tree.subscriptions]
-    rows += [mapping.resource_group_row(group) for group in tree.resource_groups]
-    for row in rows:
-        session.merge(row)
+def _tree_before(session: Session, read: ScopeTree, *, replace: bool) -> tuple[ScopeTree, ScopeTree]:
+    """The tree as it was and as it is kept from now on. A partial reading takes nothing away."""
+    known = tree(session)
+    kept = merged(ScopeTree() if replace else known, read)
+    if not is_same(known, kept):
+        _keep(session, ManagementGroupRow, [mapping.management_group_row(group) for group in kept.management_groups])
+        _keep(session, SubscriptionRow, [mapping.subscription_row(subscription) for subscription in kept.subscriptions])
+        _keep(session, ResourceGroupRow, [mapping.resource_group_row(group) for group in kept.resource_groups])
+    return known, kept
+
+
+def _keep(session: Session, table: type[SQLModel], rows: Sequence[SQLModel]) -> None:
+    session.execute(delete(table))
+    if rows:
+        session.execute(insert(table), [row.model_dump() for row in rows])
+
+
+def _failures_before(session: Session, seq: int) -> tuple[ScopeFailure, ...]:
+    """What the whole reading before that one could not read."""
+    whole = select(SyncRow).where(col(SyncRow.partial).is_(False), col(SyncRow.seq) < seq)
+    row = session.scalar(whole.order_by(col(SyncRow.seq).desc()).limit(1))
+    return mapping.sync_value(row).failures if row is not None else ()
+
+
+def _touch(session: Session, changed: Stirred, *, seq: int) -> None:
+    """Clusters whose surroundings changed are judged again, as if they had changed themselves."""
+    if not changed:
+        return
+    rows = session.execute(
+        select(
+            col(ClusterRow.number), col(ClusterRow.id), col(ClusterRow.subscription), col(ClusterRow.resource_group)
+        ).where(col(ClusterRow.due) < seq, _present())
+    )
+    bulk.touch_clusters(session, [number for number, *place in rows if changed.touches(*place)], seq=seq)
 
 
 def tree(session: Session) -> ScopeTree:
@@ -167,6 +204,11 @@ def last_sync(session: Session) -> SyncRecord | None:
         select(SyncRow).where(col(SyncRow.partial).is_(False)).order_by(col(SyncRow.seq).desc()).limit(1)
     )
     return mapping.sync_value(row) if row else None
+
+
+def last_seq(session: Session) -> int:
+    """The number of the last reading, whole or not; 0 before the first."""
+    return session.scalar(select(func.max(col(SyncRow.seq)))) or 0
 
 
 def count_clusters(session: Session) -> int:

@@ -142,6 +142,7 @@ def scan_value(row: ScanRow, counts: Mapping[ComplianceState, int]) -> ScanRecor
         policies=row.policies,
         counts=counts,
         inventory_seq=row.inventory_seq,
+        evaluated=row.evaluated,
     )
 
 

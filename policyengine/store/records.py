@@ -59,7 +59,8 @@ class ScanRecord:
 
     ``changed`` counts the pairs whose state became another, retired policies included. ``complete`` is False
     when some pairs could not be judged. ``inventory_seq`` is the reading of the inventory that was judged.
-    ``trigger`` is what asked for it: ``scan``, ``schedule`` or ``remediation``.
+    ``trigger`` is what asked for it: ``scan``, ``schedule`` or ``remediation``. ``evaluated`` counts the pairs that
+    were judged: those for which something had changed.
     """
 
     id: str
@@ -72,6 +73,7 @@ class ScanRecord:
     counts: Mapping[ComplianceState, int] = field(default_factory=dict)
     inventory_seq: int = 0
     trigger: str = "scan"
+    evaluated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,9 @@ class RollupRow:
 class Change:
     """A pair that went from ``old`` to ``new``.
 
-    A pair judged for the first time comes from NOT_APPLICABLE; one whose policy is no longer bound, or whose cluster
-    left the inventory, goes there. ``scan_id`` is None when a reading of the inventory made the change, not a scan.
+    A pair judged for the first time comes from NOT_APPLICABLE, and is told only when it is a finding; one whose policy
+    is no longer bound, or whose cluster left the inventory, goes there. ``scan_id`` is None when a reading of the
+    inventory made the change, not a scan.
     """
 
     policy: str

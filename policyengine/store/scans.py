@@ -1,41 +1,43 @@
-"""Recording what a scan found, as differences from what is known.
+"""Recording scans: what is bound, what was found, when it was done.
 
-A scan's verdicts are compared with the state blocks; only pairs that moved write history, findings and roll-up deltas.
+A scan is opened, judged a shard at a time and closed. Each step is a transaction of the caller's: a scan killed
+between two of them keeps what it has judged, and readers go on seeing the last one that was closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from policyengine.errors import StoreError
 from policyengine.model.states import ComplianceState, Reason
-from policyengine.store import bulk, mapping
-from policyengine.store.blocks import StateBlocks
-from policyengine.store.ledger import Move, Place, rollup_deltas
+from policyengine.store import bulk, deltas, mapping
+from policyengine.store.blocks import CHUNK, UNJUDGED
+from policyengine.store.ledger import WORDS, Place, Sheet
 from policyengine.store.records import PairVerdict, PolicyRecord, ScanRecord
-from policyengine.store.tables import AssignmentRow, RollupCellRow, ScanCountRow, ScanRow, StateBlockRow
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What was said of one pair; a finding always has a reason."""
-
-    state: ComplianceState
-    reason: Reason
+from policyengine.store.tables import (
+    AssignmentRow,
+    ClusterRow,
+    FindingRow,
+    MarkRow,
+    RollupCellRow,
+    ScanCountRow,
+    ScanRow,
+    StateBlockRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ScanFacts:
-    """What the caller knows of the scan itself."""
+    """What the caller knows of the scan itself. ``at`` is the instant of judgement."""
 
     started: datetime
-    finished: datetime
     at: datetime
     complete: bool
     inventory_seq: int
@@ -44,134 +46,105 @@ class ScanFacts:
 
 
 @dataclass(slots=True)
-class Sheet:
-    """A scan's verdicts by policy key and cluster number; the last word on a pair counts."""
+class Verdicts:
+    """What was said of single pairs, by policy key and folded id of the cluster; the last word on a pair counts."""
 
-    pairs: dict[str, dict[int, Judged]] = field(default_factory=dict)
+    pairs: dict[str, dict[str, tuple[ComplianceState, Reason | None]]] = field(default_factory=dict)
 
-    def fill(self, verdicts: Iterable[PairVerdict], places: Mapping[str, Place]) -> None:
-        """A cluster that is not in the inventory is passed over: it left while it was being judged."""
+    def fill(self, verdicts: Iterable[PairVerdict]) -> None:
         for policy, cluster, state, reason in verdicts:
-            place = places.get(cluster.key)
-            if place is not None:
-                self.pairs.setdefault(policy, {})[place.number] = Judged(state, mapping.storable_reason(reason))
+            self.pairs.setdefault(policy, {})[cluster.key] = (state, reason)
 
 
-def record(session: Session, sheet: Sheet, policies: Sequence[PolicyRecord], facts: ScanFacts) -> ScanRecord:
-    """Makes the store say what the sheet says; in the caller's transaction, so all of it or nothing."""
-    _demand_known(sheet, policies)
-    places = {place.number: place for place in bulk.places(session).values()}
-    bound, retired = _bind(session, policies, at=facts.at)
-    blocks = bulk.state_blocks(session)
-    judged = {
-        bound[key]: {number: said for number, said in pairs.items() if number in places}
-        for key, pairs in sheet.pairs.items()
-    }
-    moves = _retirements(blocks, retired) + _moves(blocks, judged)
-    changes = sum(move.is_change for move in moves)
-    scan = _scan_row(facts, changed=changes, clusters=len(places), policies=len(policies))
-    session.add(scan)
-    session.flush()
-    _write_findings(session, judged, moves, at=facts.at)
-    post(session, moves, blocks, places=places, scan=scan.number, at=facts.at)
-    session.execute(delete(StateBlockRow).where(col(StateBlockRow.assignment).in_(retired)))
-    return mapping.scan_value(scan, _keep_counts(session, scan))
-
-
-def post(
-    session: Session,
-    moves: Sequence[Move],
-    blocks: Mapping[int, StateBlocks],
-    *,
-    places: Mapping[int, Place],
-    scan: int | None,
-    at: datetime,
-) -> None:
-    """Enters moves everywhere they show: blocks, roll-up, history, findings that end."""
-    bulk.write_blocks(session, blocks)
-    bulk.add_to_rollup(session, rollup_deltas(moves, places))
-    bulk.write_history(session, (move for move in moves if move.is_change), scan=scan, at=at)
-    bulk.delete_findings(session, (move for move in moves if move.ends_finding))
-
-
-def _demand_known(sheet: Sheet, policies: Sequence[PolicyRecord]) -> None:
-    unknown = sheet.pairs.keys() - {policy.key for policy in policies}
-    if unknown:
-        raise StoreError(f"a scan judged the policy `{min(unknown)}`, which is not among the bound policies it names")
-
-
-def _bind(session: Session, policies: Sequence[PolicyRecord], *, at: datetime) -> tuple[dict[str, int], list[int]]:
-    """The number of each bound policy, and the numbers of those that were bound until now."""
-    bulk.upsert_assignments(
-        session, [mapping.assignment_columns(policy, position) for position, policy in enumerate(policies)]
-    )
-    keys = {policy.key for policy in policies}
-    query = select(col(AssignmentRow.key), col(AssignmentRow.number)).where(col(AssignmentRow.retired).is_(None))
-    numbers = {row.key: row.number for row in session.execute(query)}
-    retired = [number for key, number in numbers.items() if key not in keys]
-    session.execute(update(AssignmentRow).where(col(AssignmentRow.number).in_(retired)).values(retired=at))
-    return numbers, retired
-
-
-def _retirements(blocks: Mapping[int, StateBlocks], retired: Iterable[int]) -> list[Move]:
-    return [
-        Move(assignment, number, state, None)
-        for assignment in retired
-        if assignment in blocks
-        for number, state in blocks[assignment].judged()
-    ]
-
-
-def _moves(blocks: dict[int, StateBlocks], judged: Mapping[int, Mapping[int, Judged]]) -> list[Move]:
-    """The pairs whose state is not the stored one; the blocks are brought up to date on the way."""
-    moves = []
-    for assignment, pairs in judged.items():
-        stored = blocks.setdefault(assignment, StateBlocks({}))
-        for number, said in pairs.items():
-            old = stored.get(number)
-            if old is not said.state:
-                moves.append(Move(assignment, number, old, said.state))
-                stored.put(number, said.state)
-    return moves
-
-
-def _write_findings(
-    session: Session, judged: Mapping[int, Mapping[int, Judged]], moves: Iterable[Move], *, at: datetime
-) -> None:
-    """A pair that entered its state now is since now; for the others a reason that changed is all that is new."""
-    entered = {(move.cluster, move.assignment) for move in moves}
-    known = bulk.finding_reasons(session)
-    found = {
-        (number, assignment): said
-        for assignment, pairs in judged.items()
-        for number, said in pairs.items()
-        if said.state.is_finding
-    }
-    numbers = bulk.reason_numbers(session, {said.reason for said in found.values()})
-    written, reworded = [], []
-    for pair in sorted(found):
-        said, reason = found[pair], numbers[found[pair].reason]
-        row = {"cluster": pair[0], "assignment": pair[1], "reason": reason}
-        if pair in entered:
-            written.append({**row, "state": said.state.value, "since": at})
-        elif known.get(pair) != reason:
-            reworded.append(row)
-    bulk.write_findings(session, written)
-    bulk.change_reasons(session, reworded)
-
-
-def _scan_row(facts: ScanFacts, *, changed: int, clusters: int, policies: int) -> ScanRow:
-    return ScanRow(
+def begin(session: Session, policies: Sequence[PolicyRecord], facts: ScanFacts) -> ScanRow:
+    """The scan, open; ``policies`` are bound from now on, and what is not among them is retired."""
+    scan = ScanRow(
         started=facts.started,
-        finished=facts.finished,
+        finished=facts.started,
         complete=facts.complete,
         inventory_seq=facts.inventory_seq,
         engine_digest=facts.engine_digest,
         trigger=facts.trigger,
-        changed=changed,
-        clusters=clusters,
-        policies=policies,
+        changed=0,
+        clusters=0,
+        policies=len(policies),
+        running=True,
     )
+    session.add(scan)
+    session.flush()
+    for number in _bind(session, policies, at=facts.at):
+        scan.changed += _retire(session, number, scan=scan.number, at=facts.at)
+    return scan
+
+
+def numbers(session: Session) -> dict[str, int]:
+    """The number of each bound policy, by its key."""
+    query = select(col(AssignmentRow.key), col(AssignmentRow.number)).where(col(AssignmentRow.retired).is_(None))
+    return {row.key: row.number for row in session.execute(query)}
+
+
+def _bind(session: Session, policies: Sequence[PolicyRecord], *, at: datetime) -> list[int]:
+    """The numbers of those that were bound until now."""
+    bulk.upsert_assignments(
+        session, [mapping.assignment_columns(policy, position) for position, policy in enumerate(policies)]
+    )
+    keys = {policy.key for policy in policies}
+    retired = [number for key, number in numbers(session).items() if key not in keys]
+    session.execute(update(AssignmentRow).where(col(AssignmentRow.number).in_(retired)).values(retired=at))
+    return retired
+
+
+def _retire(session: Session, assignment: int, *, scan: int, at: datetime) -> int:
+    """The policy's pairs are judged no longer, whatever their state was."""
+    none = ComplianceState.NOT_APPLICABLE
+    history = [
+        (assignment, chunk * CHUNK + place, WORDS[code], none.value)
+        for chunk, states in bulk.blocks_of(session, assignment).items()
+        for place, code in enumerate(states.tolist())
+        if code not in {UNJUDGED, none.code}
+    ]
+    bulk.write_history(session, history, scan=scan, at=at)
+    for table in (FindingRow, RollupCellRow, MarkRow, StateBlockRow):
+        session.execute(delete(table).where(col(table.assignment) == assignment))
+    return len(history)
+
+
+def record(session: Session, verdicts: Verdicts, scan: ScanRow, *, at: datetime) -> None:
+    """Enters what was said of single pairs. A cluster that is not in the inventory is passed over."""
+    bound = numbers(session)
+    unknown = verdicts.pairs.keys() - bound.keys()
+    if unknown:
+        raise StoreError(f"a scan judged the policy `{min(unknown)}`, which is not among the bound policies it names")
+    places = bulk.places(session, {key for pairs in verdicts.pairs.values() for key in pairs})
+    for policy, pairs in verdicts.pairs.items():
+        known = sorted(((places[key], said) for key, said in pairs.items() if key in places), key=lambda item: item[0])
+        sheet = _sheet(bound[policy], [place for place, _ in known], [said for _, said in known])
+        scan.changed += deltas.write(session, sheet, scan=scan.number, at=at)
+        scan.evaluated += len(known)
+
+
+def _sheet(
+    assignment: int, places: Sequence[tuple[int, Place]], said: Sequence[tuple[ComplianceState, Reason | None]]
+) -> Sheet:
+    """One policy's verdicts; every cluster has a place and a text of its own."""
+    each = np.arange(len(places))
+    return Sheet(
+        assignments=(assignment,),
+        numbers=np.array([number for number, _ in places], dtype=np.int64),
+        states=np.array([[state.code for state, _ in said]], dtype=np.uint8),
+        reasons=each.astype(np.int32)[np.newaxis],
+        texts=[reason for _, reason in said],
+        places=[place for _, place in places],
+        at=each,
+    )
+
+
+def finish(session: Session, scan: ScanRow, *, finished: datetime) -> ScanRecord:
+    """The scan, closed, with the counts of the whole store."""
+    present = select(func.count()).select_from(ClusterRow).where(col(ClusterRow.removed).is_(None))
+    scan.clusters = session.scalar(present) or 0
+    scan.finished, scan.running = finished, False
+    return mapping.scan_value(scan, _keep_counts(session, scan))
 
 
 def _keep_counts(session: Session, scan: ScanRow) -> dict[ComplianceState, int]:

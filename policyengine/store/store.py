@@ -16,9 +16,10 @@ from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState, Finding
 from policyengine.remediation.steps import Plan, StepOutcome
-from policyengine.store import bulk, compliance, inventory, leases, plans, scans, schedules, secrets
+from policyengine.store import compliance, inventory, leases, plans, scans, schedules, secrets
 from policyengine.store.database import BUSY_TIMEOUT_S, Database
 from policyengine.store.records import Change, PairVerdict, PolicyRecord, RollupRow, ScanRecord, SyncRecord
+from policyengine.store.scanning import Scanning
 from policyengine.store.schema import prepare
 
 LEASE_S = 30.0
@@ -132,6 +133,11 @@ class Store:
 
     # Scans
 
+    @property
+    def scanning(self) -> Scanning:
+        """The store as a scan sees it: a shard at a time."""
+        return Scanning(self._database)
+
     def record_scan(
         self,
         *,
@@ -152,15 +158,14 @@ class Store:
         in it since then. ``inventory_seq`` is the reading that was judged, by default the last one.
         ``trigger`` is what asked for it: ``scan``, ``schedule``, or ``remediation`` for what was written to.
         """
-        with self._database.read() as session:
-            places = bulk.places(session)
-            sync = inventory.last_sync(session)
-        sheet = scans.Sheet()
-        sheet.fill(verdicts, places)
-        seq = inventory_seq if inventory_seq is not None else (sync.seq if sync else 0)
-        facts = scans.ScanFacts(started, finished, at, complete, seq, engine_digest, trigger)
+        said = scans.Verdicts()
+        said.fill(verdicts)
         with self._database.write() as session:
-            return scans.record(session, sheet, policies, facts)
+            seq = inventory_seq if inventory_seq is not None else inventory.last_seq(session)
+            facts = scans.ScanFacts(started, at, complete, seq, engine_digest, trigger)
+            scan = scans.begin(session, policies, facts)
+            scans.record(session, said, scan, at=at)
+            return scans.finish(session, scan, finished=finished)
 
     def findings(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 from policyengine.store.columns import FOLDED, NUMBER, UtcDateTime
@@ -19,12 +19,14 @@ class ClusterRow(SQLModel, table=True):
     """A cluster and what is on it. ``number`` is its place in the state blocks, for good.
 
     A cluster that left the inventory keeps its row (``removed`` says since when), so that its history has a name and
-    its number comes back with it. ``seq`` is the reading of the inventory that last changed it.
+    its number comes back with it. ``seq`` is the reading of the inventory that last changed it, ``due`` the last one
+    since which it must be judged again: it changed, or what its place tells did.
     """
 
     __tablename__ = "cluster"
     __table_args__: ClassVar = (
-        Index("ix_cluster_seq", "seq"),
+        Index("ix_cluster_due", "due", "removed"),
+        Index("ix_cluster_present", "removed", "type", "subscription", "resource_group"),  # counts without documents
         Index("ix_cluster_name", "name"),
         Index("ix_cluster_id", "id"),  # for people who ask the view by it
     )
@@ -42,6 +44,7 @@ class ClusterRow(SQLModel, table=True):
     children: str
     content_hash: str
     removed: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    due: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class ManagementGroupRow(SQLModel, table=True):
@@ -134,6 +137,21 @@ class StateBlockRow(SQLModel, table=True):
     states: bytes
 
 
+class MarkRow(SQLModel, table=True):
+    """What the states of a block hold for: this digest of its policy, these exemptions, the inventory up to ``seq``.
+
+    A block without a mark is judged again. ``leave`` is a JSON object of active exemptions, by name.
+    """
+
+    __tablename__ = "mark"
+
+    assignment: int = Field(primary_key=True, foreign_key="assignment.number")
+    chunk: int = Field(primary_key=True)
+    digest: str
+    leave: str
+    seq: int
+
+
 class FindingRow(SQLModel, table=True):
     """A pair that is not compliant now."""
 
@@ -160,6 +178,11 @@ class RollupCellRow(SQLModel, table=True):
 
 
 class ScanRow(SQLModel, table=True):
+    """``running``: not finished yet, or killed; what it has judged stays, and the next scan goes on from there.
+
+    ``evaluated`` counts the pairs that were judged.
+    """
+
     __tablename__ = "scan"
 
     number: int = Field(default=None, primary_key=True)
@@ -172,6 +195,8 @@ class ScanRow(SQLModel, table=True):
     changed: int
     clusters: int
     policies: int
+    running: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    evaluated: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
 
 
 class ScanCountRow(SQLModel, table=True):

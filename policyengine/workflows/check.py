@@ -18,8 +18,8 @@ from policyengine.text.nodes import to_value
 from policyengine.text.reader import read
 from policyengine.workflows.files import read_text
 from policyengine.workflows.load import load
-from policyengine.workflows.scan import world_of
 from policyengine.workflows.settings import Settings
+from policyengine.workflows.world import world_of
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from policyengine.model.states import ComplianceState, Finding
 from policyengine.store.store import Store
 from policyengine.workflows.inventory import one_cluster
 from policyengine.workflows.load import load, select
-from policyengine.workflows.scan import world_of
 from policyengine.workflows.settings import Settings
+from policyengine.workflows.world import world_of
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from policyengine.model.states import ComplianceState
 from policyengine.remediation.steps import Plan, Step
 from policyengine.store.store import Store
 from policyengine.workflows.load import Loaded
-from policyengine.workflows.scan import world_of
+from policyengine.workflows.world import world_of
 
 _ASKS: Final = frozenset({ComplianceState.NON_COMPLIANT, ComplianceState.COMPLIANT})
 """Compliant too: one step of several may have made it so, and the others are still to come."""

@@ -25,9 +25,9 @@ from policyengine.workflows.connect import arm_client
 from policyengine.workflows.inventory import one_cluster
 from policyengine.workflows.live_reads import answer_reads
 from policyengine.workflows.load import load, select
-from policyengine.workflows.scan import world_of
 from policyengine.workflows.settings import Settings
 from policyengine.workflows.sync import OnProgress
+from policyengine.workflows.world import world_of
 
 MakeDraft: TypeAlias = Callable[[Sequence[Cluster], Answers], Draft]
 _NOT_IN_FILE: Final = Answer(None, "it is not in the inventory file")

@@ -21,9 +21,10 @@ from policyengine.workflows.connect import arm_client, share_budget
 from policyengine.workflows.lease import leased
 from policyengine.workflows.load import load
 from policyengine.workflows.permission import Permission
-from policyengine.workflows.scan import REMEDIATION, record_of, world_of
+from policyengine.workflows.scan import REMEDIATION, record_of
 from policyengine.workflows.settings import Settings
 from policyengine.workflows.sync import unwatched
+from policyengine.workflows.world import world_of
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,9 @@ from policyengine.reports import (
 from policyengine.store.records import Change, PolicyRecord, ScanRecord
 from policyengine.store.store import Store
 from policyengine.workflows.load import Loaded, load
-from policyengine.workflows.scan import REMEDIATION, world_of
+from policyengine.workflows.scan import REMEDIATION
 from policyengine.workflows.settings import Settings
+from policyengine.workflows.world import world_of
 
 LOOK_BACK: Final = timedelta(days=7)
 """What changed is told since the last scan at least this old, or since the first."""

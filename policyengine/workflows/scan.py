@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import Final
 
-from policyengine import __version__
 from policyengine.clock import Clock
 from policyengine.compliance.bound import CLUSTER_NAME, BoundPolicy
-from policyengine.compliance.conflicts import judge_all
-from policyengine.compliance.digest import SEMANTICS_VERSION
-from policyengine.effects.base import World
-from policyengine.errors import InventoryError, UsageError
-from policyengine.language.aliases import AliasCatalogue
+from policyengine.compliance.outline import Outline
+from policyengine.errors import UsageError
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import Cluster, Resource
-from policyengine.model.scope import ScopeTree
-from policyengine.model.states import ComplianceState, Reason
-from policyengine.store.records import PairVerdict, PolicyRecord, ScanRecord
+from policyengine.model.resource import Resource
+from policyengine.model.states import ComplianceState
+from policyengine.store.records import PolicyRecord, ScanRecord
+from policyengine.store.scans import ScanFacts
 from policyengine.store.store import Store
+from policyengine.workflows.bench import Bench, set_up
+from policyengine.workflows.executors import AUTO, choose, demand_executor, map_shards
 from policyengine.workflows.load import load, select
 from policyengine.workflows.settings import Settings
+from policyengine.workflows.shards import ENGINE, Judged
 from policyengine.workflows.sync import OnProgress, SyncResult, sync
+from policyengine.workflows.work import Because, Work, everything
 
 RECENT: Final = 100
 """How far back the scan before is looked for: remediations in between leave scans of their own."""
@@ -34,11 +35,18 @@ REMEDIATION: Final = "remediation"
 
 @dataclass(frozen=True)
 class ScanRequest:
-    """What to scan: everything, or one assignment, or one policy; with or without reading the inventory first."""
+    """What to scan: everything, or one assignment, or one policy; with or without reading the inventory first.
+
+    What has not changed since it was judged last is left alone, unless ``full``. ``executor`` and ``workers`` say where
+    clusters are judged, see `executors`.
+    """
 
     assignment: str | None = None
     policy: str | None = None
     sync: bool = True
+    full: bool = False
+    executor: str = AUTO
+    workers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,15 +60,52 @@ class PolicyLine:
 
 
 @dataclass(frozen=True)
+class Effort:
+    """What a scan had to do. ``pairs`` of ``of`` were judged, ``because`` of these.
+
+    ``decoded`` clusters were read through the projection, ``whole`` in full; ``asked`` counts the calls of the scalar
+    driver by policy. The times are sums over all processes, in seconds.
+    """
+
+    pairs: int
+    of: int
+    because: tuple[Because, ...]
+    executor: str
+    decoded: int = 0
+    whole: int = 0
+    asked: Mapping[str, int] = field(default_factory=dict)
+    reading_s: float = 0.0
+    judging_s: float = 0.0
+    writing_s: float = 0.0
+
+    def with_shard(self, judged: Judged, *, writing_s: float = 0.0) -> Effort:
+        return replace(
+            self,
+            pairs=self.pairs + judged.found.sheet.states.size,
+            decoded=self.decoded + judged.decoded,
+            whole=self.whole + judged.whole,
+            asked=Counter(self.asked) + Counter(judged.asked),
+            reading_s=self.reading_s + judged.reading_s,
+            judging_s=self.judging_s + judged.judging_s,
+            writing_s=self.writing_s + writing_s,
+        )
+
+
+@dataclass(frozen=True)
 class ScanResult:
-    """What a scan found. ``idle`` are assignments whose scope holds no known cluster, often a slip of the pen."""
+    """What a scan found. ``idle`` are assignments whose scope holds no known cluster, often a slip of the pen.
+
+    ``outlines`` tells how each policy is evaluated on each type of cluster there is.
+    """
 
     scan: ScanRecord
     sync: SyncResult | None
     lines: tuple[PolicyLine, ...]
     clusters: Mapping[str, int]  # by kind
     failures: tuple[ScopeFailure, ...]
-    idle: tuple[str, ...] = ()
+    idle: tuple[str, ...]
+    effort: Effort
+    outlines: tuple[tuple[str, str, Outline], ...] = ()  # policy, type
 
     @property
     def complete(self) -> bool:
@@ -77,7 +122,11 @@ async def scan(
     on_scan: OnProgress,
     trigger: str = "scan",
 ) -> ScanResult:
-    """Raises PolicyError for policy files that cannot be used, before anything else is touched."""
+    """Raises PolicyError for policy files that cannot be used, before anything else is touched.
+
+    ``on_scan`` is told of clusters. Cancelled, it keeps what it has judged, and the next scan goes on from there.
+    """
+    demand_executor(request.executor)
     loaded = load(settings.policies, settings.aliases)
     chosen = select(loaded.policies, assignment=request.assignment, policy=request.policy)
     if not chosen:
@@ -85,76 +134,51 @@ async def scan(
             "no policy is assigned", help="add a document of `kind: Assignment` to the folders under `policies:`"
         )
     synced = await sync(settings, store, clock, on_sync) if request.sync else None
-    failures = _unread(synced, store)
-    clusters = list(store.clusters())
-    if not clusters and synced is None:
+    bench = set_up(settings, store, clock, loaded, chosen, synced.failures if synced is not None else None)
+    if not bench.survey.clusters and synced is None:
         raise UsageError("the inventory is empty", help="run `policyengine inventory sync` first")
-    started = clock.now()
-    world = world_of(store.tree(), loaded.aliases, clock)
-    rivals = [policy for policy in loaded.policies if policy not in chosen]
-    verdicts = list(_verdicts(chosen, rivals, clusters, world, failures, on_scan))
-    record = store.record_scan(
-        started=started,
-        finished=clock.now(),
-        verdicts=verdicts,
-        policies=[record_of(policy) for policy in loaded.policies],
-        complete=not failures,
-        at=world.at,
-        engine_digest=f"{__version__}/{SEMANTICS_VERSION}",
-        trigger=trigger,
-    )
-    kinds = Counter(cluster.kind for cluster in clusters)
+    work = everything(len(chosen), bench.survey) if request.full else bench.work()
+    facts = ScanFacts(bench.started, bench.brief.at, not bench.brief.failures, bench.survey.seq, ENGINE, trigger)
+    number = store.scanning.begin([record_of(policy) for policy in loaded.policies], facts)
+    effort = await _carry_out(bench, work, number, request, on_scan)
+    record = store.scanning.finish(number, bench.brief.keys, finished=clock.now())
     lines = policy_lines(store, record, [record_of(policy) for policy in chosen])
-    return ScanResult(record, synced, lines, kinds, failures, _idle(chosen, clusters, world.tree))
+    outlines = tuple((key, type, found) for type in bench.types for key, found in bench.desk.outlines(type))
+    idle = _idle(chosen, store, bench)
+    return ScanResult(record, synced, lines, bench.kinds, bench.brief.failures, idle, effort, outlines)
 
 
-def _idle(policies: Sequence[BoundPolicy], clusters: Sequence[Cluster], tree: ScopeTree) -> tuple[str, ...]:
+async def _carry_out(bench: Bench, work: Work, number: int, request: ScanRequest, on_scan: OnProgress) -> Effort:
+    """Shard after shard, each entered as soon as it is there."""
+    executor = choose(request.executor, clusters=work.clusters, shards=len(work.shards), workers=request.workers)
+    effort = Effort(0, len(bench.chosen) * bench.survey.clusters, work.because, executor)
+    done, total = 0, work.clusters
+    async for judged in map_shards(executor, bench.desk, bench.brief, work.shards, workers=request.workers):
+        began = perf_counter()
+        marks = {bench.chosen[place].key: bench.chosen[place].mark(bench.survey.seq) for place in judged.shard.policies}
+        bench.scanning.write(number, judged.found, judged.shard.chunks, marks, at=bench.brief.at)
+        effort = effort.with_shard(judged, writing_s=perf_counter() - began)
+        done += work.size(judged.shard)
+        on_scan(done, total)
+    return effort
+
+
+def _idle(policies: Sequence[BoundPolicy], store: Store, bench: Bench) -> tuple[str, ...]:
+    """A policy that says anything of a cluster has one in its scope; the others are asked about every place."""
     names = dict.fromkeys(policy.assignment.name for policy in policies)
-    busy = {p.assignment.name for p in policies if any(p.in_scope(cluster.resource, tree) for cluster in clusters)}
+    none = ComplianceState.NOT_APPLICABLE
+    speaking = {row.policy_key for row in store.rollups() if row.state is not none}
+    busy = {policy.assignment.name for policy in policies if policy.key in speaking}
+    silent = [policy for policy in policies if policy.assignment.name not in busy]
+    if silent:
+        for chunk in range(bench.survey.chunks):
+            for _, id, location in bench.scanning.headings(chunk):
+                resource = Resource(ResourceId(id), {"location": location})
+                busy |= {p.assignment.name for p in silent if p.in_scope(resource, bench.desk.world.tree)}
+                silent = [policy for policy in silent if policy.assignment.name not in busy]
+                if not silent:
+                    break
     return tuple(name for name in names if name not in busy)
-
-
-def _unread(synced: SyncResult | None, store: Store) -> tuple[ScopeFailure, ...]:
-    """The scopes that could not be read: by this sync, else by the last one."""
-    if synced is not None:
-        return synced.failures
-    last = store.last_sync()
-    return last.failures if last is not None else ()
-
-
-def world_of(tree: ScopeTree, aliases: AliasCatalogue, clock: Clock) -> World:
-    """What policies may read beside the cluster itself, at this instant."""
-    return World(tree=tree, at=clock.now(), aliases=aliases, resources=_no_other_resources)
-
-
-def _no_other_resources(type: str, scope: ResourceId) -> Sequence[Resource]:
-    raise InventoryError(
-        f"the inventory holds clusters with their extensions and Flux configurations, not `{type}` in {scope}"
-    )
-
-
-def _verdicts(
-    policies: Sequence[BoundPolicy],
-    rivals: Sequence[BoundPolicy],
-    clusters: Sequence[Cluster],
-    world: World,
-    failures: Sequence[ScopeFailure],
-    on_progress: OnProgress,
-) -> Iterator[PairVerdict]:
-    total = len(policies) * len(clusters)
-    done = 0
-    for cluster in clusters:
-        unread = next((f for f in failures if world.tree.contains(f.scope, cluster.id)), None)
-        verdicts = judge_all(policies, cluster, world, rivals)
-        for policy in policies:
-            verdict = verdicts[policy.key]
-            done += 1
-            if unread is not None and verdict.state is not ComplianceState.NOT_APPLICABLE:
-                reason = Reason("not-read", f"the inventory of {unread.scope} could not be read: {unread.reason}")
-                yield policy.key, cluster.id, ComplianceState.UNKNOWN, reason
-            else:
-                yield policy.key, cluster.id, verdict.state, verdict.reason
-        on_progress(done, total)
 
 
 def record_of(policy: BoundPolicy) -> PolicyRecord:

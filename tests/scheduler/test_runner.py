@@ -21,6 +21,7 @@ from policyengine.model.fleet import parse_fleet
 from policyengine.remediation.steps import StepState
 from policyengine.scheduler.runner import resume_all, run_due
 from policyengine.store.owners import Owner
+from policyengine.store.scanning import Scanning
 from policyengine.store.store import Store
 from policyengine.workflows.data import data_root
 from policyengine.workflows.plan import PlanRequest, make_plan
@@ -206,15 +207,15 @@ def test_what_was_interrupted_goes_on_only_as_far_as_it_is_still_wanted(
     assert store.unfinished_plans() == []
 
 
-def test_what_is_decided_during_the_scan_counts(place: Place, store: Store) -> None:
+def test_what_is_decided_during_the_scan_counts(place: Place, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     place.assign(ASSIGNMENT + CONTINUOUS)
-    scanned = store.record_scan
+    finished = Scanning.finish
 
-    def record_scan(**facts: Any) -> Any:
+    def finish(*scan: Any, **facts: Any) -> Any:
         place.assign(ASSIGNMENT + CONTINUOUS + "  enforcementMode: DoNotEnforce\n")
-        return scanned(**facts)
+        return finished(*scan, **facts)
 
-    store.record_scan = record_scan  # type: ignore[method-assign]
+    monkeypatch.setattr(Scanning, "finish", finish)
     told = dict(fire(place, store))
 
     assert told["run finished"]["plan"] is None

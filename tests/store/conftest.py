@@ -114,11 +114,18 @@ def number_from(database: Database) -> Callable[[int], None]:
         with database.write() as session:
             session.add(
                 ClusterRow(
-                    **dict.fromkeys(("name", "subscription", "resource_group", "location", "type", "content_hash"), ""),
-                    **dict.fromkeys(("document", "children"), "{}"),
-                    **dict.fromkeys(("key", "id"), "/gone"),
                     number=number - 1,
                     seq=0,
+                    key="/gone",
+                    id="/gone",
+                    name="gone",
+                    subscription="",
+                    resource_group="",
+                    location="",
+                    type="",
+                    document="{}",
+                    children="{}",
+                    content_hash="",
                     removed=datetime(2026, 1, 1, tzinfo=UTC),
                 )
             )

@@ -28,16 +28,18 @@ DIE_BEFORE_THE_COMMIT = """
 import os, signal, sys
 from datetime import UTC, datetime
 from policyengine.model.states import ComplianceState
-from policyengine.store import Store, bulk, scans
+from policyengine.store import Store, scans
 from policyengine.store.database import Database
 now = datetime(2026, 11, 23, tzinfo=UTC)
 with Store.open(sys.argv[1]) as store:
     (policy,), (cluster,) = store.policies(), store.clusters()
 database = Database(sys.argv[1])
 with database.write() as session:
-    sheet = scans.Sheet()
-    sheet.fill([(policy.key, cluster.id, ComplianceState.COMPLIANT, None)], bulk.places(session))
-    scans.record(session, sheet, [policy], scans.ScanFacts(now, now, now, True, 1, "", "scan"))
+    said = scans.Verdicts()
+    said.fill([(policy.key, cluster.id, ComplianceState.COMPLIANT, None)])
+    scan = scans.begin(session, [policy], scans.ScanFacts(now, now, True, 1, "", "scan"))
+    scans.record(session, said, scan, at=now)
+    scans.finish(session, scan, finished=now)
     session.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 """

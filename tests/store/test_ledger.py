@@ -2,38 +2,79 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from policyengine.model.states import ComplianceState
-from policyengine.store.ledger import Cell, Move, Place, rollup_deltas
+from policyengine.model.states import ComplianceState, Reason
+from policyengine.store.blocks import UNJUDGED
+from policyengine.store.ledger import Cell, Moves, Place, Sheet
 
 GOOD = ComplianceState.COMPLIANT
 BAD = ComplianceState.NON_COMPLIANT
+EXEMPT = ComplianceState.EXEMPT
 NA = ComplianceState.NOT_APPLICABLE
+STORES, LABS = Place("edge", "stores"), Place("edge", "labs")
+
+
+def code(state: ComplianceState | None) -> int:
+    return UNJUDGED if state is None else state.code
+
+
+def moves(*pairs: tuple[ComplianceState | None, ComplianceState | None], places: str = "") -> Moves:
+    """One policy, number 7; a pair of states for each cluster, numbered from 1."""
+    at = [int(place) for place in places] or [0] * len(pairs)
+    sheet = Sheet(
+        assignments=(7,),
+        numbers=np.arange(1, len(pairs) + 1),
+        states=np.array([[code(new) for _, new in pairs]], dtype=np.uint8),
+        reasons=np.zeros((1, len(pairs)), dtype=np.int32),
+        texts=(Reason("test", "why"),),
+        places=(STORES, LABS),
+        at=np.array(at),
+    )
+    return Moves(sheet, np.array([[code(old) for old, _ in pairs]], dtype=np.uint8))
 
 
 def test_moves_that_cancel_leave_no_delta() -> None:
-    places = {1: Place(1, "edge", "stores"), 2: Place(2, "edge", "stores"), 3: Place(3, "edge", "labs")}
-    moves = [Move(7, 1, GOOD, BAD), Move(7, 2, BAD, GOOD), Move(7, 3, None, BAD)]
+    found = moves((GOOD, BAD), (BAD, GOOD), (None, BAD), places="001")
 
-    assert rollup_deltas(moves, places) == {Cell(7, "edge", "labs", BAD): 1}
+    assert found.rollup_deltas() == {Cell(7, *LABS, BAD): 1}
 
 
 @pytest.mark.parametrize(
     ("old", "new", "is_change", "ends"),
     [
         (None, NA, False, False),
+        (None, GOOD, False, False),
         (None, BAD, True, False),
         (NA, None, False, False),
+        (NA, GOOD, True, False),
         (BAD, None, True, True),
         (BAD, GOOD, True, True),
-        (BAD, ComplianceState.EXEMPT, True, False),
+        (BAD, EXEMPT, True, False),
         (GOOD, BAD, True, False),
     ],
 )
 def test_a_move_knows_what_it_ends(
     old: ComplianceState | None, new: ComplianceState | None, is_change: bool, ends: bool
 ) -> None:
-    move = Move(1, 1, old, new)
+    """To be judged for the first time, and to comply, is no change."""
+    found = moves((old, new))
 
-    assert (move.is_change, move.ends_finding) == (is_change, ends)
+    assert (len(list(found.history())), len(found.ended())) == (is_change, ends)
+
+
+def test_findings_begin_turn_stay_and_end() -> None:
+    found = moves((None, BAD), (GOOD, EXEMPT), (BAD, EXEMPT), (BAD, BAD), (BAD, GOOD), (GOOD, GOOD))
+
+    assert [(pair.cluster, pair.state) for pair in found.begun()] == [(1, "NonCompliant"), (2, "Exempt")]
+    assert [(pair.cluster, pair.state) for pair in found.turned()] == [(3, "Exempt")]
+    assert [pair.cluster for pair in found.stayed()] == [4]
+    assert found.ended() == [(5, 7)]
+
+
+def test_a_sheet_can_do_without_clusters_that_are_gone() -> None:
+    sheet = moves((None, BAD), (None, GOOD), (None, EXEMPT)).sheet.without(np.array([2, 9]))
+
+    assert sheet.numbers.tolist() == [1, 3]
+    assert sheet.states.tolist() == [[BAD.code, EXEMPT.code]]

@@ -24,6 +24,7 @@ from policyengine.store.database import Database
 Pair = tuple[str, str]  # policy, cluster name
 
 NA = ComplianceState.NOT_APPLICABLE
+GOOD = ComplianceState.COMPLIANT
 POLICIES = ("base/config", "base/flux", "local")
 GROUPS = {"a": "g1", "b": "g1", "c": "g2", "d": "g2"}
 WHY = st.sampled_from([None, Reason("r", "one reason"), Reason("r", "another")])
@@ -41,7 +42,7 @@ class Model:
     def move(self, pair: Pair, new: tuple[ComplianceState, datetime, Reason] | None) -> None:
         old = self.states.pop(pair, None)
         before, after = (old[0] if old else NA), (new[0] if new else NA)
-        if before is not after:
+        if before is not after and not (old is None and after is GOOD):
             self.history.append((*pair, before, after))
         if new is not None:
             stays = old is not None and old[0] is new[0]
@@ -163,7 +164,8 @@ def machine(
             assert Counter(found) == Counter(self.model.history)
             stands: dict[Pair, ComplianceState] = {}
             for key, name, old, new in found:
-                assert old is stands.get((key, name), NA), "a change begins where the one before it ended"
+                was = stands.get((key, name), NA)
+                assert old is was or (was is NA and old is GOOD), "a change begins where the one before it ended"
                 stands[key, name] = new
 
         @invariant()

@@ -1,0 +1,149 @@
+"""What a scan asks and tells the store: what there is to judge, what it was judged with last, what was found.
+
+Opened once and closed once; between them every shard is a transaction of its own. What one says of the inventory is
+true of a reading of it, by number: whatever changes later is due again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy.orm import Session
+
+from policyengine.compliance.workset import Mark
+from policyengine.model.cluster_text import to_text
+from policyengine.store import bulk, deltas, inventory, scans
+from policyengine.store.blocks import CHUNK, States
+from policyengine.store.bulk import Row
+from policyengine.store.database import Database
+from policyengine.store.ledger import Numbers, Place, Sheet
+from policyengine.store.records import PolicyRecord, ScanRecord
+from policyengine.store.tables import ScanRow
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The inventory at one reading, and how many clusters of each type stand in each group."""
+
+    seq: int
+    last: int  # the highest number of a cluster; -1 when there was never one
+    counts: Mapping[tuple[str, Place], int]
+
+    @property
+    def chunks(self) -> int:
+        return self.last // CHUNK + 1
+
+    @property
+    def clusters(self) -> int:
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found of the clusters of a shard, by key of the policy. ``sheet`` has no assignments yet."""
+
+    keys: Sequence[str]
+    sheet: Sheet
+
+
+class Scanning:
+    """The store as a scan sees it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def survey(self) -> Survey:
+        with self._database.read() as session:
+            counts = {(type, Place(*place)): n for type, *place, n in bulk.counts(session)}
+            return Survey(inventory.last_seq(session), bulk.last_number(session), counts)
+
+    def marks(self) -> dict[str, dict[int, Mark]]:
+        """The mark of each block of the bound policies, by key and chunk."""
+        found: dict[str, dict[int, Mark]] = {}
+        with self._database.read() as session:
+            for key, chunk, digest, leave, seq in bulk.marks(session):
+                found.setdefault(key, {})[chunk] = Mark(digest, json.loads(leave), seq)
+        return found
+
+    def due(self, after: int) -> tuple[Numbers, Numbers]:
+        """The clusters to be judged since a reading after that one, in order of number, and since which."""
+        with self._database.read() as session:
+            rows = np.array(bulk.due_clusters(session, after), dtype=np.int64).reshape(-1, 2)
+        rows = rows[np.argsort(rows[:, 0], kind="stable")]
+        return rows[:, 0], rows[:, 1]
+
+    def states(self, key: str, chunk: int) -> States | None:
+        """None for a block that there is not."""
+        with self._database.read() as session:
+            number = scans.numbers(session).get(key)
+            return None if number is None else bulk.blocks(session, [chunk], [number]).get((number, chunk))
+
+    def headings(self, chunk: int) -> list[Row]:
+        """Number, id and location of the clusters of a chunk."""
+        with self._database.read() as session:
+            return bulk.headings(session, chunk * CHUNK, (chunk + 1) * CHUNK - 1)
+
+    def documents(self, chunks: Sequence[int], numbers: Sequence[int] | None = None) -> list[Row]:
+        """Those of these clusters, or of all in the chunks, in order of number. See `bulk.documents`."""
+        with self._database.read() as session:
+            if numbers is not None:
+                return bulk.documents(session, numbers)
+            return [row for run in _runs(chunks) for row in bulk.documents(session, run)]
+
+    def begin(self, policies: Sequence[PolicyRecord], facts: scans.ScanFacts) -> int:
+        """The number of the scan. ``policies`` are bound from now on, and what is not among them is retired."""
+        with self._database.write() as session:
+            return scans.begin(session, policies, facts).number
+
+    def write(self, scan: int, found: Found, chunks: Sequence[int], marks: Mapping[str, Mark], *, at: datetime) -> None:
+        """Enters a shard, and marks its blocks. Clusters that left while they were judged are passed over."""
+        with self._database.write() as session:
+            row = _open(session, scan)
+            numbers = scans.numbers(session)
+            sheet = _bound(found, numbers).without(bulk.gone_since(session, row.inventory_seq))
+            row.changed += deltas.write(session, sheet, scan=scan, at=at)
+            row.evaluated += sheet.states.size
+            bulk.write_marks(
+                session,
+                (
+                    (numbers[key], chunk, mark.digest, to_text(dict(mark.leave)), mark.seq)
+                    for key, mark in marks.items()
+                    for chunk in chunks
+                ),
+            )
+
+    def differences(self, found: Found) -> npt.NDArray[np.bool_]:
+        """For each pair whether the store says another state of it, or another reason."""
+        with self._database.read() as session:
+            sheet = _bound(found, scans.numbers(session))
+            return deltas.differences(session, sheet)
+
+    def finish(self, scan: int, judged: Iterable[str], *, finished: datetime) -> ScanRecord:
+        """Closes the scan: the blocks of the policies ``judged`` hold for its reading of the inventory."""
+        with self._database.write() as session:
+            row, numbers = _open(session, scan), scans.numbers(session)
+            bulk.advance_marks(session, [numbers[key] for key in judged], row.inventory_seq)
+            return scans.finish(session, row, finished=finished)
+
+
+def _open(session: Session, scan: int) -> ScanRow:
+    return session.get_one(ScanRow, scan)
+
+
+def _bound(found: Found, numbers: Mapping[str, int]) -> Sheet:
+    """The sheet under the numbers of its policies."""
+    return found.sheet.under([numbers[key] for key in found.keys])
+
+
+def _runs(chunks: Sequence[int]) -> Iterable[range]:
+    """The numbers of the chunks, with those joined that follow each other."""
+    begin = 0
+    for at in range(1, len(chunks) + 1):
+        if at == len(chunks) or chunks[at] != chunks[at - 1] + 1:
+            yield range(chunks[begin] * CHUNK, (chunks[at - 1] + 1) * CHUNK)
+            begin = at

@@ -1,0 +1,84 @@
+"""What a scan works with: the policies as they stand now, the inventory as it was read last, where both are judged."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from policyengine.clock import Clock
+from policyengine.compliance.bound import BoundPolicy
+from policyengine.compliance.workset import Standing, standings
+from policyengine.model.fleet import ScopeFailure
+from policyengine.model.resource import ARC
+from policyengine.store.scanning import Scanning, Survey
+from policyengine.store.store import Store
+from policyengine.workflows.load import Loaded
+from policyengine.workflows.settings import Settings
+from policyengine.workflows.shards import ENGINE, Brief, Desk, digest_of
+from policyengine.workflows.work import Work, find_work
+from policyengine.workflows.world import world_at
+
+
+@dataclass(frozen=True)
+class Bench:
+    """``chosen`` are the policies whose states are wanted, in the order of the brief's keys."""
+
+    started: datetime
+    scanning: Scanning
+    survey: Survey
+    chosen: Sequence[Standing]
+    brief: Brief
+    desk: Desk
+
+    def work(self) -> Work:
+        """What has changed since it was judged last."""
+        return find_work(self.scanning, self.chosen, self.survey, self.desk.world)
+
+    @property
+    def types(self) -> list[str]:
+        """The types of clusters there are, as the inventory spells them first."""
+        return list({type.casefold(): type for type, _ in sorted(self.survey.counts)}.values())
+
+    @property
+    def kinds(self) -> Mapping[str, int]:
+        """How many clusters there are, by kind."""
+        found: Counter[str] = Counter()
+        for (type, _), count in self.survey.counts.items():
+            found["Arc" if type.casefold() == ARC.casefold() else "AKS"] += count
+        return found
+
+
+def set_up(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    loaded: Loaded,
+    chosen: Sequence[BoundPolicy],
+    failures: Sequence[ScopeFailure] | None = None,
+) -> Bench:
+    """``failures`` are the scopes that this sync could not read; without one those of the last sync count."""
+    if failures is None:
+        last = store.last_sync()
+        failures = last.failures if last is not None else ()
+    tree, at = store.tree(), clock.now()
+    world = world_at(tree, loaded.aliases, at)
+    everyone = standings(loaded.policies, world, ENGINE)
+    keys = tuple(policy.key for policy in chosen)
+    brief = Brief(
+        id=uuid.uuid4().hex,
+        database=settings.database,
+        paths=tuple(settings.policies),
+        aliases=settings.aliases,
+        keys=keys,
+        digest=digest_of(everyone),
+        tree=tree,
+        failures=tuple(failures),
+        at=at,
+    )
+    standing = {one.key: one for one in everyone}
+    scanning = store.scanning
+    desk = Desk(scanning, everyone, keys, world, brief.failures)
+    return Bench(at, scanning, scanning.survey(), [standing[key] for key in keys], brief, desk)

@@ -1,0 +1,140 @@
+"""Shards → what was found of each, in this process, in a pool of processes or on a Dask cluster.
+
+Answers come in no order. A worker that is lost costs the shards it was judging, which are judged once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import signal
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any, Final
+
+from policyengine.errors import StoreError, UsageError
+from policyengine.workflows.shards import Brief, Desk, Judged, Refused, judge_shard
+from policyengine.workflows.work import Shard
+
+AUTO: Final = "auto"
+INLINE: Final = "inline"
+PROCESSES: Final = "processes"
+DASK: Final = "dask://"
+
+POOL_FROM: Final = 20_000
+"""Clusters from which on more processes are worth their start."""
+
+TRIES: Final = 3
+"""How often a shard may cost a worker before it is held to be its fault."""
+
+
+def demand_executor(name: str) -> None:
+    """Raises UsageError for an executor there is not, or that cannot be had here."""
+    if name not in {AUTO, INLINE, PROCESSES} and not name.startswith(DASK):
+        raise UsageError(
+            f"there is no executor `{name}`", help=f"choose {AUTO}, {INLINE}, {PROCESSES} or {DASK}HOST:PORT"
+        )
+    if name.startswith(DASK) and importlib.util.find_spec("distributed") is None:
+        raise UsageError(
+            "Dask needs the package `distributed`, which is not installed",
+            help="install it with: pip install 'policyengine-fleet[dask]'",
+        )
+
+
+def workers_here() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose(name: str, *, clusters: int, shards: int, workers: int | None) -> str:
+    """What `auto` means for so many clusters to judge."""
+    if name != AUTO:
+        return name
+    many = clusters >= POOL_FROM and shards > 1
+    return PROCESSES if many and (workers or workers_here()) > 1 else INLINE
+
+
+async def map_shards(
+    executor: str, desk: Desk, brief: Brief, shards: Sequence[Shard], *, workers: int | None = None
+) -> AsyncIterator[Judged]:
+    """What was found of each shard. Raises UsageError for what a worker refuses, StoreError when workers keep dying."""
+    if executor == INLINE:
+        for shard in shards:
+            yield desk.judge(shard)
+            await asyncio.sleep(0)  # here a signal can end the scan
+        return
+    if executor == PROCESSES:
+        width = workers or workers_here()
+        found = _through(lambda: _processes(min(width, len(shards))), width, brief, shards)
+    else:
+        found = _on_dask(executor, brief, shards, workers)
+    async for judged in found:
+        yield judged
+
+
+def _processes(width: int) -> ProcessPoolExecutor:
+    """New processes, not copies of this one: it has threads and open databases."""
+    return ProcessPoolExecutor(max(width, 1), mp_context=get_context("spawn"), initializer=_leave_signals)
+
+
+def _leave_signals() -> None:
+    """Ctrl-C reaches the whole group; only the parent answers it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+async def _on_dask(address: str, brief: Brief, shards: Sequence[Shard], workers: int | None) -> AsyncIterator[Judged]:
+    from distributed import Client
+
+    try:
+        client = await asyncio.to_thread(Client, f"tcp://{address.removeprefix(DASK)}", asynchronous=False)
+    except OSError as error:
+        raise UsageError(
+            f"there is no Dask scheduler at `{address}`", help="start one with `dask scheduler`"
+        ) from error
+    try:
+        cluster: Any = client
+        width = workers or sum(cluster.nthreads().values()) or 1
+        async for judged in _through(lambda: cluster.get_executor(pure=False, retries=TRIES), width, brief, shards):
+            yield judged
+    finally:
+        await asyncio.to_thread(client.close)
+
+
+async def _through(
+    open_pool: Callable[[], Executor], width: int, brief: Brief, shards: Iterable[Shard]
+) -> AsyncIterator[Judged]:
+    """Never more than two shards a worker are under way, so that answers do not pile up."""
+    waiting, tries = deque(shards), Counter[Shard]()
+    while waiting:
+        pool = open_pool()
+        under_way: dict[asyncio.Future[Judged | Refused], Shard] = {}
+        try:
+            while waiting or under_way:
+                while waiting and len(under_way) < 2 * width:
+                    under_way[asyncio.wrap_future(pool.submit(judge_shard, brief, waiting[0]))] = waiting.popleft()
+                done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                for future in done:
+                    judged = _answer(future.result())
+                    del under_way[future]
+                    yield judged
+        except BrokenExecutor as error:
+            waiting.extend(under_way.values())
+            tries.update(under_way.values())
+            if max(tries.values(), default=0) >= TRIES:
+                raise StoreError(
+                    "the processes that judge clusters keep dying", help="give them more memory, or fewer `--workers`"
+                ) from error
+        finally:
+            for future in under_way:
+                future.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+            await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
+
+
+def _answer(answer: Judged | Refused) -> Judged:
+    if isinstance(answer, Refused):
+        raise UsageError(answer.message, help=answer.help)
+    return answer
