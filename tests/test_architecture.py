@@ -79,6 +79,7 @@ DOORS: dict[str, set[str]] = {
     "sqlmodel": {"policyengine.store"},
     "sqlalchemy": {"policyengine.store"},
     "alembic": {"policyengine.store"},
+    "distributed": {"policyengine.workflows.executors"},
     "typer": {"policyengine.cli"},
     "rich": {"policyengine.cli"},
     "jinja2": {"policyengine.reports"},

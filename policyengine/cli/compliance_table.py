@@ -29,8 +29,8 @@ POLICY_COLUMNS = (Column("policy", "policy"), Column("severity", "severity"), *C
 RARE = {"error", "conflict", "unknown", "exempt"}
 
 
-def compliance_result(lines: Sequence[PolicyLine]) -> Result:
-    """One row a policy, with what changed since the scan before."""
+def compliance_result(lines: Sequence[PolicyLine], more: Mapping[str, Mapping[str, JSON]] | None = None) -> Result:
+    """One row a policy, with what changed since the scan before; ``more`` members of it, by policy, for programs."""
     rows = [
         {
             "policy": line.policy.key,
@@ -40,6 +40,7 @@ def compliance_result(lines: Sequence[PolicyLine]) -> Result:
             **count_members(line.counts),
             "fixed": line.fixed,
             "new": line.new,
+            **(more or {}).get(line.policy.key, {}),
         }
         for line in lines
     ]

@@ -12,7 +12,9 @@ from policyengine.cli.fail_on import FailOn, fails
 from policyengine.cli.running import run
 
 if TYPE_CHECKING:
+    from policyengine.model.values import JSON
     from policyengine.workflows.scan import ScanRequest, ScanResult
+    from policyengine.workflows.verify import Verified
 
 
 def command(
@@ -20,17 +22,28 @@ def command(
     assignment: Annotated[str | None, typer.Option(help="Only this assignment.")] = None,
     policy: Annotated[str | None, typer.Option(help="Only this policy.")] = None,
     sync: Annotated[bool, typer.Option("--sync/--no-sync", help="Read the inventory first.")] = True,
+    full: Annotated[bool, typer.Option("--full", help="Judge everything, changed or not.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare all with what is stored; write nothing.")] = False,
+    executor: Annotated[
+        str, typer.Option(help="Where clusters are judged: auto, inline, processes, dask://HOST:PORT.")
+    ] = "auto",
+    workers: Annotated[int | None, typer.Option(min=1, help="How many at once.")] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Say where the time went, policy by policy.")] = False,
     fail_on: Annotated[FailOn, typer.Option(help="Answer 1 for findings of this severity or above.")] = FailOn.NEVER,
 ) -> None:
-    """Evaluate the policies on every cluster.
+    """Evaluate the policies on every cluster for which something changed.
 
     Remembers the states and what changed. Writes to no cluster.
     """
     from policyengine.workflows.scan import ScanRequest
 
     cli = cli_of(context)
-    result = run(_scan(cli, ScanRequest(assignment, policy, sync)))
-    show(cli, result)
+    request = ScanRequest(assignment, policy, sync, full, executor, workers, profile)
+    if verify:
+        _tell_differences(cli, run(_verify(cli, request)))
+        return
+    result = run(_scan(cli, request))
+    show(cli, result, profile=profile)
     if not result.complete:
         raise typer.Exit(ExitCode.INCOMPLETE)
     if fails(fail_on, ((line.policy.severity, line.counts) for line in result.lines)):
@@ -51,9 +64,51 @@ async def _scan(cli: Cli, request: ScanRequest) -> ScanResult:
         return await scan(cli.settings, store, SystemClock(), request, on_sync=on_sync, on_scan=on_scan)
 
 
-def show(cli: Cli, result: ScanResult) -> None:
+async def _verify(cli: Cli, request: ScanRequest) -> Verified:
+    from policyengine.cli.progress import progress
+    from policyengine.clock import SystemClock
+    from policyengine.workflows.connect import open_store
+    from policyengine.workflows.verify import verify
+
+    with open_store(cli.settings) as store, progress(cli, "verifying") as on_scan:
+        return await verify(
+            cli.settings,
+            store,
+            SystemClock(),
+            assignment=request.assignment,
+            policy=request.policy,
+            executor=request.executor,
+            workers=request.workers,
+            on_scan=on_scan,
+        )
+
+
+def _tell_differences(cli: Cli, verified: Verified) -> None:
+    """Nothing but differences on stdout; answers 1 when there are any."""
+    from policyengine.cli.output import Column, Result, emit, notes
+
+    rows: list[dict[str, JSON]] = [
+        {"policy": one.policy, "cluster": one.cluster, "found": one.found} for one in verified.shown
+    ]
+    columns = (Column("policy", "policy"), Column("cluster", "cluster"), Column("found", "would be"))
+    document: JSON = {
+        "pairs": verified.pairs,
+        "due": verified.due,
+        "differences": verified.differences,
+        "shown": rows,
+    }
+    if rows or cli.output is not Output.TABLE or cli.query is not None:
+        emit(cli, Result(columns, rows, name="cluster", document=document))
+    due = f"; {verified.due} are due and were left out" if verified.due else ""
+    notes(cli).print(f"{verified.pairs} pairs compared, {verified.differences} differ from what is stored{due}")
+    if verified.differences:
+        raise typer.Exit(ExitCode.NO)
+
+
+def show(cli: Cli, result: ScanResult, *, profile: bool = False) -> None:
     """The table of policies, the fleet's line, and what to do next."""
     from policyengine.cli.compliance_table import compliance_result, fleet_line
+    from policyengine.cli.effort import profiled, was_judged, why
     from policyengine.cli.output import console, emit, notes
     from policyengine.workflows.scan import total_counts
 
@@ -65,7 +120,11 @@ def show(cli: Cli, result: ScanResult) -> None:
         notes(cli).print(f"not read: {failure.scope}: {failure.reason}")
     for name in result.idle:
         notes(cli).print(f"assignment {name}: no known cluster is in its scope")
-    emit(cli, compliance_result(result.lines))
+    notes(cli).print(was_judged(result.effort))
+    emit(cli, compliance_result(result.lines, why(result, profile=profile)))
+    if profile:
+        for line in profiled(result):
+            notes(cli).print(line)
     if cli.output is Output.TABLE and cli.query is None:
         took = (result.scan.finished - result.scan.started).total_seconds()
         fleet = fleet_line(total_counts(result.lines))

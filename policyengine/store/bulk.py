@@ -210,8 +210,8 @@ def places(session: Session, keys: Iterable[str]) -> dict[str, tuple[int, Place]
 
 def gone_since(session: Session, seq: int) -> Numbers:
     """The clusters that left the inventory after that reading."""
-    rows = _rows(session, "SELECT number FROM cluster WHERE removed IS NOT NULL AND due > {}", seq)
-    return np.array([number for (number,) in rows], dtype=np.int64)
+    rows = _due(session, seq)
+    return np.array([number for number, _, removed in rows if removed is not None], dtype=np.int64)
 
 
 def blocks(session: Session, chunks: Sequence[int], assignments: Iterable[int]) -> dict[tuple[int, int], States]:
@@ -357,7 +357,12 @@ def last_number(session: Session) -> int:
 
 def due_clusters(session: Session, after: int) -> list[Row]:
     """Number and ``due`` of the clusters that are to be judged since a reading after that one."""
-    return _rows(session, "SELECT number, due FROM cluster WHERE due > {} AND removed IS NULL", after)
+    return [(number, due) for number, due, removed in _due(session, after) if removed is None]
+
+
+def _due(session: Session, after: int) -> list[Row]:
+    """Asked without a word on ``removed``: with one, SQLite takes the index that begins with it."""
+    return _rows(session, "SELECT number, due, removed FROM cluster WHERE due > {}", after)
 
 
 def marks(session: Session) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -66,7 +66,12 @@ def findings(
 
 
 def history(
-    session: Session, *, policy: str | None, cluster: ResourceId | None, since: datetime | None
+    session: Session,
+    *,
+    policy: str | None,
+    cluster: ResourceId | None,
+    since: datetime | None,
+    after: str | None = None,
 ) -> list[Change]:
     query = (
         select(
@@ -84,6 +89,8 @@ def history(
     )
     if since is not None:
         query = query.where(col(HistoryRow.at) >= since)
+    if after is not None:
+        query = query.where(col(HistoryRow.number) > _last_change(session, mapping.scan_number(after)))
     return [
         Change(
             key,
@@ -95,6 +102,12 @@ def history(
         )
         for key, id, old, new, scan, at in session.execute(query)
     ]
+
+
+def _last_change(session: Session, scan: int) -> int:
+    """The number of the last change that this scan or one before it made; 0 when none did. Found from the end."""
+    made = select(col(HistoryRow.number)).where(col(HistoryRow.scan) <= scan)
+    return session.scalar(made.order_by(col(HistoryRow.number).desc()).limit(1)) or 0
 
 
 def _of_pair(policy: str | None, cluster: ResourceId | None) -> list[ColumnElement[bool]]:
@@ -132,6 +145,31 @@ def rollups(session: Session) -> list[RollupRow]:
         )
         for key, subscription, group, state, n in session.execute(query)
     ]
+
+
+def policy_counts(session: Session) -> dict[str, dict[ComplianceState, int]]:
+    """The fleet's pairs by policy and state."""
+    total = func.sum(col(RollupCellRow.n))
+    query = (
+        select(col(AssignmentRow.key), col(RollupCellRow.state), total)
+        .join(AssignmentRow, col(AssignmentRow.number) == col(RollupCellRow.assignment))
+        .group_by(col(AssignmentRow.key), col(RollupCellRow.state))
+    )
+    found: dict[str, dict[ComplianceState, int]] = {}
+    for key, state, n in session.execute(query):
+        found.setdefault(key, {})[ComplianceState(state)] = int(n)
+    return found
+
+
+def group_counts(session: Session) -> dict[ResourceId, dict[ComplianceState, int]]:
+    """The pairs of each resource group by state; ids are in lower case."""
+    place = (col(RollupCellRow.subscription), col(RollupCellRow.resource_group))
+    query = select(*place, col(RollupCellRow.state), func.sum(col(RollupCellRow.n)))
+    found: dict[ResourceId, dict[ComplianceState, int]] = {}
+    for subscription, group, state, n in session.execute(query.group_by(*place, col(RollupCellRow.state))):
+        id = ResourceId(f"/subscriptions/{subscription}/resourceGroups/{group}")
+        found.setdefault(id, {})[ComplianceState(state)] = int(n)
+    return found
 
 
 def state_matrix(session: Session) -> list[tuple[ResourceId, dict[str, ComplianceState]]]:

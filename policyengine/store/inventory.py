@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, inspect, or_, select
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel, col
 
@@ -132,14 +133,17 @@ def _touch(session: Session, changed: Stirred, *, seq: int) -> None:
 
 def tree(session: Session) -> ScopeTree:
     """Everything above the clusters, each kind in order of its folded name or id."""
-    groups = session.scalars(select(ManagementGroupRow).order_by(col(ManagementGroupRow.key)))
-    subscriptions = session.scalars(select(SubscriptionRow).order_by(col(SubscriptionRow.key)))
-    resource_groups = session.scalars(select(ResourceGroupRow).order_by(col(ResourceGroupRow.key)))
     return ScopeTree(
-        tuple(mapping.management_group_value(row) for row in groups),
-        tuple(mapping.subscription_value(row) for row in subscriptions),
-        tuple(mapping.resource_group_value(row) for row in resource_groups),
+        tuple(mapping.management_group_value(row) for row in _all(session, ManagementGroupRow)),
+        tuple(mapping.subscription_value(row) for row in _all(session, SubscriptionRow)),
+        tuple(mapping.resource_group_value(row) for row in _all(session, ResourceGroupRow)),
     )
+
+
+def _all(session: Session, table: type[SQLModel]) -> list[Any]:
+    """Plain rows: the session keeps no objects for them, of which there may be many."""
+    columns = inspect(table).local_table.columns
+    return list(session.execute(select(*columns).order_by(columns["key"])))
 
 
 def content_hashes(session: Session) -> dict[ResourceId, str]:

@@ -130,6 +130,11 @@ def scan_id(number: int) -> str:
     return f"s-{number:06d}"
 
 
+def scan_number(id: str) -> int:
+    """The number of which that is the id."""
+    return int(id.partition("-")[2])
+
+
 def scan_value(row: ScanRow, counts: Mapping[ComplianceState, int]) -> ScanRecord:
     return ScanRecord(
         id=scan_id(row.number),

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from policyengine.compliance.workset import Mark
 from policyengine.model.cluster_text import to_text
+from policyengine.model.states import ComplianceState
 from policyengine.store import bulk, deltas, inventory, scans
 from policyengine.store.blocks import CHUNK, States
 from policyengine.store.bulk import Row
@@ -49,6 +50,9 @@ class Found:
 
     keys: Sequence[str]
     sheet: Sheet
+
+    def state(self, policy: int, cluster: int) -> ComplianceState:
+        return ComplianceState.from_code(int(self.sheet.states[policy, cluster]))
 
 
 class Scanning:

@@ -182,6 +182,16 @@ class Store:
         with self._database.read() as session:
             return compliance.rollups(session)
 
+    def policy_counts(self) -> dict[str, dict[ComplianceState, int]]:
+        """The fleet's pairs by policy and state, from the roll-ups."""
+        with self._database.read() as session:
+            return compliance.policy_counts(session)
+
+    def group_counts(self) -> dict[ResourceId, dict[ComplianceState, int]]:
+        """The pairs of each resource group by state, from the roll-ups; ids are spelt as the tree spells them."""
+        with self._database.read() as session:
+            return compliance.group_counts(session)
+
     def state_matrix(self) -> Iterator[tuple[ResourceId, dict[str, ComplianceState]]]:
         """Every cluster in order of folded id, with the state of each pair that has been judged."""
         with self._database.read() as session:
@@ -194,10 +204,11 @@ class Store:
         cluster: ResourceId | None = None,
         policy: str | None = None,
         since: datetime | None = None,
+        after: str | None = None,
     ) -> list[Change]:
-        """What changed, oldest first; ``since`` is included."""
+        """What changed, oldest first; ``since`` is included. ``after``: since that scan ended, by its id."""
         with self._database.read() as session:
-            return compliance.history(session, policy=policy, cluster=cluster, since=since)
+            return compliance.history(session, policy=policy, cluster=cluster, since=since, after=after)
 
     def scans(self, limit: int = 20) -> list[ScanRecord]:
         """The latest scans, newest first."""

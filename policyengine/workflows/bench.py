@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from policyengine.clock import Clock
@@ -36,6 +36,13 @@ class Bench:
     def work(self) -> Work:
         """What has changed since it was judged last."""
         return find_work(self.scanning, self.chosen, self.survey, self.desk.world)
+
+    def only(self, keys: Sequence[str]) -> Bench:
+        """The same for fewer policies."""
+        chosen = [one for one in self.chosen if one.key in keys]
+        brief = replace(self.brief, keys=tuple(one.key for one in chosen))
+        desk = Desk(self.scanning, self.desk.everyone, brief.keys, self.desk.world, brief.failures)
+        return replace(self, chosen=chosen, brief=brief, desk=desk)
 
     @property
     def types(self) -> list[str]:

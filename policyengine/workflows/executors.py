@@ -114,24 +114,34 @@ async def _through(
         try:
             while waiting or under_way:
                 while waiting and len(under_way) < 2 * width:
-                    under_way[asyncio.wrap_future(pool.submit(judge_shard, brief, waiting[0]))] = waiting.popleft()
+                    future = asyncio.wrap_future(pool.submit(judge_shard, brief, waiting[0]))
+                    under_way[future] = waiting.popleft()
                 done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 for future in done:
+                    if future.cancelled():  # a Dask cluster gave it up
+                        lost = under_way.pop(future)
+                        _count(tries, [lost])
+                        waiting.append(lost)
+                        continue
                     judged = _answer(future.result())
                     del under_way[future]
                     yield judged
         except BrokenExecutor as error:
+            _count(tries, under_way.values(), error)
             waiting.extend(under_way.values())
-            tries.update(under_way.values())
-            if max(tries.values(), default=0) >= TRIES:
-                raise StoreError(
-                    "the processes that judge clusters keep dying", help="give them more memory, or fewer `--workers`"
-                ) from error
         finally:
             for future in under_way:
                 future.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
-            await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
+            await asyncio.to_thread(pool.shutdown, wait=True)
+
+
+def _count(tries: Counter[Shard], lost: Iterable[Shard], error: BaseException | None = None) -> None:
+    tries.update(lost)
+    if max(tries.values(), default=0) >= TRIES:
+        raise StoreError(
+            "the processes that judge clusters keep dying", help="give them more memory, or fewer `--workers`"
+        ) from error
 
 
 def _answer(answer: Judged | Refused) -> Judged:

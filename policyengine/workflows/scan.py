@@ -38,7 +38,7 @@ class ScanRequest:
     """What to scan: everything, or one assignment, or one policy; with or without reading the inventory first.
 
     What has not changed since it was judged last is left alone, unless ``full``. ``executor`` and ``workers`` say where
-    clusters are judged, see `executors`.
+    clusters are judged, see `executors`. ``profile``: tell how each policy is evaluated.
     """
 
     assignment: str | None = None
@@ -47,6 +47,7 @@ class ScanRequest:
     full: bool = False
     executor: str = AUTO
     workers: int | None = None
+    profile: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Effort:
     """What a scan had to do. ``pairs`` of ``of`` were judged, ``because`` of these.
 
     ``decoded`` clusters were read through the projection, ``whole`` in full; ``asked`` counts the calls of the scalar
-    driver by policy. The times are sums over all processes, in seconds.
+    driver by policy, ``judged`` the pairs. The times are sums over all processes, in seconds.
     """
 
     pairs: int
@@ -74,6 +75,7 @@ class Effort:
     decoded: int = 0
     whole: int = 0
     asked: Mapping[str, int] = field(default_factory=dict)
+    judged: Mapping[str, int] = field(default_factory=dict)
     reading_s: float = 0.0
     judging_s: float = 0.0
     writing_s: float = 0.0
@@ -85,6 +87,7 @@ class Effort:
             decoded=self.decoded + judged.decoded,
             whole=self.whole + judged.whole,
             asked=Counter(self.asked) + Counter(judged.asked),
+            judged=Counter(self.judged) + Counter(dict.fromkeys(judged.found.keys, len(judged.found.sheet.numbers))),
             reading_s=self.reading_s + judged.reading_s,
             judging_s=self.judging_s + judged.judging_s,
             writing_s=self.writing_s + writing_s,
@@ -95,7 +98,7 @@ class Effort:
 class ScanResult:
     """What a scan found. ``idle`` are assignments whose scope holds no known cluster, often a slip of the pen.
 
-    ``outlines`` tells how each policy is evaluated on each type of cluster there is.
+    ``outlines`` tells how each policy is evaluated on each type of cluster there is, when that was asked for.
     """
 
     scan: ScanRecord
@@ -105,7 +108,7 @@ class ScanResult:
     failures: tuple[ScopeFailure, ...]
     idle: tuple[str, ...]
     effort: Effort
-    outlines: tuple[tuple[str, str, Outline], ...] = ()  # policy, type
+    outlines: tuple[tuple[str, str, Outline], ...] = field(default=(), repr=False)  # policy, type
 
     @property
     def complete(self) -> bool:
@@ -143,7 +146,8 @@ async def scan(
     effort = await _carry_out(bench, work, number, request, on_scan)
     record = store.scanning.finish(number, bench.brief.keys, finished=clock.now())
     lines = policy_lines(store, record, [record_of(policy) for policy in chosen])
-    outlines = tuple((key, type, found) for type in bench.types for key, found in bench.desk.outlines(type))
+    types = bench.types if request.profile else ()
+    outlines = tuple((key, type, found) for type in types for key, found in bench.desk.outlines(type))
     idle = _idle(chosen, store, bench)
     return ScanResult(record, synced, lines, bench.kinds, bench.brief.failures, idle, effort, outlines)
 
@@ -153,6 +157,7 @@ async def _carry_out(bench: Bench, work: Work, number: int, request: ScanRequest
     executor = choose(request.executor, clusters=work.clusters, shards=len(work.shards), workers=request.workers)
     effort = Effort(0, len(bench.chosen) * bench.survey.clusters, work.because, executor)
     done, total = 0, work.clusters
+    on_scan(done, total)
     async for judged in map_shards(executor, bench.desk, bench.brief, work.shards, workers=request.workers):
         began = perf_counter()
         marks = {bench.chosen[place].key: bench.chosen[place].mark(bench.survey.seq) for place in judged.shard.policies}
@@ -167,8 +172,8 @@ def _idle(policies: Sequence[BoundPolicy], store: Store, bench: Bench) -> tuple[
     """A policy that says anything of a cluster has one in its scope; the others are asked about every place."""
     names = dict.fromkeys(policy.assignment.name for policy in policies)
     none = ComplianceState.NOT_APPLICABLE
-    speaking = {row.policy_key for row in store.rollups() if row.state is not none}
-    busy = {policy.assignment.name for policy in policies if policy.key in speaking}
+    counts = store.policy_counts()
+    busy = {policy.assignment.name for policy in policies if counts.get(policy.key, {}).keys() - {none}}
     silent = [policy for policy in policies if policy.assignment.name not in busy]
     if silent:
         for chunk in range(bench.survey.chunks):
@@ -202,15 +207,13 @@ def record_of(policy: BoundPolicy) -> PolicyRecord:
 
 def policy_lines(store: Store, scan: ScanRecord, policies: Sequence[PolicyRecord]) -> tuple[PolicyLine, ...]:
     """Each policy's states after ``scan``, and how they moved since the scan before it."""
-    counts: dict[str, Counter[ComplianceState]] = defaultdict(Counter)
-    for row in store.rollups():
-        counts[row.policy_key][row.state] += row.count
+    counts = store.policy_counts()
     before = next((s for s in store.scans(RECENT) if s.id < scan.id and s.trigger != REMEDIATION), None)
     moved = _moves(store, before) if before is not None else None
     return tuple(
         PolicyLine(
             policy,
-            counts[policy.key],
+            Counter(counts.get(policy.key, {})),
             fixed=moved[policy.key]["fixed"] if moved is not None else None,
             new=moved[policy.key]["new"] if moved is not None else None,
         )
@@ -222,7 +225,7 @@ def _moves(store: Store, before: ScanRecord) -> Mapping[str, Counter[str]]:
     """Per policy, the pairs that are compliant now and were not, and the other way round; a detour counts as none."""
     first: dict[tuple[str, ResourceId], ComplianceState] = {}
     last: dict[tuple[str, ResourceId], ComplianceState] = {}
-    for change in store.history(since=before.started):
+    for change in store.history(since=before.started, after=before.id):
         if change.scan_id is None or change.scan_id > before.id:
             first.setdefault((change.policy, change.cluster), change.old)
             last[(change.policy, change.cluster)] = change.new

@@ -56,16 +56,10 @@ def read_status(store: Store, *, states: Sequence[ComplianceState] | None = None
     last = store.last_scan()
     if last is None:
         raise UsageError("nothing has been scanned yet", help="run `policyengine scan`")
-    rollups = store.rollups()
-    by_group: dict[ResourceId, Counter[ComplianceState]] = defaultdict(Counter)
-    for row in rollups:
-        by_group[ResourceId(f"/subscriptions/{row.subscription}/resourceGroups/{row.resource_group}")][row.state] += (
-            row.count
-        )
     return Status(
         scan=last,
         policies=policy_lines(store, last, store.policies()),
-        scopes=tuple(scope_lines(store.tree(), by_group)),
+        scopes=tuple(scope_lines(store.tree(), store.group_counts())),
         findings=tuple(store.findings(states=states)),
         observed=store.observed(),
     )

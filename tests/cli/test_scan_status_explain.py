@@ -351,3 +351,40 @@ def test_a_scope_that_holds_nothing_is_a_slip(place: Place, scanned: Ran) -> Non
 
     assert ran.code == ExitCode.USAGE
     assert "no known cluster is at or under `/subscriptions/nope`" in ran.err
+
+
+def test_a_scan_says_how_much_it_judged_and_why(place: Place, scanned: Ran) -> None:
+    again = place.run("scan", "--no-sync")
+    rows = place.run("scan", "--no-sync", "--full", "-o", "json").json()
+
+    assert "evaluated 720 of 720 pairs: 15 policies not judged yet" in scanned.err
+    assert "of 720 pairs: " in again.err
+    assert {row["evaluated"] for row in rows} == {48}
+    assert rows[0]["because"] == [{"cause": "asked-for"}]
+
+
+def test_a_profile_says_where_the_time_went(place: Place, scanned: Ran) -> None:
+    told = place.run("scan", "--no-sync", "--full", "--profile", "-o", "json")
+
+    assert "reading " in told.err
+    assert "48 clusters decoded" in told.err
+    by_type = {(way["type"], way["way"]) for way in told.json()[0]["profile"]["types"]}
+    assert len(by_type) == 2
+
+
+def test_what_is_stored_can_be_verified(place: Place, scanned: Ran) -> None:
+    """Three policies ask for the time: the next scan judges them anyway."""
+    place.run("scan", "--no-sync")
+    told = place.run("scan", "--full", "--verify")
+    document = place.run("scan", "--verify", "--policy", "aks-local-accounts", "-o", "json").json()
+
+    assert (told.code, told.out) == (0, "")
+    assert "576 pairs compared, 0 differ from what is stored; 144 are due and were left out" in told.err
+    assert document == {"pairs": 48, "due": 0, "differences": 0, "shown": []}
+
+
+def test_an_executor_that_is_not_there_is_refused(place: Place) -> None:
+    ran = place.run("scan", "--executor", "ray")
+
+    assert ran.code == ExitCode.USAGE
+    assert "there is no executor `ray`" in ran.err

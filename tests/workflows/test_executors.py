@@ -1,0 +1,177 @@
+"""Wherever shards are judged, the answer is the same; a worker that dies costs its shard."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from policyengine.errors import UsageError
+from policyengine.workflows import work
+from policyengine.workflows.executors import AUTO, INLINE, PROCESSES, choose, demand_executor, map_shards
+from policyengine.workflows.scan import ScanRequest, scan
+from policyengine.workflows.sync import unwatched
+from tests.workflows.conftest import ManualClock
+from tests.workflows.test_incremental import MANAGED, ONE, Fleet, assignment, cluster, told
+
+if TYPE_CHECKING:
+    from policyengine.workflows.shards import Judged
+
+CLUSTERS = 60
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    """Sixty clusters and two policies; nothing is judged yet."""
+    fleet = Fleet(tmp_path, ManualClock())
+    fleet.write(assignment("owned", "owned", MANAGED), assignment("placed", "placed", f"/subscriptions/{ONE}"))
+    fleet.read(*(cluster(f"c{n:02d}", "ab"[n % 2], **({"owner": "me"} if n % 3 else {})) for n in range(CLUSTERS)))
+    yield fleet
+    fleet.store.close()
+
+
+def test_processes_say_what_this_process_says(fleet: Fleet, tmp_path: Path) -> None:
+    result = fleet.scan(executor=PROCESSES, workers=2)
+    other = Fleet(tmp_path, fleet.clock, "inline")
+    other.read(*fleet.store.clusters())
+    other.scan(executor=INLINE)
+
+    assert result.effort.executor == PROCESSES
+    assert fleet.pairs(result) == (2 * CLUSTERS, CLUSTERS)
+    assert told(fleet.store) == told(other.store)
+    other.store.close()
+
+
+def test_a_lost_worker_costs_its_shard_only(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first answer kills the process that gave it, while others are under way."""
+    chunked(monkeypatch, fleet)
+    killed: list[int] = []
+
+    async def go() -> int:
+        asked = ScanRequest(sync=False, executor=PROCESSES, workers=2)
+
+        def on_scan(done: int, total: int | None) -> None:
+            if done and not killed:
+                killed.append(_kill_a_child())
+
+        result = await scan(fleet.settings, fleet.store, fleet.clock, asked, on_sync=unwatched, on_scan=on_scan)
+        return result.effort.pairs
+
+    pairs = asyncio.run(go())
+
+    assert killed
+    assert pairs == 2 * CLUSTERS
+    assert fleet.pairs(fleet.scan()) == (0, 0)
+
+
+def chunked(monkeypatch: pytest.MonkeyPatch, fleet: Fleet) -> None:
+    """Scanned once, then every cluster is due, ten of them to a shard."""
+    fleet.scan()
+    with fleet.store._database.write() as session:
+        session.connection().exec_driver_sql("DELETE FROM state_block")
+        session.connection().exec_driver_sql("DELETE FROM finding")
+        session.connection().exec_driver_sql("DELETE FROM rollup")
+        session.connection().exec_driver_sql("UPDATE mark SET seq = 0")
+    whole = work._shards
+
+    def cut(due: Any, chunks: int) -> Iterator[work.Shard]:
+        for shard in whole(due, chunks):
+            assert shard.numbers is not None
+            for at in range(0, len(shard.numbers), 10):
+                yield work.Shard(shard.policies, shard.chunks, shard.numbers[at : at + 10])
+
+    monkeypatch.setattr(work, "_shards", cut)
+
+
+def _kill_a_child() -> int:
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    for child in map(int, children):
+        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
+            os.kill(child, signal.SIGKILL)
+            return child
+    raise AssertionError("there is no worker to kill")
+
+
+def test_a_scan_that_is_cancelled_keeps_its_shards_and_the_next_one_does_the_rest(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunked(monkeypatch, fleet)
+    before = fleet.store.last_scan()
+
+    async def go() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+
+        def on_scan(done: int, total: int | None) -> None:
+            if done == 20:
+                task.cancel()
+
+        asked = ScanRequest(sync=False, executor=INLINE)
+        await scan(fleet.settings, fleet.store, fleet.clock, asked, on_sync=unwatched, on_scan=on_scan)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(go())
+
+    assert fleet.store.last_scan() == before
+    assert sum(len(states) for _, states in fleet.store.state_matrix()) == 2 * 20
+
+
+def test_a_worker_refuses_policies_that_are_not_those_of_the_scan(fleet: Fleet) -> None:
+    from policyengine.workflows.bench import set_up
+    from policyengine.workflows.load import load
+
+    loaded = load(fleet.settings.policies)
+    bench = set_up(fleet.settings, fleet.store, fleet.clock, loaded, loaded.policies)
+    fleet.write(assignment("owned", "owned", f"/subscriptions/{ONE}"), assignment("placed", "placed", MANAGED))
+
+    async def go() -> list[Judged]:
+        return [
+            judged async for judged in map_shards(PROCESSES, bench.desk, bench.brief, bench.work().shards, workers=1)
+        ]
+
+    with pytest.raises(UsageError, match="not those that the scan began with"):
+        asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("clusters", "shards", "workers", "expected"),
+    [(19_999, 5, 2, INLINE), (20_000, 5, 2, PROCESSES), (20_000, 1, 2, INLINE), (20_000, 5, 1, INLINE)],
+)
+def test_processes_are_started_when_they_are_worth_it(clusters: int, shards: int, workers: int, expected: str) -> None:
+    assert choose(AUTO, clusters=clusters, shards=shards, workers=workers) == expected
+    assert choose(INLINE, clusters=clusters, shards=shards, workers=workers) == INLINE
+
+
+def test_an_executor_must_be_one_there_is() -> None:
+    with pytest.raises(UsageError, match="there is no executor `ray`") as refused:
+        demand_executor("ray")
+
+    assert refused.value.help == "choose auto, inline, processes or dask://HOST:PORT"
+
+
+def test_dask_completes_though_a_worker_is_killed(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers, each a process; one is killed while shards are under way."""
+    distributed = pytest.importorskip("distributed", reason="distributed is not installed: Dask is not tested")
+    chunked(monkeypatch, fleet)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+    ) as cluster_:
+        killed: list[int] = []
+
+        def on_scan(done: int, total: int | None) -> None:
+            if done and not killed:
+                killed.append(next(iter(cluster_.workers.values())).pid)
+                os.kill(killed[0], signal.SIGKILL)
+
+        address = cluster_.scheduler_address.replace("tcp://", "dask://")
+        asked = ScanRequest(sync=False, executor=address)
+        result = asyncio.run(scan(fleet.settings, fleet.store, fleet.clock, asked, on_sync=unwatched, on_scan=on_scan))
+
+    assert killed
+    assert result.effort.pairs == 2 * CLUSTERS
+    assert fleet.pairs(fleet.scan()) == (0, 0)
