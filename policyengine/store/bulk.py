@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +22,7 @@ from policyengine.model.states import Reason
 from policyengine.model.values import fingerprint
 from policyengine.store.blocks import CHUNK, States, unpacked
 from policyengine.store.columns import UtcDateTime
-from policyengine.store.ledger import Cell, Numbers, Place
+from policyengine.store.ledger import Growth, Numbers, Place
 
 Row = tuple[Any, ...]
 
@@ -249,15 +250,9 @@ def write_history(
     _INSERT_HISTORY.run(session, ((*row, scan, instant) for row in rows))
 
 
-def add_to_rollup(session: Session, deltas: Mapping[Cell, int]) -> None:
-    _ADD_TO_ROLLUP.run(
-        session,
-        (
-            (cell.assignment, cell.subscription, cell.resource_group, cell.state.value, by)
-            for cell, by in deltas.items()
-        ),
-    )
-    if any(by < 0 for by in deltas.values()):
+def add_to_rollup(session: Session, deltas: Sequence[Growth]) -> None:
+    _ADD_TO_ROLLUP.run(session, deltas)
+    if any(growth.by < 0 for growth in deltas):
         session.connection().exec_driver_sql("DELETE FROM rollup WHERE n = 0")
 
 
@@ -325,22 +320,23 @@ def documents(session: Session, wanted: range | Sequence[int]) -> list[Row]:
     Texts come as the driver has them: as bytes from SQLite, which saves it looking at every character.
     """
     cast = "CAST({} AS BLOB)" if session.connection().dialect.name == "sqlite" else "{}"
-    query = (
-        f"SELECT number, id, type, subscription, resource_group, {cast.format('document')}, {cast.format('children')}"
-        " FROM cluster WHERE removed IS NULL AND number"
-    )
+    texts = f"{cast.format('document')}, {cast.format('children')}"
+    return _by_number(session, f"number, id, type, subscription, resource_group, {texts}", wanted)
+
+
+def headings(session: Session, wanted: range) -> list[Row]:
+    """Number, id and location of clusters of the inventory, in order of number."""
+    return _by_number(session, "number, id, location", wanted)
+
+
+def _by_number(session: Session, columns: str, wanted: range | Sequence[int]) -> list[Row]:
+    """Asked without a word on ``removed``: with one, SQLite takes the index that begins with it, and sorts."""
+    query = f"SELECT {columns}, removed FROM cluster WHERE number"
     if isinstance(wanted, range):
-        return _rows(session, f"{query} BETWEEN {{}} AND {{}} ORDER BY number", wanted[0], wanted[-1])
-    found = [row for page in _pages(wanted) for row in _ask(session, query, page)]
-    return sorted(found, key=lambda row: row[0])
-
-
-def headings(session: Session, first: int, last: int) -> list[Row]:
-    """Number, id and location of the clusters of the inventory with these numbers."""
-    query = (
-        "SELECT number, id, location FROM cluster WHERE removed IS NULL AND number BETWEEN {} AND {} ORDER BY number"
-    )
-    return _rows(session, query, first, last)
+        rows = _rows(session, f"{query} BETWEEN {{}} AND {{}} ORDER BY number", wanted[0], wanted[-1])
+    else:
+        rows = sorted((row for page in _pages(wanted) for row in _ask(session, query, page)), key=itemgetter(0))
+    return [row[:-1] for row in rows if row[-1] is None]
 
 
 def counts(session: Session) -> list[Row]:

@@ -21,7 +21,7 @@ from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
 from policyengine.store import bulk, deltas, mapping
 from policyengine.store.blocks import UNJUDGED
-from policyengine.store.ledger import Place, Sheet
+from policyengine.store.ledger import Place, Sheet, placed
 from policyengine.store.places import Stirred, is_same, merged, stirred
 from policyengine.store.records import SyncRecord
 from policyengine.store.tables import (
@@ -83,14 +83,15 @@ def _retire(session: Session, gone: Sequence[tuple[int, Place]], *, at: datetime
     """The clusters' pairs are judged no longer, whatever their state was."""
     assignments = list(session.scalars(select(col(StateBlockRow.assignment)).distinct().order_by("assignment")))
     shape = (len(assignments), len(gone))
+    places, where = placed([place for _, place in gone])
     sheet = Sheet(
         assignments=assignments,
         numbers=np.array([number for number, _ in gone], dtype=np.int64),
         states=np.full(shape, UNJUDGED, dtype=np.uint8),
         reasons=np.full(shape, -1, dtype=np.int32),
         texts=(),
-        places=[place for _, place in gone],
-        at=np.arange(len(gone)),
+        places=places,
+        at=where,
     )
     deltas.write(session, sheet, scan=None, at=at)
 

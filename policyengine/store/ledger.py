@@ -5,7 +5,6 @@ Pure: states in, rows to be written out. UNJUDGED stands for a pair that no scan
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -35,13 +34,20 @@ class Place(NamedTuple):
     resource_group: str
 
 
-class Cell(NamedTuple):
-    """One cell of the roll-up."""
+class Growth(NamedTuple):
+    """By how much one cell of the roll-up grows, or shrinks."""
 
     assignment: int
     subscription: str
     resource_group: str
-    state: ComplianceState
+    state: str
+    by: int
+
+
+def placed(places: Sequence[Place]) -> tuple[list[Place], Numbers]:
+    """The places, each once and as the roll-up's key is sorted, and for every cluster which of them is its own."""
+    each = {place: at for at, place in enumerate(sorted(set(places)))}
+    return list(each), np.array([each[place] for place in places], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ class Sheet:
     """The states that some clusters have now under some policies.
 
     ``states[policy, cluster]`` is a code or UNJUDGED, ``reasons[policy, cluster]`` an index into ``texts`` (-1: none).
-    ``numbers`` ascend; ``places[at[cluster]]`` is where a cluster is counted.
+    ``numbers`` ascend; ``places[at[cluster]]`` is where a cluster is counted, see
+    `placed`.
     """
 
     assignments: Sequence[int]
@@ -158,22 +165,24 @@ class Moves:
             )
         ]
 
-    def rollup_deltas(self) -> dict[Cell, int]:
+    def rollup_deltas(self) -> list[Growth]:
         """How much each cell grows or shrinks; cells that stay the same are left out."""
-        deltas: Counter[Cell] = Counter()
+        deltas = []
         for row, assignment in enumerate(self.sheet.assignments):
             moved = np.flatnonzero(self.moved[row])
-            if not moved.size:
-                continue
-            at = self.sheet.at[moved]
-            for states, by in ((self.old[row, moved], -1), (self.sheet.states[row, moved], 1)):
-                judged = states != UNJUDGED
-                keys, counts = np.unique(at[judged] * (UNJUDGED + 1) + states[judged], return_counts=True)
-                for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
-                    place, code = divmod(key, UNJUDGED + 1)
-                    subscription, group = self.sheet.places[place]
-                    deltas[Cell(assignment, subscription, group, ComplianceState.from_code(code))] += by * count
-        return {cell: by for cell, by in deltas.items() if by}
+            if moved.size:
+                grown = self._counted(self.sheet.states[row, moved], moved) - self._counted(self.old[row, moved], moved)
+                cells = np.flatnonzero(grown)
+                for cell, by in zip(cells.tolist(), grown[cells].tolist(), strict=True):
+                    place, code = divmod(cell, len(WORDS))
+                    deltas.append(Growth(assignment, *self.sheet.places[place], WORDS[code], by))
+        return deltas
+
+    def _counted(self, states: States, moved: Numbers) -> Numbers:
+        """How many of the clusters are in each state in each place; those that are not judged are in none."""
+        judged = states != UNJUDGED
+        cells = self.sheet.at[moved[judged]] * len(WORDS) + states[judged]
+        return np.bincount(cells, minlength=len(self.sheet.places) * len(WORDS))
 
 
 def _shown(code: int) -> str:

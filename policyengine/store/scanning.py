@@ -90,7 +90,7 @@ class Scanning:
     def headings(self, chunk: int) -> list[Row]:
         """Number, id and location of the clusters of a chunk."""
         with self._database.read() as session:
-            return bulk.headings(session, chunk * CHUNK, (chunk + 1) * CHUNK - 1)
+            return bulk.headings(session, range(chunk * CHUNK, (chunk + 1) * CHUNK))
 
     def documents(self, chunks: Sequence[int], numbers: Sequence[int] | None = None) -> list[Row]:
         """Those of these clusters, or of all in the chunks, in order of number. See `bulk.documents`."""

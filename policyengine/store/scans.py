@@ -19,7 +19,7 @@ from policyengine.errors import StoreError
 from policyengine.model.states import ComplianceState, Reason
 from policyengine.store import bulk, deltas, mapping
 from policyengine.store.blocks import CHUNK, UNJUDGED
-from policyengine.store.ledger import WORDS, Place, Sheet
+from policyengine.store.ledger import WORDS, Place, Sheet, placed
 from policyengine.store.records import PairVerdict, PolicyRecord, ScanRecord
 from policyengine.store.tables import (
     AssignmentRow,
@@ -126,16 +126,16 @@ def record(session: Session, verdicts: Verdicts, scan: ScanRow, *, at: datetime)
 def _sheet(
     assignment: int, places: Sequence[tuple[int, Place]], said: Sequence[tuple[ComplianceState, Reason | None]]
 ) -> Sheet:
-    """One policy's verdicts; every cluster has a place and a text of its own."""
-    each = np.arange(len(places))
+    """One policy's verdicts; every cluster has a text of its own."""
+    where, at = placed([place for _, place in places])
     return Sheet(
         assignments=(assignment,),
         numbers=np.array([number for number, _ in places], dtype=np.int64),
         states=np.array([[state.code for state, _ in said]], dtype=np.uint8),
-        reasons=each.astype(np.int32)[np.newaxis],
+        reasons=np.arange(len(places), dtype=np.int32)[np.newaxis],
         texts=[reason for _, reason in said],
-        places=[place for _, place in places],
-        at=each,
+        places=where,
+        at=at,
     )
 
 

@@ -27,7 +27,7 @@ from policyengine.errors import PolicyEngineError, UsageError
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.scope import ScopeTree
 from policyengine.model.values import fingerprint
-from policyengine.store.ledger import Place, Sheet
+from policyengine.store.ledger import Place, Sheet, placed
 from policyengine.store.scanning import Found, Scanning
 from policyengine.store.store import Store
 from policyengine.workflows.load import load
@@ -119,16 +119,15 @@ class Desk:
             judge = self._judge(shard.policies)
             before = Counter(judge.asked)
             verdicts = judge.judge(Block(ids, types, documents, children))
-        places: dict[Place, int] = {}
-        at = [places.setdefault(Place(*place), len(places)) for place in zip(subscriptions, groups, strict=True)]
+        places, at = placed(list(map(Place, subscriptions, groups)))
         sheet = Sheet(
             assignments=(),
             numbers=np.array([row[0] for row in rows], dtype=np.int64),
             states=verdicts.states,
             reasons=verdicts.reasons,
             texts=verdicts.texts,
-            places=list(places),
-            at=np.array(at, dtype=np.int64),
+            places=places,
+            at=at,
         )
         return Judged(
             shard,

@@ -7,7 +7,7 @@ import pytest
 
 from policyengine.model.states import ComplianceState, Reason
 from policyengine.store.blocks import UNJUDGED
-from policyengine.store.ledger import Cell, Moves, Place, Sheet
+from policyengine.store.ledger import Growth, Moves, Place, Sheet
 
 GOOD = ComplianceState.COMPLIANT
 BAD = ComplianceState.NON_COMPLIANT
@@ -38,7 +38,7 @@ def moves(*pairs: tuple[ComplianceState | None, ComplianceState | None], places:
 def test_moves_that_cancel_leave_no_delta() -> None:
     found = moves((GOOD, BAD), (BAD, GOOD), (None, BAD), places="001")
 
-    assert found.rollup_deltas() == {Cell(7, *LABS, BAD): 1}
+    assert found.rollup_deltas() == [Growth(7, *LABS, BAD.value, 1)]
 
 
 @pytest.mark.parametrize(
