@@ -55,7 +55,8 @@ def command(
     if state and by is not By.CLUSTER:
         raise UsageError("--state picks findings", help="use it with `--by cluster`")
     with open_store(cli.settings) as store:
-        status = read_status(store, states=[ComplianceState(s.value) for s in state] if state else None)
+        states = [ComplianceState(s.value) for s in state] if state else None
+        status = read_status(store, states=states, with_findings=by is By.CLUSTER)
     if by is By.POLICY:
         emit(cli, compliance_result(status.policies))
     else:

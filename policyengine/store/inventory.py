@@ -26,6 +26,7 @@ from policyengine.store.places import Stirred, is_same, merged, stirred
 from policyengine.store.records import SyncRecord
 from policyengine.store.tables import (
     ClusterRow,
+    FindingRow,
     ManagementGroupRow,
     ResourceGroupRow,
     StateBlockRow,
@@ -181,13 +182,15 @@ def find(session: Session, name_or_id: str) -> list[Cluster]:
     return [from_texts(id, document, children) for id, document, children in rows]
 
 
-def observed(session: Session, cluster: ResourceId | None) -> dict[ResourceId, datetime]:
+def observed(session: Session, cluster: ResourceId | None, *, found_only: bool) -> dict[ResourceId, datetime]:
     """By the last reading whose failures do not touch the cluster, or a later one that changed it."""
     readings, known = _readings(session), tree(session)
     seq = col(ClusterRow.seq)
     query = select(col(ClusterRow.id), col(SyncRow.at)).join(SyncRow, col(SyncRow.seq) == seq).where(_present())
     if cluster is not None:
         query = query.where(col(ClusterRow.key) == cluster.key)
+    if found_only:
+        query = query.where(col(ClusterRow.number).in_(select(col(FindingRow.cluster))))
     found: dict[ResourceId, datetime] = {}
     for text, changed in session.execute(query):
         id = ResourceId(text)

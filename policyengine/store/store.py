@@ -122,10 +122,10 @@ class Store:
         with self._database.read() as session:
             return inventory.tree(session)
 
-    def observed(self, cluster: ResourceId | None = None) -> dict[ResourceId, datetime]:
-        """When each cluster (or that one) was last read, as far as its whole scope could be."""
+    def observed(self, cluster: ResourceId | None = None, *, found_only: bool = False) -> dict[ResourceId, datetime]:
+        """When each cluster (or that one, or those with findings) was last read, as far as its whole scope could be."""
         with self._database.read() as session:
-            return inventory.observed(session, cluster)
+            return inventory.observed(session, cluster, found_only=found_only)
 
     def last_sync(self) -> SyncRecord | None:
         with self._database.read() as session:

@@ -35,7 +35,6 @@ from policyengine.reports import (
     Report,
     ScanEntry,
     TrendPoint,
-    count_states,
     direction_of,
     rollup_by_scope,
 )
@@ -78,7 +77,7 @@ class _Desk:
         clusters = {cluster.id: cluster for cluster in self.store.clusters()}
         states = dict(self.store.state_matrix())
         entries = tuple(self._cluster(cluster, states.get(id, {})) for id, cluster in clusters.items())
-        records = self.store.policies()
+        records, counts = self.store.policies(), self.store.policy_counts()
         scans = list(reversed(self.store.scans(SCANS)))
         baseline = _baseline(scans, self.world.at)
         return Report(
@@ -86,7 +85,7 @@ class _Desk:
             engine_version=__version__,
             scan=ScanEntry(self.last.id, self.last.started, self.last.finished, self.last.complete),
             inventory=self._inventory(),
-            policies=tuple(self._policy(record, entries) for record in records),
+            policies=tuple(self._policy(record, counts.get(record.key, {})) for record in records),
             scopes=rollup_by_scope(self.world.tree, entries),
             clusters=entries,
             findings=tuple(self._findings(clusters, records)),
@@ -116,13 +115,13 @@ class _Desk:
             states=states,
         )
 
-    def _policy(self, record: PolicyRecord, clusters: Iterable[ClusterEntry]) -> PolicyEntry:
+    def _policy(self, record: PolicyRecord, counts: Mapping[ComplianceState, int]) -> PolicyEntry:
         bound = self._bound.get(record.key)
         return PolicyEntry(
             key=record.key,
             display_name=record.display_name,
             assignment=record.assignment,
-            counts=count_states(clusters, record.key),
+            counts=counts,
             initiative=record.initiative or "",
             severity=record.severity,
             effect=record.effect,
@@ -174,13 +173,15 @@ class _Desk:
         reasons = {(f.cluster, f.policy): f.reason.message for f in self.store.findings()}
         mended = self._mended()
         by_pair: dict[tuple[ResourceId, str], list[Change]] = defaultdict(list)
-        for change in self.store.history():
-            by_pair[(change.cluster, change.policy)].append(change)
-        for (cluster, policy), changes in by_pair.items():
-            later = [c for c in changes if c.at > baseline.finished]
-            if not later or later[0].old is later[-1].new:
+        for change in self.store.history(since=baseline.finished):
+            if change.at > baseline.finished:
+                by_pair[(change.cluster, change.policy)].append(change)
+        for (cluster, policy), later in by_pair.items():
+            if later[0].old is later[-1].new:
                 continue
-            earlier = [c for c in changes if c.at <= baseline.finished]
+            failing = later[-1].new in FAILING  # only then does it matter what was long before
+            before = self.store.history(cluster=cluster, policy=policy) if failing else []
+            earlier = [c for c in before if c.at <= baseline.finished]
             yield ChangeEntry(
                 cluster=cluster,
                 cluster_name=cluster.name,

@@ -32,7 +32,8 @@ class ScopeLine:
 
 @dataclass(frozen=True)
 class Status:
-    """``observed`` is when the cluster of each finding was last read."""
+    """``findings`` are there when they were asked for, and with them ``observed``: when each cluster of theirs was
+    last read."""
 
     scan: ScanRecord
     policies: tuple[PolicyLine, ...]
@@ -51,8 +52,8 @@ class Status:
         return {line.policy.key: line.policy.message for line in self.policies}
 
 
-def read_status(store: Store, *, states: Sequence[ComplianceState] | None = None) -> Status:
-    """Raises UsageError when nothing was ever scanned."""
+def read_status(store: Store, *, states: Sequence[ComplianceState] | None = None, with_findings: bool = True) -> Status:
+    """Counts come from the roll-ups. Raises UsageError when nothing was ever scanned."""
     last = store.last_scan()
     if last is None:
         raise UsageError("nothing has been scanned yet", help="run `policyengine scan`")
@@ -60,8 +61,8 @@ def read_status(store: Store, *, states: Sequence[ComplianceState] | None = None
         scan=last,
         policies=policy_lines(store, last, store.policies()),
         scopes=tuple(scope_lines(store.tree(), store.group_counts())),
-        findings=tuple(store.findings(states=states)),
-        observed=store.observed(),
+        findings=tuple(store.findings(states=states)) if with_findings else (),
+        observed=store.observed(found_only=True) if with_findings else {},
     )
 
 
