@@ -95,6 +95,7 @@ class Desk:
     keys: Sequence[str]
     world: World
     failures: Sequence[ScopeFailure] = ()
+    store: Store | None = None
     _judges: dict[tuple[int, ...], FleetJudge] = field(default_factory=dict)
 
     @classmethod
@@ -108,7 +109,13 @@ class Desk:
                 "the policies are not those that the scan began with",
                 help="they changed meanwhile, or are others on this machine: scan again",
             )
-        return cls(Store.open(brief.database).scanning, everyone, brief.keys, world, brief.failures)
+        store = Store.open(brief.database)
+        return cls(store.scanning, everyone, brief.keys, world, brief.failures, store)
+
+    def close(self) -> None:
+        """Closes what it opened itself."""
+        if self.store is not None:
+            self.store.close()
 
     def judge(self, shard: Shard) -> Judged:
         began = perf_counter()
@@ -178,7 +185,8 @@ def judge_shard(brief: Brief, shard: Shard) -> Judged | Refused:
     """In a process of its own. The desk of the last scan is kept for its next shard."""
     try:
         if brief.id not in _desks:
-            _desks.clear()
+            while _desks:
+                _desks.popitem()[1].close()
             _desks[brief.id] = Desk.open(brief)
         return _desks[brief.id].judge(shard)
     except PolicyEngineError as error:

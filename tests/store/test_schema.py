@@ -82,6 +82,27 @@ def test_the_first_schema_can_be_taken_down_again(empty_url: str) -> None:
     Store.open(empty_url).close()
 
 
+def test_a_database_of_the_release_before_is_brought_up_to_date(empty_url: str) -> None:
+    """What was read is due since it was read, and nothing that was judged says yet what it was judged with."""
+    database = Database(empty_url)
+    with database.write() as session:
+        config = alembic_config()
+        config.attributes["connection"] = session.connection()
+        command.upgrade(config, "0002")
+        names = "number, seq, key, id, name, subscription, resource_group, location, type, document, children"
+        values = "7, 3, '/a', '/a', 'a', 's', 'g', '', '', '{}', '{}'"
+        session.execute(text(f"INSERT INTO cluster ({names}, content_hash) VALUES ({values}, 'h')"))
+        session.execute(
+            text("INSERT INTO scan VALUES (1, '2026-11-01', '2026-11-01', :yes, 3, 'scan', '', 0, 1, 0)"), {"yes": True}
+        )
+    database.close()
+
+    with Store.open(empty_url) as store:
+        assert [numbers.tolist() for numbers in store.scanning.due(0)] == [[7], [3]]
+        assert store.scanning.marks() == {}
+        assert [(scan.id, scan.evaluated) for scan in store.scans()] == [("s-000001", 0)]
+
+
 def test_what_was_stored_is_there_when_it_is_opened_again(
     empty_url: str, policy: Callable[[str], PolicyRecord]
 ) -> None:

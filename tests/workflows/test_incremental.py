@@ -216,6 +216,18 @@ def test_a_changed_cluster_is_judged_under_every_policy_and_nothing_else_is_read
     assert result.scan.changed == 1
 
 
+def test_a_change_of_one_in_a_hundred_reads_and_writes_just_that(fleet: Fleet) -> None:
+    fleet.read(*(cluster(f"d{n:03d}", "ab"[n % 2]) for n in range(390)))
+    fleet.scan()
+    before = len(fleet.store.history())
+    fleet.read(*(cluster(f"d{n:03d}", "ab"[n % 2], owner="me") for n in range(0, 400, 100)))
+    result = fleet.scan()
+
+    assert fleet.pairs(result) == (8, 4)
+    assert (result.scan.changed, len(fleet.store.history()) - before) == (4, 4)
+    assert result.effort.whole <= 4
+
+
 def test_a_child_counts_as_its_owner(fleet: Fleet) -> None:
     fleet.read(with_flux(cluster("c3")))
 
