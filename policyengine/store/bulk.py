@@ -32,7 +32,7 @@ COPY_FROM: Final = 1000
 _BATCH: Final = 500
 """Names or numbers asked for at once; every SQLite takes so many."""
 
-_AT_ONCE: Final = 20_000
+_AT_ONCE: Final = 5_000
 """Rows sent to PostgreSQL in one statement."""
 
 

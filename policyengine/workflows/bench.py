@@ -10,7 +10,7 @@ from datetime import datetime
 
 from policyengine.clock import Clock
 from policyengine.compliance.bound import BoundPolicy
-from policyengine.compliance.workset import Standing, standings
+from policyengine.compliance.workset import Mark, Standing, standings
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.resource import ARC
 from policyengine.store.scanning import Scanning, Survey
@@ -18,7 +18,7 @@ from policyengine.store.store import Store
 from policyengine.workflows.load import Loaded
 from policyengine.workflows.settings import Settings
 from policyengine.workflows.shards import ENGINE, Brief, Desk, digest_of
-from policyengine.workflows.work import Work, find_work
+from policyengine.workflows.work import Shard, Work, find_work
 from policyengine.workflows.world import world_at
 
 
@@ -36,6 +36,10 @@ class Bench:
     def work(self) -> Work:
         """What has changed since it was judged last."""
         return find_work(self.scanning, self.chosen, self.survey, self.desk.world)
+
+    def marks(self, shard: Shard) -> dict[str, Mark]:
+        """What the blocks of a shard hold for once it was judged, by key of the policy."""
+        return {self.chosen[place].key: self.chosen[place].mark(self.survey.seq) for place in shard.policies}
 
     def only(self, keys: Sequence[str]) -> Bench:
         """The same for fewer policies."""

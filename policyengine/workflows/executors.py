@@ -10,8 +10,9 @@ import importlib.util
 import os
 import signal
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
+from contextlib import aclosing
 from multiprocessing import get_context
 from typing import Any, Final
 
@@ -59,7 +60,7 @@ def choose(name: str, *, clusters: int, shards: int, workers: int | None) -> str
 
 async def map_shards(
     executor: str, desk: Desk, brief: Brief, shards: Sequence[Shard], *, workers: int | None = None
-) -> AsyncIterator[Judged]:
+) -> AsyncGenerator[Judged, None]:
     """What was found of each shard. Raises UsageError for what a worker refuses, StoreError when workers keep dying."""
     if executor == INLINE:
         for shard in shards:
@@ -71,8 +72,9 @@ async def map_shards(
         found = _through(lambda: _processes(min(width, len(shards))), width, brief, shards)
     else:
         found = _on_dask(executor, brief, shards, workers)
-    async for judged in found:
-        yield judged
+    async with aclosing(found):
+        async for judged in found:
+            yield judged
 
 
 def _processes(width: int) -> ProcessPoolExecutor:
@@ -85,7 +87,9 @@ def _leave_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-async def _on_dask(address: str, brief: Brief, shards: Sequence[Shard], workers: int | None) -> AsyncIterator[Judged]:
+async def _on_dask(
+    address: str, brief: Brief, shards: Sequence[Shard], workers: int | None
+) -> AsyncGenerator[Judged, None]:
     from distributed import Client
 
     try:
@@ -97,15 +101,17 @@ async def _on_dask(address: str, brief: Brief, shards: Sequence[Shard], workers:
     try:
         cluster: Any = client
         width = workers or sum(cluster.nthreads().values()) or 1
-        async for judged in _through(lambda: cluster.get_executor(pure=False, retries=TRIES), width, brief, shards):
-            yield judged
+        found = _through(lambda: cluster.get_executor(pure=False, retries=TRIES), width, brief, shards)
+        async with aclosing(found):
+            async for judged in found:
+                yield judged
     finally:
         await asyncio.to_thread(client.close)
 
 
 async def _through(
     open_pool: Callable[[], Executor], width: int, brief: Brief, shards: Iterable[Shard]
-) -> AsyncIterator[Judged]:
+) -> AsyncGenerator[Judged, None]:
     """Never more than two shards a worker are under way, so that answers do not pile up."""
     waiting, tries = deque(shards), Counter[Shard]()
     while waiting:

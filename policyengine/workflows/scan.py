@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Final
@@ -158,13 +159,16 @@ async def _carry_out(bench: Bench, work: Work, number: int, request: ScanRequest
     effort = Effort(0, len(bench.chosen) * bench.survey.clusters, work.because, executor)
     done, total = 0, work.clusters
     on_scan(done, total)
-    async for judged in map_shards(executor, bench.desk, bench.brief, work.shards, workers=request.workers):
-        began = perf_counter()
-        marks = {bench.chosen[place].key: bench.chosen[place].mark(bench.survey.seq) for place in judged.shard.policies}
-        bench.scanning.write(number, judged.found, judged.shard.chunks, marks, at=bench.brief.at)
-        effort = effort.with_shard(judged, writing_s=perf_counter() - began)
-        done += work.size(judged.shard)
-        on_scan(done, total)
+    found = map_shards(executor, bench.desk, bench.brief, work.shards, workers=request.workers)
+    async with aclosing(found):
+        async for judged in found:
+            began = perf_counter()
+            bench.scanning.write(
+                number, judged.found, judged.shard.chunks, bench.marks(judged.shard), at=bench.brief.at
+            )
+            effort = effort.with_shard(judged, writing_s=perf_counter() - began)
+            done += work.size(judged.shard)
+            on_scan(done, total)
     return effort
 
 

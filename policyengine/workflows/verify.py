@@ -7,6 +7,7 @@ the database.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,20 +71,24 @@ async def verify(
     bench = bench.only([one.key for one in bench.chosen if one.key in known])
     due, work = bench.work(), everything(len(bench.chosen), bench.survey)
     executor = choose(executor, clusters=work.clusters, shards=len(work.shards), workers=workers)
-    pairs = left_out = count = done = 0
-    shown: list[Difference] = []
-    async for judged in map_shards(executor, bench.desk, bench.brief, work.shards, workers=workers):
-        compared = ~_due(judged, due)
-        differs = bench.scanning.differences(judged.found) & compared
-        pairs, left_out, count = (
-            pairs + int(compared.sum()),
-            left_out + int((~compared).sum()),
-            count + int(differs.sum()),
-        )
-        shown += list(_told(bench, judged, differs, SHOWN - len(shown)))
-        done += work.size(judged.shard)
-        on_scan(done, work.clusters)
-    return Verified(pairs, left_out, count, tuple(shown))
+    verified, done = Verified(0, 0, 0, ()), 0
+    found = map_shards(executor, bench.desk, bench.brief, work.shards, workers=workers)
+    async with aclosing(found):
+        async for judged in found:
+            verified = _with_shard(verified, bench, judged, _due(judged, due))
+            done += work.size(judged.shard)
+            on_scan(done, work.clusters)
+    return verified
+
+
+def _with_shard(verified: Verified, bench: Bench, judged: Judged, due: npt.NDArray[np.bool_]) -> Verified:
+    differs = bench.scanning.differences(judged.found) & ~due
+    return Verified(
+        verified.pairs + int((~due).sum()),
+        verified.due + int(due.sum()),
+        verified.differences + int(differs.sum()),
+        (*verified.shown, *_told(bench, judged, differs, SHOWN - len(verified.shown))),
+    )
 
 
 def _due(judged: Judged, due: Work) -> npt.NDArray[np.bool_]:

@@ -454,6 +454,8 @@ def machine(folder: Path) -> type[RuleBasedStateMachine]:
         @rule(narrow=st.booleans())
         def scan(self, narrow: bool) -> None:
             self.fleet.write(*self.documents, train=self.train)
+            if not self.clusters:
+                return  # it says that the inventory is empty
             if narrow:
                 self.fleet.scan(assignment=self.documents[0].partition("{name: ")[2].partition("}")[0])
             self.fleet.scan()
