@@ -39,8 +39,8 @@ from policyengine.remediation.steps import Plan, StepOutcome, StepState
 from policyengine.store.store import Store
 from policyengine.templates import Answers
 from policyengine.workflows.load import Loaded, load
-from policyengine.workflows.scan import world_of
 from policyengine.workflows.sync import unwatched
+from policyengine.workflows.world import world_of
 from tests.virtual_time import START, VirtualClock, run
 
 pytestmark = pytest.mark.slow
