@@ -27,6 +27,7 @@ from policyengine.compliance.situation import (
     NOT_EXEMPT,
     OUTSIDE,
     Placement,
+    Situation,
     failure_at,
     failures_look_at_ids,
     place_of,
@@ -53,7 +54,8 @@ class FleetJudge:
     asked: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self._placements = [Placement(policy, self.world) for policy in self.policies]
+        known: dict[Hashable, Situation] = {}
+        self._placements = [Placement(policy, self.world, known) for policy in self.policies]
         self._types: dict[str, _OfType] = {}
         self._clashes = Clashes(self.policies, self.rivals)
         self._unread: dict[str, ScopeFailure | None] = {}

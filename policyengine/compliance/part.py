@@ -96,6 +96,7 @@ class Part:
         self._secretive: dict[int, bool] = {}
         self._lists: dict[str, Children] = {}
         self._tested: dict[str, Tested] = {}
+        self._situations: dict[Hashable, tuple[Codes, Codes]] = {}
 
     def _whole_cluster(self, row: int) -> tuple[Resource, Cluster]:
         cluster = self._sheet.cluster(int(self.at[row]))
@@ -167,6 +168,11 @@ class Part:
 
     def situations(self, placement: Placement, type: str) -> tuple[Codes, Codes]:
         """For each row the variant of the policy that holds there, and the exemption."""
+        if placement.region not in self._situations:
+            self._situations[placement.region] = self._situated(placement, type)
+        return self._situations[placement.region]
+
+    def _situated(self, placement: Placement, type: str) -> tuple[Codes, Codes]:
         table, location = self.clusters.table, self.clusters.table.column(LOCATION)
         seen = [table.id_column if placement.looks_at_ids else table.place_column]
         seen += [location] if placement.looks_at_location else []

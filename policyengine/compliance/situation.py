@@ -6,7 +6,7 @@ them share the answer; what looks at single clusters is asked for each.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from policyengine.compliance.bound import BoundPolicy
@@ -30,12 +30,15 @@ class Situation:
 
 @dataclass
 class Placement:
-    """One policy and what has been found out about places so far."""
+    """One policy and what has been found out about places so far.
+
+    ``region`` is equal for policies that stand alike everywhere; they may share ``known``.
+    """
 
     policy: BoundPolicy
     world: World
+    known: dict[Hashable, Situation] = field(default_factory=dict)
     variants: list[BoundPolicy] = field(default_factory=list)
-    _known: dict[object, Situation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         policy = self.policy
@@ -45,13 +48,18 @@ class Placement:
         chosen = [policy.assignment.resource_selectors, *(one.resource_selectors for one in policy.exemptions)]
         self.looks_at_location = bool(policy.variants) or any(chosen)
         self.unknown_group = policy.unknown_group(self.world.tree)
+        alike = not (self.looks_at_location or policy.exemptions)
+        self.region: Hashable = tuple(scopes) if alike else id(policy)
+        if alike:
+            self.variants.append(policy)
 
     def situation(self, id: str, place: str, location: object, type: str) -> Situation:
         """``location`` is as the document has it."""
-        key = (id if self.looks_at_ids else place, location if isinstance(location, str) else None, type)
-        found = self._known.get(key)
+        text = location if isinstance(location, str) else None
+        key = (self.region, id if self.looks_at_ids else place, text, type)
+        found = self.known.get(key)
         if found is None:
-            found = self._known[key] = self._find(id, location)
+            found = self.known[key] = self._find(id, location)
         return found
 
     def _find(self, id: str, location: object) -> Situation:
