@@ -45,7 +45,7 @@ MIN_REDACTED: Final = 4
 
 def secrets_in(*documents: JSON) -> frozenset[str]:
     """Every text that stands under a secret member of ``documents``, also as JSON text would spell it."""
-    found = {text for document in documents for text in _secret_texts(document, secret=False)}
+    found = {text for document in documents for text in _secret_texts(document)}
     return frozenset(found | {json.dumps(text, ensure_ascii=False)[1:-1] for text in found})
 
 
@@ -86,15 +86,19 @@ def redact_text(text: str, secrets: frozenset[str]) -> str:
     return text
 
 
-def _secret_texts(value: JSON, *, secret: bool) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for key, member in value.items():
-            yield from _secret_texts(member, secret=secret or str(key).casefold() in SECRET_MEMBERS)
-    elif is_array(value):
-        for item in value:
-            yield from _secret_texts(item, secret=secret)
-    elif secret and isinstance(value, str) and value:
-        yield value
+def _secret_texts(document: JSON) -> Iterator[str]:
+    pending = [(document, False)]
+    while pending:
+        value, secret = pending.pop()
+        if isinstance(value, str):
+            if secret and value:
+                yield value
+        elif value is None or isinstance(value, int | float):
+            continue
+        elif isinstance(value, Mapping):
+            pending += ((member, secret or str(key).casefold() in SECRET_MEMBERS) for key, member in value.items())
+        else:
+            pending += ((item, secret) for item in value)
 
 
 def names_secret(text: str) -> bool:

@@ -60,6 +60,16 @@ class Context:
     def now(self) -> str:
         return self.at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """The secrets of the cluster and of what is on it: the same for all that is asked in this context."""
+        return secrets_in(*(resource.document for resource in self.around))
+
+    @property
+    def around(self) -> tuple[Resource, ...]:
+        """The cluster and what is on it."""
+        return () if self.cluster is None else (self.cluster.resource, *self.cluster.children)
+
 
 @dataclass(frozen=True)
 class Counted:
@@ -95,9 +105,9 @@ class Subject:
     @cached_property
     def secrets(self) -> frozenset[str]:
         """The secrets an answer could carry."""
-        cluster = self.context.cluster
-        beside = (child.document for child in cluster.children) if cluster is not None else ()
-        return secrets_in(self.resource.document, self.root.document, *beside)
+        around = set(map(id, self.context.around))
+        beside = (resource.document for resource in (self.resource, self.root) if id(resource) not in around)
+        return self.context.secrets | secrets_in(*beside)
 
     @cached_property
     def document(self) -> Mapping[str, JSON]:
