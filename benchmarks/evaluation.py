@@ -2,10 +2,11 @@
 
 Every block of clusters is parsed by `orjson.loads` and thrown away (the baseline), then judged by 20 and by 200
 policies, text in, states out; so the rounds are interleaved, and each block is new to everything but the caches that
-a scan keeps from block to block. The first block pays for filling these; the others are the steady state. Prints
-ratios of processor time, medians over the blocks.
+a scan keeps from block to block. The first block pays for filling these; the others are the steady state. Then other
+engines, in an environment of their own, take the same texts to the same states by the same rules, on a sample of the
+last block. Prints ratios of processor time, medians over the blocks, and over rounds for the other engines.
 
-    python benchmarks/evaluation.py [--clusters 60000] [--block 20000]
+    python benchmarks/evaluation.py [--clusters 60000] [--block 20000] [--peers custodian,cel-cpp,…] [--sample 2000]
 """
 
 from __future__ import annotations
@@ -14,28 +15,43 @@ import argparse
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import orjson
 
 from benchmarks.fleet import blocks, machine, policies, world
+from benchmarks.peers.beside import PACKAGES, Told, told
 from policyengine.compliance.block import Block
 from policyengine.compliance.fleet_judge import FleetJudge
+from policyengine.model.states import ComplianceState
 from policyengine.model.synthetic import SyntheticFleet
 
 COPIES = 10
+STATES = {
+    ComplianceState.NOT_APPLICABLE.code: 0,
+    ComplianceState.COMPLIANT.code: 1,
+    ComplianceState.NON_COMPLIANT.code: 2,
+}
+"""As the peers tell them."""
 
 
 @dataclass
 class Figures:
-    """Microseconds per cluster, one for each block."""
+    """Microseconds per cluster, one for each block; and a sample of the last block with the states of the twenty."""
 
-    bytes: list[float] = field(default_factory=list)
+    sizes: list[float] = field(default_factory=list)
     parse: list[float] = field(default_factory=list)
     few: list[float] = field(default_factory=list)
     many: list[float] = field(default_factory=list)
     findings: list[float] = field(default_factory=list)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    states: list[bytes] = field(default_factory=list)
+
+    @property
+    def marginal(self) -> list[float]:
+        """Of one more policy."""
+        return [(many - few) / (20 * COPIES - 20) for few, many in zip(self.few, self.many, strict=True)]
 
 
 def main() -> None:
@@ -43,21 +59,31 @@ def main() -> None:
     parser.add_argument("--clusters", type=int, default=60_000)
     parser.add_argument("--block", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--peers", default=",".join(PACKAGES), help="which, with commas between; none: ''")
+    parser.add_argument("--sample", type=int, default=2_000, help="so many clusters for the peers")
+    parser.add_argument("--rounds", type=int, default=3, help="of the peers")
     arguments = parser.parse_args()
     fleet = SyntheticFleet(arguments.clusters, arguments.seed)
-    show(measured(fleet, arguments.block), fleet)
+    figures = measured(fleet, arguments.block, arguments.sample)
+    show(figures, fleet)
+    peers = [peer for peer in arguments.peers.split(",") if peer]
+    if peers:
+        show_peers(figures, told(peers, figures.texts, figures.states, arguments.rounds))
 
 
-def measured(fleet: SyntheticFleet, size: int) -> Figures:
+def measured(fleet: SyntheticFleet, size: int, sample: int) -> Figures:
     few, many = (FleetJudge(policies(copies), world(fleet)) for copies in (1, COPIES))
     figures = Figures()
     for block in blocks(fleet, size):
-        figures.bytes.append(sum(map(len, (*block.documents, *block.children))) / len(block))
+        figures.sizes.append(sum(map(len, (*block.documents, *block.children))) / len(block))
         figures.parse.append(timed(lambda: parse(block), block))  # noqa: B023 - called at once
         figures.few.append(timed(lambda: few.judge(block), block))  # noqa: B023
         figures.many.append(timed(lambda: many.judge(block), block))  # noqa: B023
         verdicts = few.judge(block)
         figures.findings.append(float((verdicts.reasons >= 0).mean()))
+        rows = range(0, len(block), max(1, len(block) // sample))
+        figures.texts = [(as_text(block.documents[row]), as_text(block.children[row])) for row in rows]
+        figures.states = [bytes(STATES[code] for code in states) for states in verdicts.states[:, rows].tolist()]
     return figures
 
 
@@ -77,7 +103,7 @@ def timed(work: Callable[[], object], block: Block) -> float:
 
 def show(figures: Figures, fleet: SyntheticFleet) -> None:
     print(machine(fleet.seed))
-    size, findings = statistics.mean(figures.bytes), statistics.mean(figures.findings)
+    size, findings = statistics.mean(figures.sizes), statistics.mean(figures.findings)
     print(f"{len(fleet):,} clusters of {size:,.0f} bytes, {findings:.1%} of the pairs are findings")
     print(f"{'':28}{'first block':>12}{'steady state':>14}   µs a cluster; ratios where it says ÷")
     for name, values in {
@@ -86,11 +112,34 @@ def show(figures: Figures, fleet: SyntheticFleet) -> None:
         "200 policies": figures.many,
         "20 policies ÷ orjson": ratios(figures.few, figures.parse),
         "200 ÷ 20 policies": ratios(figures.many, figures.few),
-        "one more policy": [
-            (many - few) / (20 * COPIES - 20) for few, many in zip(figures.few, figures.many, strict=True)
-        ],
+        "one more policy": figures.marginal,
     }.items():
-        print(f"{name:28}{values[0]:12.3f}{statistics.median(values[1:] or values):14.3f}")
+        print(f"{name:28}{values[0]:12.3f}{steady(values):14.3f}")
+
+
+def show_peers(figures: Figures, found: Iterator[Told | str]) -> None:
+    all, marginal = steady(figures.few), steady(figures.marginal)
+    print(f"{len(figures.texts):,} clusters from text to the states of 20 policies, µs a cluster; ours at steady state")
+    print(f"{'':16}{'20 policies':>12}{'÷ ours':>8}{'one more':>10}{'÷ ours':>8}   states")
+    print(f"{'policyengine':16}{all:12.1f}{1:8.1f}{marginal:10.3f}{1:8.1f}")
+    for one in found:
+        if isinstance(one, str):
+            print(one)
+            continue
+        agreed = "agree" if not one.differing else f"{one.differing} of {one.pairs} pairs differ"
+        print(
+            f"{one.peer:16}{one.all:12.1f}{one.all / all:8.1f}{one.marginal:10.3f}{one.marginal / marginal:8.1f}"
+            f"   {agreed}",
+            flush=True,
+        )
+
+
+def steady(values: list[float]) -> float:
+    return statistics.median(values[1:] or values)
+
+
+def as_text(text: str | bytes) -> str:
+    return text if isinstance(text, str) else text.decode()
 
 
 def ratios(ones: list[float], others: list[float]) -> list[float]:

@@ -1,0 +1,52 @@
+"""One peer in its environment: texts in, states out, and how long that takes. Prints one line of JSON.
+
+python -m benchmarks.peers.run PEER FILE ROUNDS
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import statistics
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.rules import rules
+
+ENGINES = {
+    "custodian": "custodian:Custodian",
+    "cel-cpp": "cel:CelCpp",
+    "cel-rust": "cel:CelRust",
+    "jmespath": "jmes:Jmespath",
+    "jsonlogic-rust": "logic:JsonLogic",
+}
+MORE = 3
+"""So many times the twenty policies, to see what one more costs."""
+
+
+def main() -> None:
+    peer, file, rounds = sys.argv[1:]
+    texts = [tuple(pair) for pair in json.loads(Path(file).read_text())]
+    module, _, name = ENGINES[peer].partition(":")
+    engine = getattr(import_module(f"benchmarks.peers.{module}"), name)
+    few, many = engine(rules()), engine(rules(MORE))
+    states = few.states(texts)
+    times = [(timed(few, texts), timed(many, texts)) for _ in range(int(rounds))]
+    marginal = [(more - less) / (len(rules(MORE)) - len(rules())) for less, more in times]
+    told = {"all": statistics.median(less for less, _ in times), "marginal": statistics.median(marginal)}
+    print(json.dumps({**told, "states": [row.hex() for row in states]}))
+
+
+def timed(engine: Any, texts: list[Any]) -> float:
+    """Processor time in microseconds per cluster."""
+    gc.collect()
+    started = time.process_time()
+    engine.states(texts)
+    return (time.process_time() - started) / len(texts) * 1e6
+
+
+if __name__ == "__main__":
+    main()
