@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -56,8 +57,8 @@ def _stored(sheet: Sheet, blocks: dict[tuple[int, int], States]) -> States:
 def _by_chunk(sheet: Sheet) -> Iterable[tuple[slice, int]]:
     """The clusters of each chunk: they stand together, since numbers ascend."""
     chunks, begins = np.unique(sheet.numbers // CHUNK, return_index=True)
-    ends = [*begins[1:].tolist(), len(sheet.numbers)]
-    for chunk, begin, end in zip(chunks.tolist(), begins.tolist(), ends, strict=True):
+    borders = [*begins.tolist(), len(sheet.numbers)]
+    for chunk, (begin, end) in zip(chunks.tolist(), pairwise(borders), strict=True):
         yield slice(begin, end), chunk
 
 

@@ -185,6 +185,12 @@ def test_a_pair_without_a_verdict_keeps_its_state(store: Store, sync: Sync, scan
     assert [finding.cluster for finding in store.findings()] == [b.id]
 
 
+def test_verdicts_on_nothing_that_is_there_are_passed_over(store: Store, sync: Sync, scan: Scan, cluster: Make) -> None:
+    record = scan(("flux", cluster("a"), BAD))
+
+    assert (record.changed, record.evaluated, record.counts) == (0, 0, {})
+
+
 def test_a_removed_cluster_is_retired_everywhere(
     store: Store, sync: Sync, scan: Scan, cluster: Make, clock: Any
 ) -> None:

@@ -19,9 +19,12 @@ from policyengine.model.resource import ARC, Cluster, Resource
 from policyengine.model.scope import ManagementGroup, ResourceGroup, ScopeTree, Subscription
 from policyengine.model.states import ComplianceState
 from policyengine.store.store import Store
+from policyengine.workflows.bench import set_up
+from policyengine.workflows.load import load
 from policyengine.workflows.scan import ScanRequest, ScanResult, scan
 from policyengine.workflows.settings import Settings
 from policyengine.workflows.sync import unwatched
+from policyengine.workflows.work import Shard
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import ManualClock
@@ -239,6 +242,16 @@ def test_a_cluster_that_went_away_is_retired_without_judging_anything(fleet: Fle
 
     assert fleet.pairs(fleet.scan()) == (0, 0)
     assert "c3" not in fleet.states()
+
+
+def test_an_inventory_that_became_empty_is_judged_as_nothing(fleet: Fleet) -> None:
+    """As after a reading that found no cluster."""
+    fleet.read(removed=tuple(cluster(f"c{n}", "a" if n < 5 else "b") for n in range(10)))
+    bench = set_up(fleet.settings, fleet.store, fleet.clock, loaded := load(fleet.settings.policies), loaded.policies)
+    nothing = bench.desk.judge(Shard((0, 1), (0,)))
+
+    assert nothing.found.sheet.states.shape == (2, 0)
+    assert not bench.scanning.differences(nothing.found).any()
 
 
 def test_a_cluster_that_moved_is_judged_where_it_is_now(fleet: Fleet) -> None:
