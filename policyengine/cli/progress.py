@@ -23,6 +23,8 @@ from policyengine.cli.context import Cli
 from policyengine.cli.output import notes
 
 LINE_EVERY_S: Final = 10
+WHOLE: Final = 10
+"""From so many a second on, a pace is told in whole numbers."""
 
 
 class Report(Protocol):
@@ -77,7 +79,8 @@ def _lines(title: str) -> Report:
 def line(done: int, total: int | None, seconds: float) -> str:
     """``4000 of 10000, 200/s, 30 s left``, as far as it is known."""
     rate = done / seconds if seconds > 0 else 0
-    parts = [f"{done} of {total}" if total else f"{done}", f"{rate:,.0f}/s"]
+    pace = f"{rate:,.0f}/s" if rate >= WHOLE else f"{rate:.1f}/s"
+    parts = [f"{done} of {total}" if total else f"{done}", pace]
     if total and rate:
         parts.append(f"{(total - done) / rate:,.0f} s left")
     return ", ".join(parts)

@@ -31,7 +31,7 @@ def command(
     profile: Annotated[bool, typer.Option("--profile", help="Say where the time went, policy by policy.")] = False,
     fail_on: Annotated[FailOn, typer.Option(help="Answer 1 for findings of this severity or above.")] = FailOn.NEVER,
 ) -> None:
-    """Evaluate the policies on every cluster for which something changed.
+    """Evaluate the policies where something changed.
 
     Remembers the states and what changed. Writes to no cluster.
     """

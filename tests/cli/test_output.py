@@ -219,4 +219,4 @@ def test_elsewhere_a_line_tells_now_and_then_how_far_it_is(monkeypatch: pytest.M
         report(3, 9)
         report(4, 9)
 
-    assert err.getvalue() == "reading: 2\nreading: 4 of 9\n"
+    assert err.getvalue() == "reading: 2, 0.2/s\nreading: 4 of 9, 0.2/s, 28 s left\n"
