@@ -29,17 +29,20 @@ _BELOW: Final = (
     *(("identity", "type"), ("sku", "name"), ("sku", "tier")),
     *(("systemData", "createdAt"), ("systemData", "lastModifiedAt")),
 )
+_LEAVES: Final = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The known names of one object, by their folded form, each with its spelling and what is below it.
 
-    ``element`` is the shape of the members when the value is an array.
+    ``element`` is the shape of the members when the value is an array. ``spelled`` has what is below each name again,
+    by its spelling: most documents need no other look.
     """
 
     names: dict[str, tuple[str, Shape]] = field(default_factory=dict)
     element: list[Shape] = field(default_factory=list)
+    spelled: dict[str, Shape] = field(default_factory=dict)
 
     def below(self, step: Step) -> Shape | None:
         """The shape one step further; None where nothing is known of it."""
@@ -62,9 +65,14 @@ class Shape:
             member = self.element[0]
             member._grow(tuple(rest))
             # members that are sub-resources keep their values one level down. Source: policy language §4.3 (a)
-            member.names.setdefault(PROPERTIES, (PROPERTIES, Shape()))[1]._grow(tuple(rest))
+            member._named(PROPERTIES)._grow(tuple(rest))
         else:
-            self.names.setdefault(step.casefold(), (step, Shape()))[1]._grow(tuple(rest))
+            self._named(step)._grow(tuple(rest))
+
+    def _named(self, name: str) -> Shape:
+        spelling, below = self.names.setdefault(name.casefold(), (name, Shape()))
+        self.spelled[spelling] = below
+        return below
 
 
 @cache
@@ -87,17 +95,34 @@ def respell(value: JSON, shape: Shape) -> JSON:
 
     Of several names that differ in case alone, the one that is spelled right counts, else the first.
     """
+    if _is_right(value, shape):
+        return value
     if isinstance(value, Mapping):
         return _respell_object(value, shape)
-    if is_array(value) and shape.element:
-        items = [respell(item, shape.element[0]) for item in value]
-        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
-    return value
+    return [respell(item, shape.element[0]) for item in value]
+
+
+def _is_right(value: JSON, shape: Shape) -> bool:
+    """True when there is nothing to mend: nearly always, so it builds nothing and stops where nothing is known."""
+    if isinstance(value, Mapping):
+        names, spelled = shape.names, shape.spelled
+        for name, inner in value.items() if names else ():
+            below = spelled.get(name)
+            if below is None:
+                if name.casefold() in names:
+                    return False
+            elif type(inner) not in _LEAVES and not _is_right(inner, below):
+                return False
+        return True
+    return not is_array(value) or not shape.element or all(_is_right(item, shape.element[0]) for item in value)
 
 
 def respelled(cluster: Cluster) -> Cluster:
     """The cluster and all that is on it, each document in the spelling of its type."""
-    own, *children = (_respelled(resource) for resource in (cluster.resource, *cluster.children))
+    resources = (cluster.resource, *cluster.children)
+    own, *children = found = [_respelled(resource) for resource in resources]
+    if all(new is old for new, old in zip(found, resources, strict=True)):
+        return cluster
     extensions, rest = children[: len(cluster.extensions)], children[len(cluster.extensions) :]
     configurations, others = rest[: len(cluster.flux_configurations)], rest[len(cluster.flux_configurations) :]
     return replace(
@@ -110,19 +135,18 @@ def respelled(cluster: Cluster) -> Cluster:
 
 
 def _respelled(resource: Resource) -> Resource:
-    return replace(resource, document=respell(resource.document, shape_of(resource.type.casefold())))
+    document = respell(resource.document, shape_of(resource.type.casefold()))
+    return resource if document is resource.document else replace(resource, document=document)
 
 
-def _respell_object(value: Mapping[str, JSON], shape: Shape) -> JSON:
-    changed, result = False, {}
+def _respell_object(value: Mapping[str, JSON], shape: Shape) -> dict[str, JSON]:
+    result: dict[str, JSON] = {}
     for name, inner in value.items():
-        known = shape.names.get(name) or shape.names.get(name.casefold())
+        known = shape.names.get(name.casefold())
         if known is None:
             result[name] = inner
             continue
         spelling, below = known
-        new = respell(inner, below)
-        changed = changed or spelling != name or new is not inner
         if spelling == name or (spelling not in value and spelling not in result):
-            result[spelling] = new
-    return result if changed else value
+            result[spelling] = respell(inner, below)
+    return result

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from hashlib import blake2b
 
 from policyengine.model.ids import ResourceId
-from policyengine.model.values import JSON, fingerprint, get_folded, walk
+from policyengine.model.values import JSON, get_folded, sorted_bytes, walk
 
 AKS = "Microsoft.ContainerService/managedClusters"
 ARC = "Microsoft.Kubernetes/connectedClusters"
@@ -64,10 +65,6 @@ class Resource:
     def property(self, *path: str) -> JSON:
         """The value under ``properties``, keys folded, or None."""
         return walk(self.document, "properties", *path)
-
-    @cached_property
-    def content_hash(self) -> str:
-        return fingerprint(self.document)
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,8 @@ class Cluster:
     @cached_property
     def content_hash(self) -> str:
         """Changes when the cluster or anything on it changes."""
-        return fingerprint([self.resource.content_hash, *sorted(c.content_hash for c in self.children)])
+        children = sorted(sorted_bytes(child.document) for child in self.children)
+        return blake2b(b"\n".join((sorted_bytes(self.resource.document), *children)), digest_size=16).hexdigest()
 
 
 def _to_the_minute(instant: str) -> str:

@@ -12,8 +12,13 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
+import msgspec
+
 JSON: TypeAlias = Any
 """A JSON value: None, bool, int, float, str, list or dict. `Any` because every consumer narrows it."""
+
+
+_SORTED: Final = msgspec.json.Encoder(order="deterministic")
 
 
 class Nothing(Enum):
@@ -38,6 +43,14 @@ def canonical_json(value: JSON) -> str:
 def fingerprint(value: JSON) -> str:
     """A 128-bit hash of the canonical text, as 32 hexadecimal digits."""
     return hashlib.blake2b(canonical_json(value).encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def sorted_bytes(value: JSON) -> bytes:
+    """As `canonical_json`, several times as fast; its texts are not the same, so hashes of the two never compare."""
+    try:
+        return _SORTED.encode(value)
+    except (TypeError, UnicodeEncodeError):  # names that are no text, halves of surrogate pairs
+        return canonical_json(value).encode(errors="surrogatepass")
 
 
 def get_folded(mapping: Mapping[str, JSON], key: str, default: JSON = None) -> JSON:
