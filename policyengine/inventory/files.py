@@ -2,32 +2,30 @@
 
 A JSON array, ``{"value": […]}``, ``{"data": […]}`` or one document per line (NDJSON) may hold clusters, extensions,
 fluxConfigurations, subscriptions, resource groups and management groups in any order, as Resource Manager or
-Resource Graph return them. Documents of other types are left aside.
+Resource Graph return them. Documents of other types are left aside. NDJSON alone may be larger than the memory.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from policyengine.errors import InventoryError
 from policyengine.inventory.containers import is_container, read_tree
+from policyengine.inventory.documents import HELP, Document, cluster_key, orphaned, problem_of
 from policyengine.inventory.fleet_text import fleet_of, read_one
-from policyengine.model.fleet import Fleet, ScopeFailure, assemble
+from policyengine.inventory.lines import Lines, read_lines
+from policyengine.inventory.reading import Reading, Told, batched, collected, whole
+from policyengine.model.fleet import Fleet, assemble
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, Resource
 from policyengine.model.values import JSON, get_folded
 from policyengine.text.nodes import to_value
 from policyengine.text.paths import place_of
 
-Document = Mapping[str, JSON]
-
-_CLUSTER_PATHS: Final = tuple(f"/providers/{type}/".casefold() for type in (AKS, ARC))
-_HELP: Final = "give it its full Azure resource id"
-_ON_CLUSTERS: Final = frozenset({EXTENSIONS.casefold(), FLUX_CONFIGURATIONS.casefold()})
+_BY_LINES: Final = frozenset({".ndjson", ".jsonl"})
 
 
 async def read_file(path: str) -> Fleet:
@@ -36,66 +34,41 @@ async def read_file(path: str) -> Fleet:
     Raises InventoryError naming file and line. An extension or configuration whose cluster is not in the file
     makes the fleet incomplete.
     """
-    return await asyncio.to_thread(_read, Path(path))
+    return await collected(await open_file(path))
 
 
-def _read(path: Path) -> Fleet:
+async def open_file(path: str, told: Told | None = None) -> Reading:
+    """The same, batch after batch. What is wrong with the file is told before the first."""
+    found = await asyncio.to_thread(_open, Path(path))
+    if isinstance(found, Lines):
+        return Reading(batched(found.clusters(), found.groups, told), found.rest)
+    return whole(found, told)
+
+
+def _open(path: Path) -> Fleet | Lines:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        found = read_lines(path) if _is_by_lines(path) else _from_one(path.read_text(encoding="utf-8-sig"), path)
     except OSError as error:
         raise InventoryError(f"inventory file `{path}` cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InventoryError(f"inventory file `{path}` is not UTF-8: byte {error.start + 1}") from error
-    if path.suffix.casefold() in {".ndjson", ".jsonl"} or _looks_like_lines(text):
-        fleet = _from_documents(_lines(text, path))
-    else:
-        fleet = _from_one(text, path)
-    if fleet.complete and not fleet.clusters:
+    empty = not found.groups if isinstance(found, Lines) else found.complete and not found.clusters
+    if empty:
         help = "give it a `kind: Fleet`, or documents of AKS and Arc clusters as Resource Manager lists them"
         raise InventoryError(f"inventory file `{path}` holds no cluster", help=help)
-    return fleet
+    return found
 
 
-def _looks_like_lines(text: str) -> bool:
+def _is_by_lines(path: Path) -> bool:
     """True when the first line alone is a JSON object and another follows, whatever the file is called."""
-    first, _, rest = text.lstrip().partition("\n")
-    if not first.startswith("{") or not rest.lstrip().startswith("{"):
+    if path.suffix.casefold() in _BY_LINES:
+        return True
+    with path.open(encoding="utf-8-sig") as file:
+        filled = (line for line in file if line.strip())
+        first, second = next(filled, ""), next(filled, "")
+    if not first.lstrip().startswith("{") or not second.lstrip().startswith("{"):
         return False
-    try:
-        return isinstance(json.loads(first), dict)
-    except ValueError:
-        return False
-
-
-def _lines(text: str, path: Path) -> Iterator[Document]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            document = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            why = error.msg if isinstance(error, json.JSONDecodeError) else "it is nested too deeply"
-            raise InventoryError(
-                f"{path}:{number}: this line is not JSON: {why.lower()}", help="write one whole document on each line"
-            ) from error
-        if (problem := _problem(document)) is not None:
-            raise InventoryError(f"{path}:{number}: {problem}", help=_HELP)
-        yield document
-
-
-def _problem(document: JSON) -> str | None:
-    """Why this is no object with a usable id; None when it is."""
-    if not isinstance(document, dict):
-        return f"not an ARM document but {_noun(document)}"
-    try:
-        Resource.from_document(document)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def _noun(value: JSON) -> str:
-    return "a list" if isinstance(value, list) else "null" if value is None else f"`{value}`"
+    return isinstance(_fast(first), dict)
 
 
 def _from_one(text: str, path: Path) -> Fleet:
@@ -109,9 +82,9 @@ def _from_one(text: str, path: Path) -> Fleet:
         return fleet_of(node or read_one(text, str(path))).fleet
     steps = (member,) if isinstance(value, dict) else ()
     for at, document in enumerate(listed):
-        if (problem := _problem(document)) is not None:
+        if (problem := problem_of(document)) is not None:
             place = place_of(node or read_one(text, str(path)), (*steps, at))
-            raise InventoryError(f"{place}: document {at + 1}: {problem}", help=_HELP)
+            raise InventoryError(f"{place}: document {at + 1}: {problem}", help=HELP)
     return _from_documents(listed)
 
 
@@ -132,17 +105,8 @@ def _from_documents(documents: Iterable[Document]) -> Fleet:
         id = ResourceId(str(get_folded(document, "id")))
         if is_container(id):
             containers.append(document)
-        elif any(path in id.key + "/" for path in _CLUSTER_PATHS):
+        elif cluster_key(id) is not None:
             resources.append(document)
     clusters, orphans = assemble(resources)
     tree = read_tree(containers, [cluster.id for cluster in clusters])
-    return Fleet(tree, clusters, tuple(_orphaned(orphan) for orphan in orphans if _belongs_to_a_cluster(orphan)))
-
-
-def _belongs_to_a_cluster(resource: Resource) -> bool:
-    return resource.type.casefold() in _ON_CLUSTERS
-
-
-def _orphaned(resource: Resource) -> ScopeFailure:
-    cluster = resource.id.parent or resource.id
-    return ScopeFailure(cluster, f"`{resource.name}` is listed, but its cluster `{cluster.name}` is not")
+    return Fleet(tree, clusters, tuple(orphaned(orphans)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from policyengine.model.fleet import Fleet
@@ -12,17 +12,12 @@ from policyengine.model.resource import Cluster
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What became of each cluster, everything in id order.
-
-    ``removed`` are gone: they stood in a scope that was read whole. ``unseen`` are neither there nor known to
-    be gone: their scope could not be read, or is no longer shown to us.
-    """
+    """What became of each cluster, in the order given. ``absent`` are the folded ids that were known and not shown."""
 
     added: tuple[Cluster, ...]
     changed: tuple[Cluster, ...]
     unchanged: int
-    removed: tuple[ResourceId, ...]
-    unseen: tuple[ResourceId, ...] = ()
+    absent: tuple[str, ...]
 
     @property
     def upserts(self) -> tuple[Cluster, ...]:
@@ -30,31 +25,35 @@ class Changes:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.added or self.changed or self.removed)
+        return not (self.added or self.changed or self.absent)
 
 
-def reconcile(fleet: Fleet, known: Mapping[ResourceId, str]) -> Changes:
-    """Compare by content hash; ``known`` maps the clusters known so far to theirs.
-
-    A known cluster that the fleet lacks counts as removed only when its subscription was read and no failure
-    touches its place: a missing permission must never look like a deleted cluster.
-    """
-    added, changed, unchanged = [], [], 0
-    for cluster in fleet.clusters:
-        if cluster.id not in known:
+def reconcile(clusters: Iterable[Cluster], known: Mapping[str, str]) -> Changes:
+    """Compare by content hash; ``known`` maps the folded ids known so far to theirs."""
+    added, changed, unchanged, left = [], [], 0, dict(known)
+    for cluster in clusters:
+        before = left.pop(cluster.id.key, None)
+        if before is None:
             added.append(cluster)
-        elif known[cluster.id] != cluster.content_hash:
+        elif before != cluster.content_hash:
             changed.append(cluster)
         else:
             unchanged += 1
-    present = {cluster.id for cluster in fleet.clusters}
-    absent = sorted(id for id in known if id not in present)
-    removed = tuple(id for id in absent if _was_read(id, fleet))
-    unseen = tuple(id for id in absent if not _was_read(id, fleet))
-    return Changes(tuple(added), tuple(changed), unchanged, removed, unseen)
+    return Changes(tuple(added), tuple(changed), unchanged, tuple(sorted(left)))
 
 
-def _was_read(id: ResourceId, fleet: Fleet) -> bool:
-    if fleet.tree.subscription(id.subscription) is None:
+def told_apart(absent: Sequence[ResourceId], rest: Fleet) -> tuple[tuple[ResourceId, ...], tuple[ResourceId, ...]]:
+    """Of the clusters that a reading lacks: those that are gone, and those that were only not seen.
+
+    Gone means that its subscription was read and no failure touches its place: a missing permission must never look
+    like a deleted cluster. ``rest`` is the fleet as it was read, whatever clusters it has.
+    """
+    gone = tuple(id for id in absent if _was_read(id, rest))
+    sure = set(gone)
+    return gone, tuple(id for id in absent if id not in sure)
+
+
+def _was_read(id: ResourceId, rest: Fleet) -> bool:
+    if rest.tree.subscription(id.subscription) is None:
         return False
-    return not any(fleet.tree.contains(failure.scope, id) for failure in fleet.failures)
+    return not any(rest.tree.contains(failure.scope, id) for failure in rest.failures)

@@ -8,9 +8,11 @@ from typing import Protocol
 
 from policyengine.arm.client import ArmClient
 from policyengine.errors import ConfigError, InventoryError
-from policyengine.inventory.files import read_file
+from policyengine.inventory.files import open_file
+from policyengine.inventory.reading import Reading, collected, whole
 from policyengine.inventory.resource_graph import read_resource_graph
 from policyengine.inventory.resource_manager import ProgressListener, read_resource_manager
+from policyengine.inventory.synthetic import read_synthetic
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.fleet import Fleet
 
@@ -32,7 +34,7 @@ WAYS: Mapping[str, _Way] = {"": read_resource_graph, "list": read_resource_manag
 """What may follow `arm:`."""
 
 
-async def _arm(request: Request) -> Fleet:
+async def _arm(request: Request) -> Reading:
     if request.arm is None:
         raise ConfigError("inventory `arm:` needs an endpoint", help="set `arm.endpoint`")
     way = WAYS.get(request.rest)
@@ -41,26 +43,30 @@ async def _arm(request: Request) -> Fleet:
             f"`arm:{request.rest}` is no inventory source",
             help="write `arm:`, or `arm:list` to go without Resource Graph",
         )
-    return await way(request.arm, on_progress=request.on_progress)
+    return whole(await way(request.arm, on_progress=request.on_progress))
 
 
-async def _file(request: Request) -> Fleet:
+async def _file(request: Request) -> Reading:
     if not request.rest:
         raise InventoryError("inventory `file:` names no file", help="write `file:PATH`")
-    fleet = await read_file(request.rest)
-    if request.on_progress is not None:
-        request.on_progress(len(fleet.clusters), len(fleet.clusters))
-    return fleet
+    return await open_file(request.rest, request.on_progress)
 
 
-SOURCES: Mapping[str, Callable[[Request], Awaitable[Fleet]]] = {
+async def _synthetic(request: Request) -> Reading:
+    return read_synthetic(request.rest, request.on_progress)
+
+
+SOURCES: Mapping[str, Callable[[Request], Awaitable[Reading]]] = {
     "arm": _arm,
     "file": _file,
+    "synthetic": _synthetic,
 }
 
 
-async def read(source_url: str, *, arm: ArmClient | None = None, on_progress: ProgressListener | None = None) -> Fleet:
-    """The fleet as the source knows it now, clusters in id order; see ``Fleet.failures`` for what it lacks.
+async def open_source(
+    source_url: str, *, arm: ArmClient | None = None, on_progress: ProgressListener | None = None
+) -> Reading:
+    """The fleet as the source knows it now, batch after batch.
 
     Raises ConfigError for an unknown scheme, InventoryError or ArmError when nothing can be read.
     """
@@ -71,3 +77,8 @@ async def read(source_url: str, *, arm: ArmClient | None = None, on_progress: Pr
         near = did_you_mean(scheme, SOURCES)
         raise ConfigError(f"`{source_url}` is no inventory source: there are {known}", help=near)
     return await source(Request(rest, arm, on_progress))
+
+
+async def read(source_url: str, *, arm: ArmClient | None = None, on_progress: ProgressListener | None = None) -> Fleet:
+    """The same, all in memory: clusters in id order; see ``Fleet.failures`` for what it lacks."""
+    return await collected(await open_source(source_url, arm=arm, on_progress=on_progress))

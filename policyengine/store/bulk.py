@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.orm import Session
 
 from policyengine.errors import StoreError
@@ -100,6 +100,7 @@ _UPSERT_CLUSTER = Batch(
         **{"number": "int", "seq": "int", "due": "int"},
         **dict.fromkeys(("key", "id", "name", "subscription", "resource_group", "location", "type"), "text"),
         **dict.fromkeys(("document", "children", "content_hash"), "text"),
+        "secretive": "bool",
     },
     into="cluster",
     conflict="""ON CONFLICT (key) DO UPDATE SET
@@ -107,7 +108,7 @@ _UPSERT_CLUSTER = Batch(
             THEN cluster.seq ELSE excluded.seq END,
         due = excluded.due, id = excluded.id, location = excluded.location, type = excluded.type,
         document = excluded.document, children = excluded.children, content_hash = excluded.content_hash,
-        removed = NULL""",
+        secretive = excluded.secretive, removed = NULL""",
 )
 _REMOVE_CLUSTER = Batch(
     {"removed": _INSTANT, "seq": "int", "due": "int", "number": "int"},
@@ -179,6 +180,31 @@ def upsert_clusters(session: Session, rows: Iterable[Mapping[str, Any]]) -> None
     latest = {row["key"]: row for row in rows}
     names = list(_UPSERT_CLUSTER.columns)
     _UPSERT_CLUSTER.run(session, (tuple(row[name] for name in names) for row in latest.values()))
+
+
+_SELECT_NUMBERS = text("SELECT key, number, removed IS NULL FROM cluster WHERE key IN :keys").bindparams(
+    bindparam("keys", expanding=True)
+)
+
+
+def cluster_numbers(session: Session, keys: Sequence[str]) -> dict[str, tuple[int, bool]]:
+    """Number of each of these clusters, gone ones included, and whether it is in the inventory; by folded id."""
+    found: dict[str, tuple[int, bool]] = {}
+    for at in range(0, len(keys), _BATCH):
+        rows = session.execute(_SELECT_NUMBERS, {"keys": keys[at : at + _BATCH]})
+        found |= {key: (number, present) for key, number, present in rows}
+    return found
+
+
+def known_between(session: Session, after: str, until: str | None) -> dict[str, str]:
+    """Content hashes of the inventory's clusters by folded id, behind ``after`` and up to ``until``.
+
+    One index holds all of it: no document is read, and nothing but the range.
+    """
+    where = "removed IS NULL AND key > :after" + (" AND key <= :until" if until is not None else "")
+    query = text(f"SELECT key, content_hash FROM cluster WHERE {where}")
+    rows = session.execute(query, {"after": after, "until": until} if until is not None else {"after": after})
+    return {row.key: row.content_hash for row in rows}
 
 
 def remove_clusters(session: Session, numbers: Iterable[int], *, seq: int, at: datetime) -> None:

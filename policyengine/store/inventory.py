@@ -5,9 +5,10 @@ INVARIANT: findings, blocks and roll-ups speak only of clusters that are in the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from itertools import count
+from typing import Any, Final
 
 import numpy as np
 from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, inspect, or_, select
@@ -34,6 +35,9 @@ from policyengine.store.tables import (
     SyncRow,
 )
 
+_KEYS_AT_ONCE: Final = 500
+"""Every SQLite takes so many parameters."""
+
 
 def apply_changes(
     session: Session,
@@ -49,35 +53,55 @@ def apply_changes(
 ) -> None:
     told = to_text([[failure.scope.text, failure.reason] for failure in failures])
     sync = SyncRow(at=at, source=source, complete=complete, clusters=0, partial=partial, failures=told)
+    before = _clusters_before(session)
     session.add(sync)
     session.flush()
-    _remove(session, removed, seq=sync.seq, at=at)
-    _upsert(session, upserts, seq=sync.seq)
-    before = _tree_before(session, tree, replace=complete and not partial)
-    failed_before = failures if partial else _failures_before(session, sync.seq)
-    _touch(session, stirred(*before, failed_before, failures), seq=sync.seq)
-    sync.clusters = count_clusters(session)
+    gone = _remove(session, removed, seq=sync.seq, at=at)
+    come = _upsert(session, upserts, seq=sync.seq)
+    if not partial or tree != ScopeTree():
+        trees = _tree_before(session, tree, replace=complete and not partial)
+        failed_before = failures if partial else _failures_before(session, sync.seq)
+        _touch(session, stirred(*trees, failed_before, failures), seq=sync.seq)
+    sync.clusters = before - gone + come
 
 
-def _upsert(session: Session, clusters: Sequence[Cluster], *, seq: int) -> None:
-    """A cluster seen for the first time gets the next number; one that comes back gets its own."""
-    numbers = {row.key: row.number for row in session.execute(select(col(ClusterRow.key), col(ClusterRow.number)))}
-    following = max(numbers.values(), default=-1) + 1
-    rows = []
-    for cluster in clusters:
-        if cluster.id.key not in numbers:
-            numbers[cluster.id.key] = following
-            following += 1
-        number = numbers[cluster.id.key]
-        rows.append({"number": number, "seq": seq, "due": seq, **mapping.cluster_columns(cluster)})
+def _clusters_before(session: Session) -> int:
+    """As the last reading left them: whoever changes the inventory counts on, so that nobody has to count all."""
+    return session.scalar(select(col(SyncRow.clusters)).order_by(col(SyncRow.seq).desc()).limit(1)) or 0
+
+
+def _upsert(session: Session, clusters: Sequence[Cluster], *, seq: int) -> int:
+    """How many are in the inventory now that were not.
+
+    A cluster seen for the first time gets the next number; one that comes back gets its own.
+    """
+    if not clusters:
+        return 0
+    known = bulk.cluster_numbers(session, [cluster.id.key for cluster in clusters])
+    numbers = {key: number for key, (number, _) in known.items()}
+    following = count(bulk.last_number(session) + 1)
+    stamp = {"seq": seq, "due": seq}
+    rows = [
+        {"number": _number(cluster.id.key, numbers, following), **stamp, **mapping.cluster_columns(cluster)}
+        for cluster in clusters
+    ]
     bulk.upsert_clusters(session, rows)
+    return len(numbers) - sum(present for _, present in known.values())
 
 
-def _remove(session: Session, ids: Iterable[ResourceId], *, seq: int, at: datetime) -> None:
+def _number(key: str, numbers: dict[str, int], following: Iterator[int]) -> int:
+    if key not in numbers:
+        numbers[key] = next(following)
+    return numbers[key]
+
+
+def _remove(session: Session, ids: Iterable[ResourceId], *, seq: int, at: datetime) -> int:
+    """How many of them were in the inventory."""
     gone = sorted(bulk.places(session, [id.key for id in ids]).values())
     if gone:
         _retire(session, gone, at=at)
         bulk.remove_clusters(session, (number for number, _ in gone), seq=seq, at=at)
+    return len(gone)
 
 
 def _retire(session: Session, gone: Sequence[tuple[int, Place]], *, at: datetime) -> None:
@@ -148,9 +172,12 @@ def _all(session: Session, table: type[SQLModel]) -> list[Any]:
     return list(session.execute(select(*columns).order_by(columns["key"])))
 
 
-def content_hashes(session: Session) -> dict[ResourceId, str]:
-    rows = session.execute(select(col(ClusterRow.id), col(ClusterRow.content_hash)).where(_present()))
-    return {ResourceId(id): content_hash for id, content_hash in rows}
+def ids(session: Session, keys: Sequence[str]) -> list[ResourceId]:
+    """The clusters of these folded ids, as they are spelt, in order."""
+    key, found = col(ClusterRow.key), list[str]()
+    for at in range(0, len(keys), _KEYS_AT_ONCE):
+        found += session.scalars(select(col(ClusterRow.id)).where(key.in_(keys[at : at + _KEYS_AT_ONCE])))
+    return sorted(map(ResourceId, found))
 
 
 def page(session: Session, *, after: str, limit: int, scope: ColumnElement[bool] | None) -> list[Cluster]:
@@ -217,10 +244,6 @@ def last_sync(session: Session) -> SyncRecord | None:
 def last_seq(session: Session) -> int:
     """The number of the last reading, whole or not; 0 before the first."""
     return session.scalar(select(func.max(col(SyncRow.seq)))) or 0
-
-
-def count_clusters(session: Session) -> int:
-    return session.scalar(select(func.count()).select_from(ClusterRow).where(_present())) or 0
 
 
 def _present() -> ColumnElement[bool]:

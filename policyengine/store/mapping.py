@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from policyengine.evaluation.masking import may_hold_secrets
 from policyengine.language.shape import respelled
 from policyengine.model.cluster_text import to_text, to_texts
 from policyengine.model.fleet import ScopeFailure
@@ -60,6 +61,7 @@ def cluster_columns(cluster: Cluster) -> dict[str, Any]:
         "document": document,
         "children": children,
         "content_hash": cluster.content_hash,
+        "secretive": may_hold_secrets(document, children),
     }
 
 

@@ -94,9 +94,15 @@ class Store:
                 partial=partial,
             )
 
-    def content_hashes(self) -> dict[ResourceId, str]:
+    def known(self, *, after: str = "", until: str | None = None) -> dict[str, str]:
+        """Content hashes of the clusters by folded id, behind ``after`` and up to ``until``."""
         with self._database.read() as session:
-            return inventory.content_hashes(session)
+            return bulk.known_between(session, after, until)
+
+    def spelt(self, keys: Sequence[str]) -> list[ResourceId]:
+        """The clusters of these folded ids, as they are spelt, in order; those that were removed too."""
+        with self._database.read() as session:
+            return inventory.ids(session, keys)
 
     def clusters(self, *, scope: ResourceId | None = None) -> Iterator[Cluster]:
         """The clusters at or under ``scope`` (all of them without one), in order of folded id.

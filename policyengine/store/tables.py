@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, false
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, false, true
 from sqlmodel import Field, SQLModel
 
 from policyengine.store.columns import FOLDED, NUMBER, UtcDateTime
@@ -20,7 +20,8 @@ class ClusterRow(SQLModel, table=True):
 
     A cluster that left the inventory keeps its row (``removed`` says since when), so that its history has a name and
     its number comes back with it. ``seq`` is the reading of the inventory that last changed it, ``due`` the last one
-    since which it must be judged again: it changed, or what its place tells did.
+    since which it must be judged again: it changed, or what its place tells did. ``secretive`` is False only where the documents
+    hold no secret.
     """
 
     __tablename__ = "cluster"
@@ -29,6 +30,7 @@ class ClusterRow(SQLModel, table=True):
         Index("ix_cluster_present", "removed", "type", "subscription", "resource_group"),  # counts without documents
         Index("ix_cluster_name", "name"),
         Index("ix_cluster_id", "id"),  # for people who ask the view by it
+        Index("ix_cluster_known", "key", "removed", "content_hash"),  # a sync compares by it, and reads no document
     )
 
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
@@ -45,6 +47,7 @@ class ClusterRow(SQLModel, table=True):
     content_hash: str
     removed: datetime | None = Field(default=None, sa_type=UtcDateTime)
     due: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    secretive: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
 
 
 class ManagementGroupRow(SQLModel, table=True):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Final
 
 from policyengine.clock import Clock
-from policyengine.inventory import read
+from policyengine.errors import InventoryError
+from policyengine.inventory import Changes, open_source, reconcile
 from policyengine.inventory.live import look_again
-from policyengine.inventory.reconcile import reconcile
+from policyengine.inventory.reconcile import told_apart
 from policyengine.model.fleet import Fleet, ScopeFailure
 from policyengine.model.ids import ResourceId
+from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
 from policyengine.store.store import Store
 from policyengine.workflows.connect import arm_client
@@ -20,6 +23,9 @@ from policyengine.workflows.settings import Settings
 
 LAG: Final = timedelta(minutes=10)
 """How far Resource Graph may be behind; what was written since then is looked at itself."""
+
+_END: Final = "\U0010ffff"
+"""Behind every id."""
 
 OnProgress = Callable[[int, int | None], None]
 
@@ -50,46 +56,135 @@ class SyncResult:
 
 
 async def sync(settings: Settings, store: Store, clock: Clock, on_progress: OnProgress) -> SyncResult:
-    """Raises InventoryError or ArmError when nothing can be read at all."""
-    known = store.content_hashes()
-    fleet = await read_fleet(settings, on_progress, known=known, written=store.written_since(clock.now() - LAG))
-    changes = reconcile(fleet, known)
-    removed, failures = changes.removed, fleet.failures
-    if settings.inventory.startswith("arm:"):
-        failures += _out_of_sight(changes.unseen, fleet)
+    """Reads batch by batch, and stores each before the next: one that is killed leaves what it had read.
+
+    What is not shown is retired at the end alone, when all that there is has been. Raises InventoryError or ArmError
+    when nothing can be read at all.
+    """
+    intake = Intake(store, settings.inventory, clock)
+    if not settings.inventory.startswith("arm:"):
+        reading = await open_source(settings.inventory, on_progress=on_progress)
+        async for batch in reading.batches:
+            intake.take(batch)
+        return _finish(intake, reading.rest(), store.spelt(intake.absent()))
+    async with arm_client(settings) as client:
+        reading = await open_source(settings.inventory, arm=client, on_progress=on_progress)
+        written = frozenset(store.written_since(clock.now() - LAG)) if reading.lags else frozenset[ResourceId]()
+        failures: list[ScopeFailure] = []
+        async for batch in reading.batches:
+            seen = await look_again(client, Fleet(ScopeTree(), batch), [c.id for c in batch if c.id in written])
+            failures += seen.failures
+            intake.take(seen.clusters, until=batch[-1].id.key)
+        rest = reading.rest()
+        rest = replace(rest, failures=(*rest.failures, *failures))
+        absent = store.spelt(intake.absent())
+        if reading.lags:  # not believed about what it no longer shows
+            rest = await look_again(client, rest, told_apart(absent, rest)[0])
+            absent = intake.take_late(rest.clusters, absent)
+    return _finish(intake, rest, absent)
+
+
+@dataclass
+class Intake:
+    """What a reading brings, compared with what is known and stored, one batch at a time."""
+
+    store: Store
+    source: str
+    clock: Clock
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+    def __post_init__(self) -> None:
+        self._after = ""
+        self._absent: dict[str, str] = {}
+        # The first reading of all must not pass for a whole one before it is.
+        self._partial = self.store.last_sync() is not None
+
+    @property
+    def clusters(self) -> int:
+        return self.added + self.changed + self.unchanged
+
+    def take(self, batch: Sequence[Cluster], *, until: str | None = None) -> None:
+        """The next clusters in id order, which are all there are up to ``until``, by default the last of them."""
+        keys = [self._after, *(cluster.id.key for cluster in batch)]
+        if any(key >= following for key, following in pairwise(keys)):
+            raise InventoryError(f"`{self.source}` does not tell its clusters once and in the order of their ids")
+        until = until or keys[-1]
+        known = self.store.known(after=self._after, until=until)
+        changes = self._store(batch, known)
+        self._absent.update((key, known[key]) for key in changes.absent)
+        self._after = until
+
+    def absent(self) -> list[str]:
+        """Folded ids of the clusters that are known and were not in any batch, once there are no more."""
+        self._absent |= self.store.known(after=self._after)
+        self._after = _END
+        return sorted(self._absent)
+
+    def take_late(self, clusters: Sequence[Cluster], absent: Sequence[ResourceId]) -> list[ResourceId]:
+        """Clusters that are there after all; the absent ones without them."""
+        self._store(clusters, {c.id.key: self._absent[c.id.key] for c in clusters if c.id.key in self._absent})
+        late = {cluster.id for cluster in clusters}
+        return [id for id in absent if id not in late]
+
+    def _store(self, clusters: Sequence[Cluster], known: Mapping[str, str]) -> Changes:
+        changes = reconcile(clusters, known)
+        if changes.upserts:
+            self.store.apply_changes(
+                upserts=changes.upserts,
+                removed=(),
+                tree=ScopeTree(),
+                source=self.source,
+                complete=False,
+                partial=self._partial,
+                at=self.clock.now(),
+            )
+        self.added += len(changes.added)
+        self.changed += len(changes.changed)
+        self.unchanged += changes.unchanged
+        return changes
+
+
+def _finish(intake: Intake, rest: Fleet, absent: Sequence[ResourceId]) -> SyncResult:
+    """Records the reading as a whole: who is gone, what is above the clusters, and what could not be read."""
+    (removed, unseen), failures = told_apart(absent, rest), rest.failures
+    if intake.source.startswith("arm:"):
+        failures += _out_of_sight(unseen, rest)
     else:
-        removed += tuple(id for id in changes.unseen if not _is_touched(id, fleet))  # a file is the whole truth
+        removed += tuple(id for id in unseen if not _is_touched(id, rest))  # a file is the whole truth
+    store = intake.store
     store.apply_changes(
-        upserts=changes.upserts,
+        upserts=(),
         removed=removed,
-        tree=fleet.tree if fleet.groups_known else with_groups_of(store.tree(), fleet.tree),
-        source=settings.inventory,
+        tree=rest.tree if rest.groups_known else with_groups_of(store.tree(), rest.tree),
+        source=intake.source,
         complete=not failures,
         failures=failures,
-        at=clock.now(),
+        at=intake.clock.now(),
     )
     return SyncResult(
-        source=settings.inventory,
-        clusters=len(fleet.clusters),
-        added=len(changes.added),
-        changed=len(changes.changed),
-        unchanged=changes.unchanged,
+        source=intake.source,
+        clusters=intake.clusters,
+        added=intake.added,
+        changed=intake.changed,
+        unchanged=intake.unchanged,
         removed=len(removed),
         failures=failures,
-        notes=fleet.notes,
+        notes=rest.notes,
     )
 
 
-def _is_touched(id: ResourceId, fleet: Fleet) -> bool:
-    return any(fleet.tree.contains(failure.scope, id) for failure in fleet.failures)
+def _is_touched(id: ResourceId, rest: Fleet) -> bool:
+    return any(rest.tree.contains(failure.scope, id) for failure in rest.failures)
 
 
-def _out_of_sight(unseen: Sequence[ResourceId], fleet: Fleet) -> tuple[ScopeFailure, ...]:
+def _out_of_sight(unseen: Sequence[ResourceId], rest: Fleet) -> tuple[ScopeFailure, ...]:
     """A failure for each subscription that is known and no longer shown: a lost permission looks just like that."""
     lost = {ResourceId.for_subscription(id.subscription) for id in unseen if id.subscription is not None}
     reason = "the subscription is no longer visible to this identity"
     return tuple(
-        ScopeFailure(scope, reason) for scope in sorted(lost) if fleet.tree.subscription(scope.subscription) is None
+        ScopeFailure(scope, reason) for scope in sorted(lost) if rest.tree.subscription(scope.subscription) is None
     )
 
 
@@ -102,28 +197,3 @@ def with_groups_of(known: ScopeTree, read: ScopeTree) -> ScopeTree:
         for s in read.subscriptions
     )
     return replace(read, management_groups=known.management_groups, subscriptions=subscriptions)
-
-
-async def read_fleet(
-    settings: Settings,
-    on_progress: OnProgress,
-    *,
-    known: Iterable[ResourceId] = (),
-    written: Iterable[ResourceId] = (),
-) -> Fleet:
-    """The fleet as its source tells it now.
-
-    Where the source lags behind, it is not believed about clusters that it no longer shows of those ``known``, nor
-    about those that were ``written`` to a moment ago: these are looked at one by one.
-    """
-    if not settings.inventory.startswith("arm:"):
-        return await read(settings.inventory, arm=None, on_progress=on_progress)
-    async with arm_client(settings) as client:
-        fleet = await read(settings.inventory, arm=client, on_progress=on_progress)
-        return await look_again(client, fleet, _doubtful(fleet, known, written)) if fleet.lags else fleet
-
-
-def _doubtful(fleet: Fleet, known: Iterable[ResourceId], written: Iterable[ResourceId]) -> list[ResourceId]:
-    shown = {cluster.id for cluster in fleet.clusters}
-    missing = reconcile(replace(fleet, clusters=()), dict.fromkeys((id for id in known if id not in shown), "")).removed
-    return sorted({*missing, *(id for id in written if id in shown)})

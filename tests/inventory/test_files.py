@@ -176,14 +176,14 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
 
 
 def test_an_unknown_source_says_what_there_is() -> None:
-    with pytest.raises(ConfigError, match="`arm:`, `file:`") as refused:
+    with pytest.raises(ConfigError, match="`arm:`, `file:`, `synthetic:`") as refused:
         asyncio.run(read("flie:fleet.yaml"))
     assert refused.value.help == "did you mean `file`?"
     with pytest.raises(InventoryError, match="names no file"):
         asyncio.run(read("file:"))
     with pytest.raises(ConfigError, match="needs an endpoint"):
         asyncio.run(read("arm:"))
-    assert set(SOURCES) == {"arm", "file"}
+    assert set(SOURCES) == {"arm", "file", "synthetic"}
 
 
 def test_progress_is_told_once_for_a_file(tmp_path: Path) -> None:

@@ -111,24 +111,13 @@ def number_from(database: Database) -> Callable[[int], None]:
     """``number_from(n)``: the next new cluster gets number ``n``, as if others had come and gone before it."""
 
     def number_from(number: int) -> None:
+        texts: dict[str, Any] = {
+            **dict.fromkeys(("name", "subscription", "resource_group", "location", "type", "content_hash"), ""),
+            **dict.fromkeys(("document", "children"), "{}"),
+            **dict.fromkeys(("key", "id"), "/gone"),
+        }
         with database.write() as session:
-            session.add(
-                ClusterRow(
-                    number=number - 1,
-                    seq=0,
-                    key="/gone",
-                    id="/gone",
-                    name="gone",
-                    subscription="",
-                    resource_group="",
-                    location="",
-                    type="",
-                    document="{}",
-                    children="{}",
-                    content_hash="",
-                    removed=datetime(2026, 1, 1, tzinfo=UTC),
-                )
-            )
+            session.add(ClusterRow(**texts, number=number - 1, seq=0, removed=datetime(2026, 1, 1, tzinfo=UTC)))
 
     return number_from
 

@@ -142,7 +142,7 @@ def test_a_removed_cluster_is_gone_and_may_come_back(
 
     assert list(store.clusters()) == [b]
     assert store.find_clusters("a") == []
-    assert store.content_hashes() == {b.id: b.content_hash}
+    assert store.known() == {b.id.key: b.content_hash}
 
     sync(a)
 
@@ -150,11 +150,36 @@ def test_a_removed_cluster_is_gone_and_may_come_back(
     assert seqs(database) == {"a": 3, "b": 1}
 
 
-def test_content_hashes_know_ids_without_case(store: Store, sync: Sync, cluster: Make) -> None:
-    a = cluster("a")
-    sync(a)
+def test_what_is_known_is_told_by_range(store: Store, sync: Sync, cluster: Make) -> None:
+    a, b, c = (cluster(name) for name in "AbC")
+    sync(a, b, c)
 
-    assert store.content_hashes()[ResourceId(a.id.text.upper())] == a.content_hash
+    assert store.known() == {one.id.key: one.content_hash for one in (a, b, c)}
+    assert list(store.known(after=a.id.key)) == [b.id.key, c.id.key]
+    assert list(store.known(after=a.id.key, until=b.id.key)) == [b.id.key]
+    assert store.known(after=c.id.key) == {}
+    assert store.spelt([c.id.key, a.id.key, "/nobody"]) == [a.id, c.id]
+    assert [id.text for id in store.spelt([a.id.key])] == [a.id.text]
+
+
+def test_it_tells_which_clusters_may_hold_secrets(store: Store, sync: Sync, cluster: Make, database: Database) -> None:
+    plain, own, on_it = cluster("a", sasToken=""), cluster("b", AccountKey="k"), cluster("c")
+    child = {"id": f"{on_it.id}/providers/x/fluxConfigurations/c", "configurationProtectedSettings": {"key": "v"}}
+    sync(plain, own, replace(on_it, flux_configurations=(Resource.from_document(child),)))
+
+    with database.read() as session:
+        found = {row.name: bool(row.secretive) for row in session.execute(text("SELECT name, secretive FROM cluster"))}
+    assert found == {"a": False, "b": True, "c": True}
+
+
+def test_a_reading_counts_the_clusters_that_are_there(store: Store, sync: Sync, cluster: Make) -> None:
+    a, b = cluster("a", v=1), cluster("b")
+    for given, removed, count in (((a, b), (), 2), ((cluster("a", v=2),), (b, cluster("never")), 1), ((b,), (), 2)):
+        sync(*given, removed=removed)
+
+        last = store.last_sync()
+        assert last is not None
+        assert last.clusters == count == len(list(store.clusters()))
 
 
 def test_the_tree_comes_back_as_it_went_in(store: Store, sync: Sync) -> None:

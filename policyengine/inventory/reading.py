@@ -1,0 +1,57 @@
+"""A fleet as its source tells it: batch after batch, so that nobody ever has to hold it whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final
+
+from policyengine.model.fleet import Fleet
+from policyengine.model.resource import Cluster
+
+BATCH: Final = 2000
+"""Clusters taken at a time: as parsed documents some 40 MB."""
+
+Batch = tuple[Cluster, ...]
+Told = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """``batches`` have every cluster once, in id order from the first batch to the last.
+
+    Once all have been taken, ``rest`` has the fleet without its clusters: the tree, and what could not be read.
+    ``lags``: the source follows the clusters by seconds or minutes.
+    """
+
+    batches: AsyncIterator[Batch]
+    rest: Callable[[], Fleet]
+    lags: bool = False
+
+
+def whole(fleet: Fleet, told: Told | None = None) -> Reading:
+    """A fleet that is in memory already."""
+    rest = replace(fleet, clusters=())
+    return Reading(batched(iter(fleet.clusters), len(fleet.clusters), told), lambda: rest, fleet.lags)
+
+
+async def batched(clusters: Iterator[Cluster], total: int, told: Told | None) -> AsyncIterator[Batch]:
+    """Clusters as they are made, away from the event loop; ``told`` hears of those that were dealt with."""
+    done = 0
+    while batch := await asyncio.to_thread(_next, clusters):
+        yield batch
+        done += len(batch)
+        if told is not None:
+            told(done, total)
+
+
+def _next(clusters: Iterable[Cluster]) -> Batch:
+    return tuple(islice(clusters, BATCH))
+
+
+async def collected(reading: Reading) -> Fleet:
+    """All of it in memory."""
+    clusters = [cluster async for batch in reading.batches for cluster in batch]
+    return replace(reading.rest(), clusters=tuple(clusters))
