@@ -104,17 +104,18 @@ def respell(value: JSON, shape: Shape) -> JSON:
 
 def _is_right(value: JSON, shape: Shape) -> bool:
     """True when there is nothing to mend: nearly always, so it builds nothing and stops where nothing is known."""
-    if isinstance(value, Mapping):
+    if is_array(value):
+        return not shape.element or all(_is_right(item, shape.element[0]) for item in value)
+    if isinstance(value, (dict, Mapping)):  # the usual one first: asking Mapping is slow
         names, spelled = shape.names, shape.spelled
         for name, inner in value.items() if names else ():
             below = spelled.get(name)
             if below is None:
                 if name.casefold() in names:
                     return False
-            elif type(inner) not in _LEAVES and not _is_right(inner, below):
+            elif type(inner) not in _LEAVES and (below.names or below.element) and not _is_right(inner, below):
                 return False
-        return True
-    return not is_array(value) or not shape.element or all(_is_right(item, shape.element[0]) for item in value)
+    return True
 
 
 def respelled(cluster: Cluster) -> Cluster:
