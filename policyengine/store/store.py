@@ -16,7 +16,7 @@ from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState, Finding
 from policyengine.remediation.steps import Plan, StepOutcome
-from policyengine.store import compliance, inventory, leases, plans, scans, schedules, secrets
+from policyengine.store import bulk, compliance, inventory, leases, plans, scans, schedules, secrets
 from policyengine.store.database import BUSY_TIMEOUT_S, Database
 from policyengine.store.records import Change, PairVerdict, PolicyRecord, RollupRow, ScanRecord, SyncRecord
 from policyengine.store.scanning import Scanning

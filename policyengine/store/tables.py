@@ -20,8 +20,8 @@ class ClusterRow(SQLModel, table=True):
 
     A cluster that left the inventory keeps its row (``removed`` says since when), so that its history has a name and
     its number comes back with it. ``seq`` is the reading of the inventory that last changed it, ``due`` the last one
-    since which it must be judged again: it changed, or what its place tells did. ``secretive`` is False only where the documents
-    hold no secret.
+    since which it must be judged again: it changed, or what its place tells did. ``secretive`` is False only where
+    the documents hold no secret.
     """
 
     __tablename__ = "cluster"
