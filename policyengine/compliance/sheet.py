@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from policyengine.compliance.block import NO_REASON, Block, BlockVerdicts
@@ -9,6 +11,9 @@ from policyengine.compliance.judge import Verdict
 from policyengine.evaluation.columns import Rows
 from policyengine.model.resource import Cluster
 from policyengine.model.states import ComplianceState, Reason
+
+KEPT: Final = 1000
+"""Clusters kept in full at a time."""
 
 
 class Sheet:
@@ -18,14 +23,20 @@ class Sheet:
         self.block = block
         self.states = np.full((policies, len(block)), ComplianceState.NOT_APPLICABLE.code, dtype=np.uint8)
         self.reasons = np.full((policies, len(block)), NO_REASON, dtype=np.int32)
-        self.decoded = self.whole = 0
+        self.decoded = 0
         self._texts: dict[Reason, int] = {}
         self._clusters: dict[int, Cluster] = {}
+        self._read: set[int] = set()
 
     def cluster(self, row: int) -> Cluster:
-        if row not in self._clusters:
-            self._clusters[row] = self.block.cluster(row)
-        return self._clusters[row]
+        """A row in full. Those read last are kept: a cluster in full takes many times the room of its text."""
+        found = self._clusters.get(row)
+        if found is None:
+            if len(self._clusters) >= KEPT:
+                del self._clusters[next(iter(self._clusters))]
+            found = self._clusters[row] = self.block.cluster(row)
+            self._read.add(row)
+        return found
 
     def reason(self, reason: Reason | None) -> int:
         return NO_REASON if reason is None else self._texts.setdefault(reason, len(self._texts))
@@ -35,4 +46,4 @@ class Sheet:
         self.reasons[policy, rows] = self.reason(verdict.reason if verdict.state.is_finding else None)
 
     def verdicts(self) -> BlockVerdicts:
-        return BlockVerdicts(self.states, self.reasons, list(self._texts), self.decoded, len(self._clusters))
+        return BlockVerdicts(self.states, self.reasons, list(self._texts), self.decoded, len(self._read))

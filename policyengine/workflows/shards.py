@@ -37,6 +37,9 @@ from policyengine.workflows.world import world_at
 ENGINE: Final = f"{__version__}/{SEMANTICS_VERSION}"
 """What may answer differently for the same question."""
 
+YOUNG: Final = 20_000
+"""Objects made between two looks for cycles while a shard is judged."""
+
 
 @dataclass(frozen=True)
 class Brief:
@@ -119,7 +122,7 @@ class Desk:
 
     def judge(self, shard: Shard) -> Judged:
         began = perf_counter()
-        with _no_collection():
+        with _rare_collection():
             rows = self.scanning.documents(shard.chunks, shard.numbers)
             read = perf_counter()
             _, ids, types, subscriptions, groups, documents, children = zip(*rows, strict=True) if rows else [()] * 7
@@ -167,15 +170,17 @@ class Desk:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
-    """Documents hold no cycles, and looking for some among many takes long. Source: performance, "Pitfalls" 5."""
-    was = gc.isenabled()
-    gc.disable()
+def _rare_collection() -> Iterator[None]:
+    """Documents hold no cycles, and looking for some among many takes long; the subjects of conditions do hold some.
+
+    Source: performance, "Pitfalls" 5.
+    """
+    young, *older = gc.get_threshold()
+    gc.set_threshold(max(young, YOUNG), *older)
     try:
         yield
     finally:
-        if was:
-            gc.enable()
+        gc.set_threshold(young, *older)
 
 
 _desks: dict[str, Desk] = {}
