@@ -1,4 +1,4 @@
-"""Templates that read the live fleet while planning, over HTTP; the emulator serves the reads, not the writes."""
+"""Templates that read the live fleet while planning, over HTTP; `test_deployments` has the writes."""
 
 from __future__ import annotations
 
