@@ -24,7 +24,8 @@ States = npt.NDArray[np.uint8]
 class Block:
     """Clusters in the form of `model.cluster_text`, one row each; all sequences are equally long.
 
-    ``secretive`` tells which of them hold secrets; without it the texts are looked through where that matters.
+    ``secretive`` is false for those known to hold no secret; the texts of the others are looked through where that
+    matters.
     """
 
     ids: Sequence[str]
@@ -42,8 +43,8 @@ class Block:
 
     def may_hold_secrets(self, row: int) -> bool:
         """False only for a cluster that has none, neither itself nor on it."""
-        if self.secretive is not None:
-            return self.secretive[row]
+        if self.secretive is not None and not self.secretive[row]:
+            return False
         return may_hold_secrets(self.documents[row], self.children[row])
 
 

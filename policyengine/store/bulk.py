@@ -344,13 +344,13 @@ def _known_reasons(session: Session, by_hash: Mapping[str, Reason]) -> dict[Reas
 
 
 def documents(session: Session, wanted: range | Sequence[int]) -> list[Row]:
-    """Number, id, type, subscription, group, document and children of clusters of the inventory, in order of number.
+    """Number, id, type, subscription, group, document, children and ``secretive`` of clusters, in order of number.
 
     Texts come as the driver has them: as bytes from SQLite, which saves it looking at every character.
     """
     cast = "CAST({} AS BLOB)" if session.connection().dialect.name == "sqlite" else "{}"
     texts = f"{cast.format('document')}, {cast.format('children')}"
-    return _by_number(session, f"number, id, type, subscription, resource_group, {texts}", wanted)
+    return _by_number(session, f"number, id, type, subscription, resource_group, {texts}, secretive", wanted)
 
 
 def headings(session: Session, wanted: range) -> list[Row]:

@@ -125,10 +125,11 @@ class Desk:
         with _rare_collection():
             rows = self.scanning.documents(shard.chunks, shard.numbers)
             read = perf_counter()
-            _, ids, types, subscriptions, groups, documents, children = zip(*rows, strict=True) if rows else [()] * 7
+            columns = zip(*rows, strict=True) if rows else [()] * 8
+            _, ids, types, subscriptions, groups, documents, children, secretive = columns
             judge = self._judge(shard.policies)
             before = Counter(judge.asked)
-            verdicts = judge.judge(Block(ids, types, documents, children))
+            verdicts = judge.judge(Block(ids, types, documents, children, secretive))
         places, at = placed(list(map(Place, subscriptions, groups)))
         sheet = Sheet(
             assignments=(),

@@ -188,3 +188,11 @@ def test_many_findings_are_copied(store: Store, sync: Any, cluster: Make, scan: 
     record = scan(*(("flux", one, BAD, "why") for one in clusters))
 
     assert record.changed == len(store.findings()) == len(store.history()) == 1100
+
+
+def test_documents_say_which_clusters_are_known_to_hold_no_secret(store: Store, sync: Any, cluster: Make) -> None:
+    """So that a scan need not look through their texts."""
+    telling = cluster("b", configurationProtectedSettings={"token": "s3cret"})
+    sync(cluster("a"), telling)
+
+    assert [bool(row[-1]) for row in store.scanning.documents([0])] == [False, True]
