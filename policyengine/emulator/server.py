@@ -80,6 +80,20 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+class _Server(uvicorn.Server):
+    """uvicorn, but no connection outlives it.
+
+    It leaves those open that it accepts while it shuts down, or whose answer is not given within the grace.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()
+
+
 def _server(emulator: Emulator, chain: Path | None) -> uvicorn.Server:
     config = uvicorn.Config(
         create_app(emulator),
@@ -93,4 +107,4 @@ def _server(emulator: Emulator, chain: Path | None) -> uvicorn.Server:
         timeout_keep_alive=30,
         ssl_certfile=chain,
     )
-    return uvicorn.Server(config)
+    return _Server(config)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import socket
 import threading
 import time
 
@@ -28,6 +30,20 @@ def test_stopping_twice_or_before_the_start_is_harmless() -> None:
     with RunningEmulator(Emulator(clock="frozen")) as other:
         pass
     other.stop()
+
+
+def test_a_request_that_never_ends_does_not_outlive_the_server() -> None:
+    with RunningEmulator(Emulator(clock="frozen")) as running:
+        port = int(running.url.rpartition(":")[2])
+        client = socket.create_connection(("127.0.0.1", port), timeout=10)
+        client.sendall(
+            b"POST /_emulator/reset HTTP/1.1\r\nHost: emulator\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+        )
+        # The emulator asks for the rest: it waits for it now, and shall do so when it is stopped.
+        assert client.recv(64).startswith(b"HTTP/1.1 100")
+    with client:
+        assert client.recv(1024) == b""
+    gc.collect()
 
 
 def test_a_port_that_is_taken_is_named() -> None:
