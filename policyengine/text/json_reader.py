@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from policyengine.model.values import JSON
 from policyengine.text.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode
-from policyengine.text.places import MAX_DEPTH, Reading, Unreadable
+from policyengine.text.places import MAX_DEPTH, Reading, Unreadable, make_room
 
 _scanstring: Any = vars(decoder)["scanstring"]  # the standard library's own, in C where it can be
 
@@ -147,6 +147,7 @@ class _Scanner:
     def check_depth(self, at: int, depth: int) -> None:
         if depth > MAX_DEPTH:
             self.fail(f"nested more than {MAX_DEPTH} levels deep", at, code="too-deep")
+        make_room(depth)
 
 
 def _string_problem(error: json.JSONDecodeError) -> str:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from policyengine.model.diagnostic import Diagnostic, Source, Span
 
-MAX_DEPTH = 200
-"""Deeper nesting is refused: nothing real comes near, and readers of nodes may recurse."""
+MAX_DEPTH = 1_100
+"""Deeper nesting is refused: Azure nests at most 512 conditions, two levels each, and there are levels around them."""
+
+_USUAL_DEPTH = 100
+_FRAMES_A_LEVEL = 8
+"""Of Python's stack, for whoever walks a document, or what was made of it, by recursion."""
 
 MAX_PROBLEMS = 200
 """Of one text; the rest is not looked for."""
@@ -41,6 +46,15 @@ class Reading:
             self.diagnostics.append(Diagnostic("too-many", "there are more problems in this file", span, help))
             raise Unreadable
         self.diagnostics.append(Diagnostic(code, message, span, help))
+
+
+def make_room(depth: int) -> None:
+    """Let Python recurse into a document in which something is nested ``depth`` levels deep.
+
+    The limit is the process's own, so it is only ever raised, and only by documents that no person would write.
+    """
+    if depth == _USUAL_DEPTH:
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), MAX_DEPTH * _FRAMES_A_LEVEL))
 
 
 class Unreadable(Exception):

@@ -16,13 +16,15 @@ import yaml
 from policyengine.model.diagnostic import Span
 from policyengine.model.values import JSON
 from policyengine.text.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode
-from policyengine.text.places import MAX_DEPTH, Reading, Unreadable
+from policyengine.text.places import Reading, Unreadable, make_room
+
+_MAX_DEPTH = 990
+"""libyaml itself gives up at 1,000, and calls it a syntax error."""
 
 MAX_ALIASED = 100_000
 """How many values the aliases of one file may stand for."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 _PREFIX = "tag:yaml.org,2002:"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -79,9 +81,10 @@ class _Builder:
             self.anchors.clear()
 
     def start(self, event: Any) -> None:
-        if len(self.open) >= MAX_DEPTH:
-            self.reading.error("too-deep", f"nested more than {MAX_DEPTH} levels deep", self.span(event))
+        if len(self.open) >= _MAX_DEPTH:
+            self.reading.error("too-deep", f"nested more than {_MAX_DEPTH} levels deep", self.span(event))
             raise Unreadable
+        make_room(len(self.open))
         wanted = "map" if isinstance(event, yaml.MappingStartEvent) else "seq"
         if event.tag not in {None, "!", _PREFIX + wanted}:
             self.unsupported_tag(event)

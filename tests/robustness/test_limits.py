@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import resource
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from policyengine import evaluate, parse_definition
 from policyengine.errors import ExpressionError, PolicyEngineError, TemplateError
 from policyengine.expressions.compiled import Where
 from policyengine.templates import DeploymentScope, expand
@@ -112,6 +114,21 @@ def test_so_many_problems_are_not_all_listed(load: Callable[..., list[str]]) -> 
 
     assert [load(text)[-1] for text in (_definition(condition), "- 1\n" * 5_000)] == ["too-many", "too-many"]
     assert load(f"{{{keys}}}", "x.json")[-1] == "too-many"
+
+
+@pytest.mark.parametrize(("before", "after"), [('{"not": ', "}"), ('{"allOf": [', "]}")])
+def test_512_conditions_may_nest(before: str, after: str) -> None:
+    condition = before * 512 + '{"field": "name", "equals": "a"}' + after * 512
+    rule = f'{{"if": {condition}, "then": {{"effect": "audit"}}}}'
+    frames = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)  # as Python starts
+    try:
+        definition = parse_definition(f'{{"properties": {{"mode": "All", "policyRule": {rule}}}}}')
+        found = evaluate(definition, {"name": "a", "type": "Microsoft.ContainerService/managedClusters"})
+    finally:
+        sys.setrecursionlimit(frames)
+
+    assert found.effect == "audit"
 
 
 def test_a_policy_has_at_most_4096_conditions(load: Callable[..., list[str]]) -> None:

@@ -177,7 +177,7 @@ def children(node: Node) -> list[Node]:
         ("[1e999]", ("json-syntax", "file.json:1:2")),
         ("[01]", ("json-syntax", "file.json:1:3")),
         ('{"a": 1, "a": 2}', ("duplicate-key", "file.json:1:10")),
-        ("[" * 300, ("too-deep", "file.json:1:201")),
+        ("[" * 1200, ("too-deep", "file.json:1:1101")),
     ],
 )
 def test_bad_json_is_reported_with_its_place(text: str, expected: tuple[str, str]) -> None:
@@ -201,7 +201,7 @@ def test_bad_json_is_reported_with_its_place(text: str, expected: tuple[str, str
         ("a: !!int x", ("unsupported-tag", "file.yaml:1:4")),
         ("a: &x {y: 1}\nb:\n  <<: *x\n", ("unsupported-tag", "file.yaml:3:3")),
         ("a: &x [*x]", ("alias-bomb", "file.yaml:1:8")),
-        ("a: " + "[" * 300, ("too-deep", "file.yaml:1:203")),
+        ("a: " + "[" * 1200, ("too-deep", "file.yaml:1:993")),
     ],
 )
 def test_bad_yaml_is_reported_with_its_place(text: str, expected: tuple[str, str]) -> None:
