@@ -14,7 +14,7 @@ from policyengine.arm.credentials import Credential
 from policyengine.arm.exchange import Exchange, Request
 from policyengine.arm.refusal import closed, refusal
 from policyengine.arm.retry import GiveUp, Retry, after_silence, decide
-from policyengine.arm.throttle import Throttle, WaitListener
+from policyengine.arm.throttle import Kind, Throttle, WaitListener
 from policyengine.arm.timer import Timer
 from policyengine.arm.tokens import claims_in
 from policyengine.errors import ArmTransportError
@@ -42,6 +42,8 @@ class Asking:
     async def ask(self, request: Request, on_wait: WaitListener | None = None) -> Answer:
         """The successful answer, however many tries it takes; otherwise the error that stands in the end."""
         refused_token = ""
+        if request.is_look:
+            await self._throttle.acquire(request.subscription, Kind.LOOKS, on_wait or self._on_wait)
         for attempt in count(1):
             if not await self._throttle.acquire(request.subscription, request.kind, on_wait or self._on_wait):
                 raise closed(

@@ -21,7 +21,16 @@ from policyengine.arm.asking import Asking
 from policyengine.arm.credentials import Credential
 from policyengine.arm.exchange import Exchange, Request
 from policyengine.arm.links import Endpoint, path_of
-from policyengine.arm.operation import Failed, Operation, Wait, operation_url, poll_after_s
+from policyengine.arm.operation import (
+    POLL_AFTER_S,
+    Failed,
+    Operation,
+    Wait,
+    is_settled,
+    operation_url,
+    pause_s,
+    poll_after_s,
+)
 from policyengine.arm.refusal import closed, operation_failed
 from policyengine.arm.registrar import Registrar
 from policyengine.arm.registration import missing_registration
@@ -37,12 +46,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A write the service took. Follow ``operation_url``; without one, the resource's own provisioningState."""
+    """A write the service took. Follow ``operation_url``; without one, the resource's own provisioningState.
+
+    ``retry_after_s``: when to look first; 0 when it is done already. ``under_way``: the answer showed the resource
+    itself in a state that is not final.
+    """
 
     status: int
     body: JSON
     operation_url: str | None
     retry_after_s: float
+    under_way: bool = False
 
 
 class ArmClient:
@@ -160,7 +174,9 @@ class ArmClient:
         # A link elsewhere does not undo the write: without it, the resource itself can be followed.
         link = operation_url(answer)
         own = self._endpoint.resolve(link) if link else None
-        return Accepted(answer.status, answer.body, own, poll_after_s(answer) if own else 0.0)
+        under_way = isinstance(answer.body, Mapping) and not is_settled(answer.body)
+        first_look_s = poll_after_s(answer) if own or under_way else 0.0
+        return Accepted(answer.status, answer.body, own, first_look_s, under_way)
 
     async def wait(self, operation_url: str, *, first_wait_s: float = 0.0, on_wait: WaitListener | None = None) -> JSON:
         """Follow an operation to its end and return the last answer's body.
@@ -180,15 +196,18 @@ class ArmClient:
         return await self._follow(self._endpoint.url(path, api_version), first_wait_s, on_wait)
 
     async def _follow(self, url: str, first_wait_s: float, on_wait: WaitListener | None) -> JSON:
-        operation, pause, status = Operation(url), first_wait_s, "accepted"
+        operation, pause, status = Operation(url, first_wait_s or POLL_AFTER_S), first_wait_s, "accepted"
+        waited_s = 0.0
         while True:
             await self._asking.pause(f"operation is {status}", pause, on_wait)
-            step = operation.next(await self._asking.ask(Request("GET", operation.url), on_wait))
+            waited_s += pause
+            step = operation.next(await self._asking.ask(Request("GET", operation.url, is_look=True), on_wait))
             if isinstance(step, Failed):
                 raise operation_failed(step.status, step.cause, path=path_of(url))
             if not isinstance(step, Wait):
                 return step.body
-            operation, pause, status = Operation(self._endpoint.own(step.url)), step.after_s, step.status
+            operation, status = Operation(self._endpoint.own(step.url), step.after_s), step.status
+            pause = pause_s(step.after_s, waited_s)
 
     async def _write(self, request: Request, on_wait: WaitListener | None) -> Answer:
         """The answer; after registering the provider, where the subscription lacks it and that was agreed to."""

@@ -52,13 +52,14 @@ _BEFORE_SENDING: Final = (
 class Request:
     """One thing to ask, however often it is sent; all tries share the correlation id.
 
-    ``is_query``: it asks for something by POST, and changes nothing.
+    ``is_query``: it asks for something by POST, and changes nothing. ``is_look``: it only asks how far something is.
     """
 
     method: str
     url: str
     content: bytes | None = None
     is_query: bool = False
+    is_look: bool = False
     correlation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property

@@ -14,13 +14,19 @@ from typing import Final
 
 from policyengine.arm.answer import Answer, retry_after_s
 from policyengine.arm.causes import Cause, cause_in_resource, innermost_cause
+from policyengine.arm.retry import LONGEST_WAIT_S
 from policyengine.model.values import JSON, get_folded, walk
 
-LONGEST_POLL_S: Final = 60.0
+LONGEST_POLL_S: Final = LONGEST_WAIT_S
 """A service that asks for longer is looked at all the same: a step has its time, and a look costs little."""
 
 POLL_AFTER_S: Final = 5.0
-"""How long to wait between two looks when the service does not say."""
+"""How long to wait between two looks when the service has never said."""
+
+PATIENT_S: Final = 60.0
+"""Where the service says nothing else, looks are never further apart than this."""
+
+_PATIENCE: Final = 0.5
 
 _SUCCEEDED: Final = frozenset({"succeeded", "success", "completed"})
 _FAILED: Final = frozenset({"failed", "canceled", "cancelled"})
@@ -52,9 +58,13 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Something under way, to be asked about at ``url``."""
+    """Something under way, to be asked about at ``url``; ``after_s`` is how long the service last said to wait.
+
+    An operation says so with each answer, a resource never does: what the write was told then holds.
+    """
 
     url: str
+    after_s: float = POLL_AFTER_S
 
     def next(self, answer: Answer) -> Wait | Done | Failed:
         """What a successful answer from ``url`` means. A status nobody knows means "still running"."""
@@ -64,7 +74,7 @@ class Operation:
             return Failed(status, _cause(body))
         if status.casefold() in _SUCCEEDED or (not status and answer.status != 202):
             return Done(answer.body)
-        return Wait(poll_after_s(answer), operation_url(answer) or self.url, status or "accepted")
+        return Wait(poll_after_s(answer, self.after_s), operation_url(answer) or self.url, status or "accepted")
 
 
 def operation_url(answer: Answer) -> str | None:
@@ -75,10 +85,20 @@ def operation_url(answer: Answer) -> str | None:
     return None
 
 
-def poll_after_s(answer: Answer) -> float:
-    """Seconds to wait before the next look; never less than one, nor more than `LONGEST_POLL_S`."""
+def poll_after_s(answer: Answer, otherwise: float = POLL_AFTER_S) -> float:
+    """Seconds the service wants us to wait before the next look, at least one and at most `LONGEST_POLL_S`;
+    ``otherwise`` when it does not say."""
     asked = retry_after_s(answer)
-    return POLL_AFTER_S if asked is None else min(LONGEST_POLL_S, max(1.0, asked))
+    return otherwise if asked is None else min(LONGEST_POLL_S, max(1.0, asked))
+
+
+def pause_s(after_s: float, waited_s: float) -> float:
+    """Seconds until the next look at what has taken ``waited_s`` so far.
+
+    Never sooner than the service wants (``after_s``), and the later the longer it takes, up to `PATIENT_S`: what
+    takes minutes gains nothing by being looked at every few seconds.
+    """
+    return max(after_s, min(PATIENT_S, waited_s * _PATIENCE))
 
 
 def is_settled(document: Mapping[str, JSON]) -> bool:

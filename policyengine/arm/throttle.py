@@ -29,6 +29,10 @@ READ_BURST_S: Final = 4.0
 WRITES_AT_ONCE: Final = 2.0
 """Unless somebody asks for more, writes hardly burst: others may spend from the service's bucket of 200 too."""
 
+LOOKS_SHARE: Final = 0.5
+"""How much of the reads may go into looking how far accepted writes are. The other half is for what comes before a
+write, about one read each: so writes keep to their own budget however long the work behind them takes."""
+
 QUERIES_PER_SECOND: Final = 2.5
 """Resource Graph takes about 15 queries in 5 seconds from one user, who may have other programs running."""
 
@@ -43,12 +47,16 @@ _QUOTA_BACK: Final = "x-ms-user-quota-resets-after"
 
 
 class Kind(Enum):
-    """What the service counts apart. Queries are Resource Graph's, which has a quota for each user."""
+    """What the service counts apart. Queries are Resource Graph's, which has a quota for each user.
+
+    Looks are reads to the service; they take from both buckets.
+    """
 
     READS = "read"
     WRITES = "write"
     DELETES = "delete"
     QUERIES = "query"
+    LOOKS = "look"
 
 
 @dataclass(slots=True)
@@ -135,6 +143,7 @@ class Throttle:
             Kind.WRITES: writes_per_second,
             Kind.DELETES: writes_per_second,
             Kind.QUERIES: QUERIES_PER_SECOND,
+            Kind.LOOKS: reads_per_second * LOOKS_SHARE,
         }
         self._buckets: dict[tuple[str, Kind], Bucket] = {}
         self._share = 1.0
@@ -201,7 +210,8 @@ class Throttle:
         """Writes leave the service's last ones alone: below them we would slow down."""
         few = min(self._writes_at_once, WRITES_AT_ONCE)
         writes = max(few, self._writes_at_once - LOW)
-        return {Kind.READS: rate * READ_BURST_S, Kind.QUERIES: _QUERY_BURST}.get(kind, writes)
+        reads = rate * READ_BURST_S
+        return {Kind.READS: reads, Kind.LOOKS: reads, Kind.QUERIES: _QUERY_BURST}.get(kind, writes)
 
 
 def seconds_of(clock: str) -> float:

@@ -1,4 +1,4 @@
-"""One step, from where it stands to its end.
+"""One step, from where it stands to its end. What comes after ACCEPTED is `following`'s to find out.
 
     PLANNED → re-read, compare → INTENT stored → sent → ACCEPTED stored → followed, read back → SUCCEEDED
                     ↓                  ↓                                          ↓
@@ -12,12 +12,11 @@ Source: DESIGN §8; configuration API §4; users' asks 21, 22, 23 and 25.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from policyengine.arm.causes import Cause, cause_in_resource
 from policyengine.arm.client import ArmClient
 from policyengine.arm.operation import is_settled
 from policyengine.arm.retry import is_outcome_unknown
@@ -25,7 +24,6 @@ from policyengine.clock import Clock
 from policyengine.errors import (
     ArmError,
     ArmNotFound,
-    ArmRejected,
     ArmThrottled,
     ArmTransportError,
     ArmUnavailable,
@@ -33,23 +31,17 @@ from policyengine.errors import (
     OperationFailed,
 )
 from policyengine.execution.events import EventListener, StepAccepted, StepFinished, StepWaiting
+from policyengine.execution.following import Promise, follow, told
 from policyengine.execution.intent import Fate, fate, is_well, note
+from policyengine.execution.live_object import READ_WITH, Document, LiveObject, as_object
 from policyengine.execution.secrets import Resolved, SecretResolver
-from policyengine.inventory.resource_manager import API_VERSIONS
 from policyengine.model.resource import Cluster, Resource
-from policyengine.model.values import JSON
 from policyengine.remediation.deployments import is_deployment
-from policyengine.remediation.diff import differences, has_secrets, holds, writable_fingerprint
-from policyengine.remediation.steps import FieldChange, Step, StepOutcome, StepState
-
-Document = Mapping[str, JSON]
+from policyengine.remediation.diff import has_secrets, holds, writable_fingerprint
+from policyengine.remediation.steps import Step, StepOutcome, StepState
 
 MOST_SENDS: Final = 3
 """How often one run sends one write, when the object shows each time that it was not applied."""
-
-_VERSIONS: Final = {type.casefold(): version for type, version in API_VERSIONS.items()}
-_NAMED_DIFFERENCES: Final = 3
-
 
 MaySend: TypeAlias = Callable[[Step, Cluster], Awaitable[str]]
 """Asked before each request, with the cluster's own document as it is now: why it must not be sent, or ""."""
@@ -87,7 +79,7 @@ class StepRun:
     outcome: StepOutcome
     means: Means
     sends: int = field(default=0, init=False)
-    first_wait_s: float = field(default=0.0, init=False)
+    promise: Promise | None = field(default=None, init=False)  # of a write that this run has seen accepted
     sent: Resolved | None = field(default=None, init=False, repr=False)
 
     async def run(self) -> None:
@@ -97,7 +89,11 @@ class StepRun:
         while self.outcome.state is StepState.PLANNED:
             await self._send()
         if self.outcome.state is StepState.ACCEPTED:
-            await self._follow()
+            self.become(*await follow(self.target, self.promise or Promise(self.outcome.operation_url)))
+
+    @property
+    def target(self) -> LiveObject:
+        return LiveObject(self.means.arm, self.step.write, self._waiting)
 
     def become(self, state: StepState, message: str = "", *, operation_url: str | None = None) -> bool:
         """Store that the step is in ``state`` now, and tell; True when somebody else may have written to the object.
@@ -126,28 +122,39 @@ class StepRun:
         if objection := self._objection(live):
             self.become(*objection)
             return
-        if self.become(StepState.INTENT, note(live)) and (objection := self._objection(await self._live())):
+        if self.become(StepState.INTENT, note(live)):
             # Between the look and the intent another plan had its turn; from the intent on, none has.
-            self.become(*objection)
+            live = await self.target.read()
+            if objection := self._objection(live):
+                self.become(*objection)
+                return
+        try:
+            self.sent = self.means.secrets.resolve(self.step.write.body)
+        except ConfigError as missing:
+            self.become(StepState.FAILED, f"{missing.message}: nothing was sent")
             return
         self.sends += 1
-        await self._put()
+        await self._put(self.sent, live)
 
-    async def _put(self) -> None:
+    async def _put(self, resolved: Resolved, before: Document | None) -> None:
         """Send, and store what is known afterwards."""
         write = self.step.write
         try:
-            self.sent = self.means.secrets.resolve(write.body)
             accepted = await self.means.arm.send(
-                write.method, write.id.text, write.api_version, self.sent.body, on_wait=self._waiting
+                write.method, write.id.text, write.api_version, resolved.body, on_wait=self._waiting
             )
-        except ConfigError as missing:
-            self.become(StepState.FAILED, f"{missing.message}: nothing was sent")
         except ArmError as error:
             await self._unanswered(error)
         else:
-            self.first_wait_s = accepted.retry_after_s
+            self.promise = Promise(
+                accepted.operation_url, accepted.retry_after_s, accepted.under_way and self._content_tells(before)
+            )
             self.become(StepState.ACCEPTED, operation_url=accepted.operation_url)
+
+    def _content_tells(self, before: Document | None) -> bool:
+        """True when an object that holds what was written can only hold it by this write."""
+        write = self.step.write
+        return not (is_deployment(write.id.type) or has_secrets(write.body) or holds(before, write.body))
 
     async def _unanswered(self, error: ArmError) -> None:
         """The write was refused, or nobody knows."""
@@ -157,11 +164,11 @@ class StepRun:
         if isinstance(error, ArmTransportError | ArmUnavailable):
             await self._find_out()
         else:
-            self.become(StepState.FAILED, _told(error))
+            self.become(StepState.FAILED, told(error))
 
     async def _find_out(self) -> None:
         """After an INTENT without an answer: let the live object tell, and never send blindly."""
-        live = await self._live()
+        live = await self.target.read()
         if live is not None and not is_settled(live) and not holds(live, self.step.write.body):
             live = await self._settled()
         match fate(self.step, live, self.outcome.message):
@@ -174,69 +181,26 @@ class StepRun:
             case Fate.NOT_APPLIED:
                 self.become(StepState.FAILED, f"sent {self.sends} times without an answer, and never applied")
 
-    async def _follow(self) -> None:
-        """From ACCEPTED to the end: the operation, then the resource itself, then what it holds."""
-        write = self.step.write
-        try:
-            if self.outcome.operation_url is not None:
-                await self._wait_for_operation(self.outcome.operation_url)
-            live = await self.means.arm.wait_for_resource(write.id.text, self._version, on_wait=self._waiting)
-        except OperationFailed as failure:
-            self.become(StepState.FAILED, await self._why(failure))
-        except ArmNotFound:
-            self.become(StepState.FAILED, f"`{write.id.name}` was accepted, but it is not there any more")
-        else:
-            wrong = differences(live, write.body)
-            self.become(StepState.FAILED if wrong else StepState.SUCCEEDED, _read_back(wrong))
-
-    async def _wait_for_operation(self, url: str) -> None:
-        # Forgotten by the service, or stored under another endpoint: then the resource itself is followed.
-        with suppress(ArmNotFound, ArmRejected):
-            await self.means.arm.wait(url, first_wait_s=self.first_wait_s, on_wait=self._waiting)
-
-    async def _why(self, failure: OperationFailed) -> str:
-        """The innermost cause; where the operation only says "failed", what the resource says."""
-        if Cause(failure.code or "", failure.message).is_vague:
-            live = await self._live()
-            cause = cause_in_resource(live) if live is not None else None
-            if cause is not None:
-                return f"{cause}; {cause.help}" if cause.help else str(cause)
-        return _told(failure)
-
     async def _held_back(self) -> str:
         """Why nothing is written to the cluster now: it cannot act (GitOps behaviour G39, G40), or nobody wants it."""
-        version = _VERSIONS[self.step.cluster.type.casefold()]
+        id = self.step.cluster
         try:
-            document = await self.means.arm.get(self.step.cluster.text, version, on_wait=self._waiting)
+            answer = await self.means.arm.get(id.text, READ_WITH[id.type.casefold()], on_wait=self._waiting)
         except ArmNotFound:
-            return f"cluster `{self.step.cluster.name}` does not exist any more"
-        cluster = Cluster(Resource(self.step.cluster, document))
+            return f"cluster `{id.name}` does not exist any more"
+        cluster = Cluster(Resource(id, as_object(answer, id)))
         if cluster.unreachable_reason:
             return f"parked: {cluster.unreachable_reason}"
         return await self.means.may_send(self.step, cluster)
 
-    async def _live(self) -> Document | None:
-        target = self.step.write.id.text
-        try:
-            document: Document = await self.means.arm.get(target, self._version, on_wait=self._waiting)
-        except ArmNotFound:
-            return None
-        return document
-
     async def _settled(self) -> Document | None:
         """The live object once nothing is under way on it."""
-        live = await self._live()
+        live = await self.target.read()
         if live is None or is_settled(live):
             return live
         with suppress(OperationFailed, ArmNotFound):
-            await self.means.arm.wait_for_resource(self.step.write.id.text, self._version, on_wait=self._waiting)
-        return await self._live()
-
-    @property
-    def _version(self) -> str:
-        """What the object is read with: the inventory's version, since another one would show other fields."""
-        write = self.step.write
-        return _VERSIONS.get(write.id.type.casefold(), write.api_version)
+            await self.target.settled()
+        return await self.target.read()
 
     def _objection(self, live: Document | None) -> tuple[StepState, str] | None:
         """Why the write must not be sent over ``live``; a deployment may always run again."""
@@ -272,15 +236,3 @@ class StepRun:
         error.message = self.scrubbed(error.message)
         error.help = self.scrubbed(error.help) if error.help else None
         error.args = (error.message,)
-
-
-def _told(error: ArmError) -> str:
-    return f"{error.message}; {error.help}" if error.help else error.message
-
-
-def _read_back(wrong: tuple[FieldChange, ...]) -> str:
-    if not wrong:
-        return ""
-    told = ", ".join(f"{change.path} is `{change.old}`, not `{change.new}`" for change in wrong[:_NAMED_DIFFERENCES])
-    more = f" and {len(wrong) - _NAMED_DIFFERENCES} more" if len(wrong) > _NAMED_DIFFERENCES else ""
-    return f"accepted, but it reads back differently: {told}{more}"

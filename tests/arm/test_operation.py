@@ -6,6 +6,7 @@ from policyengine.arm.answer import Answer
 from policyengine.arm.causes import Cause
 from policyengine.arm.operation import (
     LONGEST_POLL_S,
+    PATIENT_S,
     POLL_AFTER_S,
     Done,
     Failed,
@@ -13,6 +14,8 @@ from policyengine.arm.operation import (
     Wait,
     is_settled,
     operation_url,
+    pause_s,
+    poll_after_s,
 )
 
 URL = "https://arm.example/operations/1"
@@ -45,6 +48,20 @@ def test_a_failure_without_an_error_is_still_a_failure() -> None:
 
 def test_a_service_that_wants_to_be_left_alone_for_days_is_looked_at_all_the_same() -> None:
     assert next_step(200, {"status": "InProgress"}, retry_after="864000") == Wait(LONGEST_POLL_S, URL, "InProgress")
+
+
+def test_what_the_service_said_last_holds_where_it_says_nothing() -> None:
+    answer = Answer(200, {}, {"properties": {"provisioningState": "Creating"}})
+
+    assert Operation(URL, 15.0).next(answer) == Wait(15.0, URL, "Creating")
+    assert (poll_after_s(answer), poll_after_s(answer, 15.0)) == (POLL_AFTER_S, 15.0)
+
+
+def test_looks_are_never_sooner_than_asked_for_and_rarer_the_longer_it_takes() -> None:
+    assert pause_s(15.0, 0.0) == 15.0
+    assert pause_s(15.0, 70.0) == 35.0
+    assert pause_s(15.0, 3600.0) == PATIENT_S
+    assert pause_s(300.0, 3600.0) == 300.0
 
 
 def test_a_location_runs_while_it_answers_202_and_may_move() -> None:

@@ -226,3 +226,28 @@ def test_no_window_ever_holds_more_than_burst_and_rate(per_second: float, burst:
     for first, start in enumerate(gone):
         within = [t for t in gone[first:] if t - start < 1.0]
         assert len(within) <= burst + per_second + 1 + 1e-6
+
+
+def test_looks_leave_half_of_the_reads_to_what_comes_before_writes() -> None:
+    """However many looks there are to take, a read that a write waits for does not queue behind them."""
+
+    async def main() -> float:
+        timer = ManualTimer()
+        throttle = Throttle(timer, reads_per_second=20, writes_per_second=8)
+
+        async def look() -> None:
+            await throttle.acquire("s", Kind.LOOKS)
+            await throttle.acquire("s", Kind.READS)
+
+        looks = [asyncio.create_task(look()) for _ in range(2000)]
+        await timer.run(looks[600])
+        asked = timer.now
+        await timer.run(asyncio.create_task(throttle.acquire("s", Kind.READS)))
+        waited = timer.now - asked
+        for task in looks:
+            task.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
+        assert asked > 20, "there were more looks than the reads allow"
+        return waited
+
+    assert asyncio.run(main()) < 0.2

@@ -575,7 +575,7 @@ def test_stopped_at_any_request_a_plan_is_finished_by_resuming(bench: Bench) -> 
         return stops
 
     stops = asyncio.run(main())
-    assert 20 <= stops < 60  # it did end by itself once, so every request had its turn
+    assert 12 <= stops < 60  # it did end by itself once, so every request had its turn
     written = [name for name, _ in bench.writes()]
     assert sorted(written) == sorted(set(written))
 

@@ -149,6 +149,47 @@ def test_an_accepted_write_is_followed_by_its_stored_operation(bench: Bench) -> 
     assert "/operations/1" in service.heard
 
 
+@pytest.mark.parametrize("garbage", [[], "text", 7])
+def test_an_answer_that_is_no_object_is_not_taken_for_an_absent_one(bench: Bench, garbage: Any) -> None:
+    service = Service([garbage])
+    (outcome,) = bench.carry_out(bench.plan(), service)
+
+    assert (outcome.state, service.puts) == (StepState.PLANNED, 0)
+    assert ["was answered with no object" in e.reason for e in bench.events if isinstance(e, StepLeft)] == [True]
+
+
+@pytest.mark.parametrize(("secret", "reads"), [({}, ["flux", "flux"]), (SECRET, ["flux", "1", "flux"])])
+def test_the_object_alone_is_followed_where_its_content_can_tell(
+    bench: Bench, secret: dict[str, Any], reads: list[str]
+) -> None:
+    def put(body: Any) -> httpx.Response:
+        shown = live("Stable", "Creating")
+        return httpx.Response(201, json=shown, headers={"Azure-AsyncOperation": OPERATION, "Retry-After": "15"})
+
+    service = Service([None, live()], put=put, operation={"status": "Succeeded"})
+    (outcome,) = bench.carry_out(bench.plan(**secret), service, key="s3cret-value")
+
+    assert outcome.state is StepState.SUCCEEDED
+    assert outcome.operation_url == OPERATION, "kept for whoever resumes"
+    names = [path.rpartition("/")[2] for path in service.heard]
+    assert [name for name in names if name != "c"] == ["flux", *reads]
+
+
+def test_a_repair_with_the_same_fields_is_told_by_the_operation(bench: Bench) -> None:
+    """The object held them before, so that it holds them says nothing of this write."""
+
+    def put(body: Any) -> httpx.Response:
+        shown = live("Stable", "Updating")
+        return httpx.Response(200, json=shown, headers={"Azure-AsyncOperation": OPERATION, "Retry-After": "15"})
+
+    failed = {"status": "Failed", "error": {"code": "InstallationFailed", "message": "no room"}}
+    before = live("Stable", "Failed")
+    service = Service([before, live()], put=put, operation=failed)
+    (outcome,) = bench.carry_out(bench.plan(before=before), service)
+
+    assert (outcome.state, outcome.message) == (StepState.FAILED, "InstallationFailed: no room")
+
+
 def test_a_request_nobody_wants_any_more_is_not_sent(bench: Bench) -> None:
     async def may_send(step: Step, cluster: Cluster) -> str:
         assert cluster.id == step.cluster
