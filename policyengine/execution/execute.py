@@ -15,8 +15,9 @@ from typing import Final, Protocol
 
 from policyengine.arm.client import ArmClient
 from policyengine.clock import Clock
-from policyengine.errors import ArmError, ArmTransportError, PolicyEngineError, RemediationError
+from policyengine.errors import ArmError, InventoryError, PolicyEngineError, RemediationError
 from policyengine.execution.events import EventListener, StepLeft, StepStarted
+from policyengine.execution.reach import ends_the_run
 from policyengine.execution.secrets import SecretResolver
 from policyengine.execution.slots import FairSlots
 from policyengine.execution.step_run import MaySend, Means, StepRun
@@ -63,11 +64,12 @@ async def execute(
 
     ``plan`` must be stored. ``parallel`` bounds the steps under way at once; the subscriptions share them fairly. A
     step that is PLANNED, INTENT or ACCEPTED in the end was left for a later run, and `StepLeft` said why: its time
-    was up, the service is overloaded, a step before it is still running, another plan is writing to its object.
-    ``may_send`` has the last word on each request. Cancelling leaves every step where the store says it is.
+    was up, the service is overloaded or does not answer for its object, a step before it is still running, another
+    plan is writing to its object. ``may_send`` has the last word on each request. Cancelling leaves every step where
+    the store says it is.
 
     Raises RemediationError when the plan was begun before and ``resume`` is not asked for; ArmTransportError
-    and ArmNotAuthorized (401) when going on would only fail every step, which stay as they are.
+    and ArmNotAuthorized (401) when going on would only fail every step (see `reach`), which stay as they are.
     """
     id = plan.id  # made from every step, so not to be asked for at each of them
     known = store.progress(id)
@@ -145,11 +147,11 @@ class _Remediation:
         except TimeoutError:
             goes_on = "; the service goes on with it" if run.outcome.state is StepState.ACCEPTED else ""
             _leave(run, f"not done after {_minutes(self.step_timeout)}{goes_on}")
-        except RemediationError as held:
+        except (RemediationError, InventoryError) as held:
             _leave(run, held.message)
         except ArmError as error:
             run.scrub(error)
-            if isinstance(error, ArmTransportError) or error.status == 401:
+            if await ends_the_run(error, run.means.arm, run.step.cluster):
                 raise
             _leave(run, error.message)
 

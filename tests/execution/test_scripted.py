@@ -15,7 +15,7 @@ import pytest
 
 from policyengine.arm import ArmClient, StaticToken
 from policyengine.clock import SystemClock
-from policyengine.errors import ArmNotAuthorized, RemediationError
+from policyengine.errors import ArmNotAuthorized, ArmTransportError, InventoryError, RemediationError
 from policyengine.execution import Event, SecretResolver, StepLeft, execute
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import ARC, EXTENSIONS, Cluster, ResourceWrite
@@ -55,11 +55,15 @@ class Service:
     put: Callable[[Any], httpx.Response] = lambda body: httpx.Response(201, json=body)
     operation: dict[str, Any] | None = None
     puts: int = 0
+    silent: tuple[str, ...] = ()  # names of clusters that it has no answer for
+    is_away: bool = False
     heard: list[str] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
         self.heard.append(path)
+        if any(path.startswith(f"{GROUP}/providers/{ARC}/{name}") for name in self.silent) or self.is_away:
+            raise httpx.ReadError("the connection was reset", request=request)
         if request.method != "GET":
             self.puts += 1
             return self.put(json.loads(request.content))
@@ -257,6 +261,69 @@ def test_a_subscription_closed_for_an_hour_is_tried_once(bench: Bench) -> None:
     assert service.puts == 1
     assert len([e for e in bench.events if isinstance(e, StepLeft)]) == 30
     assert [o.attempts for o in bench.store.progress(plan.id).values()] == [1], "the others were not even begun"
+
+
+def left(bench: Bench) -> list[str]:
+    return [event.reason for event in bench.events if isinstance(event, StepLeft)]
+
+
+@pytest.mark.parametrize("parallel", [1, 10])
+def test_an_object_without_an_answer_ends_its_own_step_only(bench: Bench, parallel: int) -> None:
+    plan = bench.plan("a", "b", "c", "d")
+    service = Service([None, live()], silent=("a", "b", "c"))
+    outcomes = bench.carry_out(plan, service, parallel=parallel)
+
+    assert [outcome.state for outcome in outcomes] == [*[StepState.PLANNED] * 3, StepState.SUCCEEDED]
+    assert ["got no answer" in reason for reason in left(bench)] == [True] * 3
+
+    resumed = bench.carry_out(plan, Service([None, live(), None, live(), None, live()]), resume=True, parallel=1)
+    assert [outcome.state for outcome in resumed] == [StepState.SUCCEEDED] * 4
+
+
+def test_a_write_without_an_answer_whose_object_cannot_be_read_is_looked_into_by_a_later_run(bench: Bench) -> None:
+    plan = bench.plan()
+
+    def put(body: Any) -> httpx.Response:
+        silent.silent = ("c",)
+        return httpx.Response(502, text="<h1>Bad gateway</h1>")
+
+    silent = Service([None], put=put)
+    (outcome,) = bench.carry_out(plan, silent)
+    assert outcome.state is StepState.INTENT
+
+    service = Service([live()])
+    (outcome,) = bench.carry_out(plan, service, resume=True)
+    assert (outcome.state, service.puts) == (StepState.SUCCEEDED, 0), "it had been applied"
+
+
+def test_a_service_that_answers_nobody_ends_the_run(bench: Bench) -> None:
+    plan = bench.plan("a", "b", "c", "d")
+
+    with pytest.raises(ArmTransportError):
+        bench.carry_out(plan, Service([None], is_away=True), parallel=1)
+    assert bench.store.progress(plan.id) == {}
+    assert not left(bench)
+
+
+def test_a_refused_look_at_the_subscription_shows_that_the_service_is_there(bench: Bench) -> None:
+    class Reserved(Service):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(403) if len(request.url.path) < len(GROUP) else super().__call__(request)
+
+    (outcome,) = bench.carry_out(bench.plan(), Reserved([None], silent=("c",)))
+    assert outcome.state is StepState.PLANNED
+
+
+def test_an_inventory_that_makes_no_sense_ends_its_own_step_only(bench: Bench) -> None:
+    async def may_send(step: Step, cluster: Cluster) -> str:
+        if cluster.name == "a":
+            raise InventoryError("a document that cannot be used")
+        return ""
+
+    outcomes = bench.carry_out(bench.plan("a", "b"), Service([None, live()]), may_send=may_send)
+
+    assert [outcome.state for outcome in outcomes] == [StepState.PLANNED, StepState.SUCCEEDED]
+    assert left(bench) == ["a document that cannot be used"]
 
 
 def quoting(status: int, **headers: str) -> Callable[[Any], httpx.Response]:
