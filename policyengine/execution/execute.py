@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from policyengine.arm.client import ArmClient
 from policyengine.clock import Clock
 from policyengine.errors import ArmError, InventoryError, PolicyEngineError, RemediationError
+from policyengine.execution.clusters import Clusters
 from policyengine.execution.events import EventListener, StepLeft, StepStarted
 from policyengine.execution.reach import ends_the_run
 from policyengine.execution.secrets import SecretResolver
@@ -82,8 +83,10 @@ async def execute(
     def record(outcome: StepOutcome) -> bool:
         return store.record_outcome(id, outcome)
 
-    means, now = Means(arm, clock, secrets, record, on_event, may_send), clock.now()
+    now = clock.now()
     stands = {step.id: known.get(step.id) or StepOutcome(step.id, StepState.PLANNED, now) for step in plan.steps}
+    to_send = (step.cluster for step in plan.runnable if stands[step.id].state is StepState.PLANNED)
+    means = Means(arm, clock, secrets, record, on_event, may_send, Clusters(arm, clock, to_send))
     runs = {step.id: StepRun(step, stands[step.id], means) for step in plan.steps}
     remediation = _Remediation(runs, FairSlots(max(1, parallel)), step_timeout)
     try:

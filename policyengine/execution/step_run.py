@@ -30,12 +30,13 @@ from policyengine.errors import (
     ConfigError,
     OperationFailed,
 )
+from policyengine.execution.clusters import Clusters
 from policyengine.execution.events import EventListener, StepAccepted, StepFinished, StepWaiting
 from policyengine.execution.following import Promise, follow, told
 from policyengine.execution.intent import Fate, fate, is_well, note
-from policyengine.execution.live_object import READ_WITH, Document, LiveObject, as_object
+from policyengine.execution.live_object import Document, LiveObject
 from policyengine.execution.secrets import Resolved, SecretResolver
-from policyengine.model.resource import Cluster, Resource
+from policyengine.model.resource import Cluster
 from policyengine.remediation.deployments import is_deployment
 from policyengine.remediation.diff import has_secrets, holds, writable_fingerprint
 from policyengine.remediation.steps import Step, StepOutcome, StepState
@@ -44,7 +45,10 @@ MOST_SENDS: Final = 3
 """How often one run sends one write, when the object shows each time that it was not applied."""
 
 MaySend: TypeAlias = Callable[[Step, Cluster], Awaitable[str]]
-"""Asked before each request, with the cluster's own document as it is now: why it must not be sent, or ""."""
+"""Why a request must not be sent, or "": asked before each, with the cluster's own document, `FRESH_FOR` old at most.
+
+A no is asked for once more, with the document as it is now.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Means:
     record: Callable[[StepOutcome], bool]
     on_event: EventListener
     may_send: MaySend
+    clusters: Clusters
 
 
 def changes_nothing(error: ArmError) -> bool:
@@ -106,6 +111,8 @@ class StepRun:
         outcome = StepOutcome(self.step.id, state, now, self.scrubbed(message), url, attempts)
         contested = self.means.record(outcome)
         self.outcome = outcome
+        if self.step.write.id == self.step.cluster:
+            self.means.clusters.written(self.step.cluster)
         if state is StepState.ACCEPTED:
             self.means.on_event(StepAccepted(self.step))
         elif state.is_final:
@@ -183,12 +190,17 @@ class StepRun:
 
     async def _held_back(self) -> str:
         """Why nothing is written to the cluster now: it cannot act (GitOps behaviour G39, G40), or nobody wants it."""
-        id = self.step.cluster
+        id, clusters = self.step.cluster, self.means.clusters
         try:
-            answer = await self.means.arm.get(id.text, READ_WITH[id.type.casefold()], on_wait=self._waiting)
+            cluster, is_of_now = await clusters.look(id, self._waiting)
+            reason = await self._why_not(cluster)
+            if reason and not is_of_now:
+                reason = await self._why_not(await clusters.read(id, self._waiting))
         except ArmNotFound:
             return f"cluster `{id.name}` does not exist any more"
-        cluster = Cluster(Resource(id, as_object(answer, id)))
+        return reason
+
+    async def _why_not(self, cluster: Cluster) -> str:
         if cluster.unreachable_reason:
             return f"parked: {cluster.unreachable_reason}"
         return await self.means.may_send(self.step, cluster)
