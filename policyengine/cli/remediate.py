@@ -24,7 +24,7 @@ def command(
     plan: Annotated[str | None, typer.Option(help="Id of a stored plan; a unique beginning will do.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Finish a remediation that was interrupted.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    parallel: Annotated[int | None, typer.Option(min=1, max=2000, help="Clusters at a time.")] = None,
+    parallel: Annotated[int | None, typer.Option(min=1, max=2000, help="Clusters being sent to at a time.")] = None,
 ) -> None:
     """Send exactly what a plan showed.
 

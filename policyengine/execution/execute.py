@@ -20,11 +20,15 @@ from policyengine.execution.clusters import Clusters
 from policyengine.execution.events import EventListener, StepLeft, StepStarted
 from policyengine.execution.reach import ends_the_run
 from policyengine.execution.secrets import SecretResolver
-from policyengine.execution.slots import FairSlots
+from policyengine.execution.slots import FairSlots, Place
 from policyengine.execution.step_run import MaySend, Means, StepRun
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
 from policyengine.remediation.steps import Plan, Step, StepOutcome, StepState
+
+AWAY_FOR_EACH_PLACE: Final = 100
+"""How many steps may wait for their agents for each one that is being sent. Ten places at 8 writes a second and agents
+that take two minutes are a thousand under way; more would only be more that is not seen to fail yet."""
 
 STEP_TIMEOUT: Final = timedelta(minutes=45)
 """How long one run cares for one step: installing Flux has been seen to take more than 30 minutes."""
@@ -63,11 +67,12 @@ async def execute(
 ) -> tuple[StepOutcome, ...]:
     """Carry out every step of ``plan`` that is not final yet; the outcomes, in the order of the plan.
 
-    ``plan`` must be stored. ``parallel`` bounds the steps under way at once; the subscriptions share them fairly. A
-    step that is PLANNED, INTENT or ACCEPTED in the end was left for a later run, and `StepLeft` said why: its time
-    was up, the service is overloaded or does not answer for its object, a step before it is still running, another
-    plan is writing to its object. ``may_send`` has the last word on each request. Cancelling leaves every step where
-    the store says it is.
+    ``plan`` must be stored. ``parallel`` bounds the steps being sent at once, shared fairly by the subscriptions; steps
+    whose cluster is at work do not count, as long as they are no more than `AWAY_FOR_EACH_PLACE` times as many. A step
+    that is PLANNED, INTENT or ACCEPTED in the end was left for a later run, and `StepLeft` said why: its time was up,
+    the service is overloaded or does not answer for its object, a step before it is still running, another plan is
+    writing to its object. ``may_send`` has the last word on each request. Cancelling leaves every step where the store
+    says it is.
 
     Raises RemediationError when the plan was begun before and ``resume`` is not asked for; ArmTransportError
     and ArmNotAuthorized (401) when going on would only fail every step (see `reach`), which stay as they are.
@@ -88,7 +93,8 @@ async def execute(
     to_send = (step.cluster for step in plan.runnable if stands[step.id].state is StepState.PLANNED)
     means = Means(arm, clock, secrets, record, on_event, may_send, Clusters(arm, clock, to_send))
     runs = {step.id: StepRun(step, stands[step.id], means) for step in plan.steps}
-    remediation = _Remediation(runs, FairSlots(max(1, parallel)), step_timeout)
+    places = max(1, parallel)
+    remediation = _Remediation(runs, FairSlots(places, places * AWAY_FOR_EACH_PLACE), step_timeout)
     try:
         async with asyncio.TaskGroup() as tasks:
             for steps in _by_cluster(plan.steps):
@@ -134,11 +140,11 @@ class _Remediation:
             for before in step.after_steps:
                 await self.ended[before].wait()
             # Taken only now: a step that waits for another cluster must not hold the place that one needs.
-            async with self.slots.place((step.cluster.subscription or "").casefold()):
-                await self._step(self.runs[step.id])
+            async with self.slots.place((step.cluster.subscription or "").casefold()) as place:
+                await self._step(self.runs[step.id], place)
             self.ended[step.id].set()
 
-    async def _step(self, run: StepRun) -> None:
+    async def _step(self, run: StepRun, place: Place) -> None:
         if run.outcome.state.is_final:
             return
         if run.outcome.state is StepState.PLANNED and self._is_held_back(run):
@@ -146,7 +152,7 @@ class _Remediation:
         run.means.on_event(StepStarted(run.step, resumed=run.outcome.state is not StepState.PLANNED))
         try:
             async with asyncio.timeout(self.step_timeout.total_seconds()):
-                await run.run()
+                await run.run(place)
         except TimeoutError:
             goes_on = "; the service goes on with it" if run.outcome.state is StepState.ACCEPTED else ""
             _leave(run, f"not done after {_minutes(self.step_timeout)}{goes_on}")

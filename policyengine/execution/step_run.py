@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from policyengine.arm.client import ArmClient
-from policyengine.arm.operation import is_settled
+from policyengine.arm.operation import POLL_AFTER_S, is_settled
 from policyengine.arm.retry import is_outcome_unknown
 from policyengine.clock import Clock
 from policyengine.errors import (
@@ -36,6 +36,7 @@ from policyengine.execution.following import Promise, follow, told
 from policyengine.execution.intent import Fate, fate, is_well, note
 from policyengine.execution.live_object import Document, LiveObject
 from policyengine.execution.secrets import Resolved, SecretResolver
+from policyengine.execution.slots import Place
 from policyengine.model.resource import Cluster
 from policyengine.remediation.deployments import is_deployment
 from policyengine.remediation.diff import has_secrets, holds, writable_fingerprint
@@ -87,13 +88,14 @@ class StepRun:
     promise: Promise | None = field(default=None, init=False)  # of a write that this run has seen accepted
     sent: Resolved | None = field(default=None, init=False, repr=False)
 
-    async def run(self) -> None:
-        """Carry the step to a final state."""
+    async def run(self, place: Place) -> None:
+        """Carry the step to a final state. ``place`` is left to others while the cluster's agent is at work."""
         if self.outcome.state is StepState.INTENT:
-            await self._find_out()
+            await self._find_out(place)
         while self.outcome.state is StepState.PLANNED:
-            await self._send()
+            await self._send(place)
         if self.outcome.state is StepState.ACCEPTED:
+            place.leave()
             self.become(*await follow(self.target, self.promise or Promise(self.outcome.operation_url)))
 
     @property
@@ -119,13 +121,16 @@ class StepRun:
             self.means.on_event(StepFinished(self.step, self.outcome))
         return contested
 
-    async def _send(self) -> None:
+    async def _send(self, place: Place) -> None:
         """Send the write if it still fits and is still wanted. Leaves any state but INTENT, unless reading fails."""
         self.means.arm.demand_open(self.step.write.method, self.step.write.id.text)
         if reason := await self._held_back():
             self.become(StepState.SKIPPED, reason)
             return
-        live = await self._settled()
+        live = await self.target.read()
+        if live is not None and not is_settled(live):
+            await self._until_settled(place)
+            return  # and once more from the beginning: minutes may have passed
         if objection := self._objection(live):
             self.become(*objection)
             return
@@ -141,9 +146,9 @@ class StepRun:
             self.become(StepState.FAILED, f"{missing.message}: nothing was sent")
             return
         self.sends += 1
-        await self._put(self.sent, live)
+        await self._put(self.sent, live, place)
 
-    async def _put(self, resolved: Resolved, before: Document | None) -> None:
+    async def _put(self, resolved: Resolved, before: Document | None, place: Place) -> None:
         """Send, and store what is known afterwards."""
         write = self.step.write
         try:
@@ -151,7 +156,7 @@ class StepRun:
                 write.method, write.id.text, write.api_version, resolved.body, on_wait=self._waiting
             )
         except ArmError as error:
-            await self._unanswered(error)
+            await self._unanswered(error, place)
         else:
             self.promise = Promise(
                 accepted.operation_url, accepted.retry_after_s, accepted.under_way and self._content_tells(before)
@@ -163,21 +168,22 @@ class StepRun:
         write = self.step.write
         return not (is_deployment(write.id.type) or has_secrets(write.body) or holds(before, write.body))
 
-    async def _unanswered(self, error: ArmError) -> None:
+    async def _unanswered(self, error: ArmError, place: Place) -> None:
         """The write was refused, or nobody knows."""
         if changes_nothing(error):
             self.become(StepState.PLANNED)
             raise error
         if isinstance(error, ArmTransportError | ArmUnavailable):
-            await self._find_out()
+            await self._find_out(place)
         else:
             self.become(StepState.FAILED, told(error))
 
-    async def _find_out(self) -> None:
+    async def _find_out(self, place: Place) -> None:
         """After an INTENT without an answer: let the live object tell, and never send blindly."""
         live = await self.target.read()
         if live is not None and not is_settled(live) and not holds(live, self.step.write.body):
-            live = await self._settled()
+            await self._until_settled(place)
+            live = await self.target.read()
         match fate(self.step, live, self.outcome.message):
             case Fate.APPLIED:
                 self.become(StepState.ACCEPTED)
@@ -205,14 +211,11 @@ class StepRun:
             return f"parked: {cluster.unreachable_reason}"
         return await self.means.may_send(self.step, cluster)
 
-    async def _settled(self) -> Document | None:
-        """The live object once nothing is under way on it."""
-        live = await self.target.read()
-        if live is None or is_settled(live):
-            return live
-        with suppress(OperationFailed, ArmNotFound):
-            await self.target.settled()
-        return await self.target.read()
+    async def _until_settled(self, place: Place) -> None:
+        """Wait while something is under way on the object, however that ends."""
+        async with place.lent():
+            with suppress(OperationFailed, ArmNotFound):
+                await self.target.settled(first_wait_s=POLL_AFTER_S)
 
     def _objection(self, live: Document | None) -> tuple[StepState, str] | None:
         """Why the write must not be sent over ``live``; a deployment may always run again."""

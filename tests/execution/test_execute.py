@@ -299,16 +299,22 @@ def test_a_plan_is_carried_out_in_order_with_one_write_each(bench: Bench, cluste
     assert {s: o.state for s, o in bench.store.progress(plan.id).items()} == dict.fromkeys(("s001", "s002"), DONE[0])
 
 
-def test_clusters_go_side_by_side_but_no_more_than_allowed(bench: Bench, cluster: str) -> None:
+def test_clusters_go_side_by_side_but_no_more_than_allowed_are_sent_at_once(bench: Bench, cluster: str) -> None:
+    """Those whose agents are at work leave their places to the others."""
     plan = bench.plan(*(bench.install(name, id=name) for name in (cluster, next(bench.fresh), next(bench.fresh))))
     bench.carry_out(plan, parallel=2)
 
+    assert most_between(StepStarted, StepAccepted, bench.events) == 2
+    assert most_between(StepStarted, StepFinished, bench.events) == 3
+
+
+def most_between(begun: type[Event], ended: type[Event], events: list[Event]) -> int:
     running, most = set[str](), 0
-    for event in bench.events:
-        running |= {event.step.id} if isinstance(event, StepStarted) else set()
-        running -= {event.step.id} if isinstance(event, StepFinished) else set()
+    for event in events:
+        running |= {event.step.id} if isinstance(event, begun) else set()
+        running -= {event.step.id} if isinstance(event, ended) else set()
         most = max(most, len(running))
-    assert most == 2
+    return most
 
 
 def test_what_changed_since_the_plan_is_not_touched(bench: Bench, cluster: str) -> None:
