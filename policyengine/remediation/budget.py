@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from policyengine.model.ids import ResourceId
 from policyengine.remediation.steps import Plan
 
-READS_PER_STEP = 5
-"""The cluster and the object before, the operation twice on average, the object after."""
+READS_PER_STEP = 3
+"""The object before, with its share of reading the clusters, and mostly one or two looks until it is as written."""
 
 
 @dataclass(frozen=True, slots=True)

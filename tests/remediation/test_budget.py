@@ -23,13 +23,13 @@ def plan(*steps: Step) -> Plan:
 def test_the_busiest_subscription_sets_the_pace() -> None:
     """Each has a budget of its own."""
     assert estimate(plan(*[step("a")] * 12, *[step("b")] * 4), writes_per_second=8, reads_per_second=100) == Estimate(
-        writes=16, reads=80, seconds=1.5, binding_subscription="a"
+        writes=16, reads=48, seconds=1.5, binding_subscription="a"
     )
 
 
 def test_reads_take_longer_where_they_are_scarcer() -> None:
     """Each write is looked at before and after."""
-    assert estimate(plan(*[step("a")] * 8), writes_per_second=8, reads_per_second=20).seconds == 2.0
+    assert estimate(plan(*[step("a")] * 8), writes_per_second=8, reads_per_second=20).seconds == pytest.approx(1.2)
 
 
 def test_one_subscription_is_one_however_it_is_spelt() -> None:
