@@ -6,7 +6,7 @@ INVARIANT: a write whose outcome is unknown is never sent again from here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import count
 
 from policyengine.arm.answer import Answer, retry_after_s
@@ -39,8 +39,16 @@ class Asking:
         self._jitter = jitter
         self._on_wait = on_wait
 
-    async def ask(self, request: Request, on_wait: WaitListener | None = None) -> Answer:
-        """The successful answer, however many tries it takes; otherwise the error that stands in the end."""
+    async def ask(
+        self,
+        request: Request,
+        on_wait: WaitListener | None = None,
+        before_each: Callable[[], Awaitable[None]] | None = None,
+    ) -> Answer:
+        """The successful answer, however many tries it takes; otherwise the error that stands in the end.
+
+        ``before_each`` try, when its turn has come, may raise, and nothing is sent.
+        """
         refused_token = ""
         if request.is_look:
             await self._throttle.acquire(request.subscription, Kind.LOOKS, on_wait or self._on_wait)
@@ -49,6 +57,8 @@ class Asking:
                 raise closed(
                     request.method, request.path, self._throttle.closed_for(request.subscription, request.kind)
                 )
+            if before_each is not None:
+                await before_each()
             token = await self._credential.token()
             outcome = await self._once(request, token)
             if isinstance(outcome, Answer) and outcome.is_success:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -162,15 +162,21 @@ class ArmClient:
         body: Mapping[str, JSON] | None = None,
         *,
         on_wait: WaitListener | None = None,
+        before_each: Callable[[], Awaitable[None]] | None = None,
     ) -> Accepted:
         """Send one write. The work may only have begun when this returns: see `wait` and `wait_for_resource`.
 
         After an ArmTransportError with ``sent``, and an ArmUnavailable of a status that
         `retry.is_outcome_unknown` names, the write may or may not have been applied. After any other ArmError
         it was not.
+
+        ``before_each`` is called right before each try, when its turn has come after whatever wait; what it raises
+        ends the sending, and that try was not made.
         """
         content = None if body is None else _encoded(body, method, path)
-        answer = await self._write(Request(method, self._endpoint.url(path, api_version), content), on_wait)
+        answer = await self._write(
+            Request(method, self._endpoint.url(path, api_version), content), on_wait, before_each
+        )
         # A link elsewhere does not undo the write: without it, the resource itself can be followed.
         link = operation_url(answer)
         own = self._endpoint.resolve(link) if link else None
@@ -209,16 +215,18 @@ class ArmClient:
             operation, status = Operation(self._endpoint.own(step.url), step.after_s), step.status
             pause = pause_s(step.after_s, waited_s)
 
-    async def _write(self, request: Request, on_wait: WaitListener | None) -> Answer:
+    async def _write(
+        self, request: Request, on_wait: WaitListener | None, before_each: Callable[[], Awaitable[None]] | None
+    ) -> Answer:
         """The answer; after registering the provider, where the subscription lacks it and that was agreed to."""
         try:
-            return await self._asking.ask(request, on_wait)
+            return await self._asking.ask(request, on_wait, before_each)
         except ArmConflict as refused:
             missing = missing_registration(refused)
             if missing is None or self._registrar is None:
                 raise
         await self._registrar.register(missing, on_wait)
-        return await self._asking.ask(request, on_wait)
+        return await self._asking.ask(request, on_wait, before_each)
 
 
 def _encoded(body: Mapping[str, JSON], method: str, path: str) -> bytes:

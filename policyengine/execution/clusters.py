@@ -3,8 +3,8 @@
 A step needs its cluster's own document twice: to leave a cluster alone whose agent cannot act, and for what people
 decide by its tags. Neither needs the very instant. Whether an agent can act is the service's own guess from the last
 heartbeat (up to 15 minutes old), and what is written to one that has just gone offline waits there for it, up to 48
-hours. Between a look at the tags and the write there has always been the wait for the write budget, which is longer.
-What must be of this instant, the object itself, is not kept here.
+hours. And whatever is looked at before a write, the write may have to wait for its budget: a look is good for
+`FRESH_FOR` there too. What must be of the instant, the object itself, is not kept here.
 
 INVARIANT: nobody is given a document older than `FRESH_FOR`, nor one from before this run wrote to the cluster
 itself. A step is skipped only for what was read for it alone: whoever would say no asks `read`.

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from policyengine.arm.client import ArmClient
@@ -30,7 +31,7 @@ from policyengine.errors import (
     ConfigError,
     OperationFailed,
 )
-from policyengine.execution.clusters import Clusters
+from policyengine.execution.clusters import FRESH_FOR, Clusters
 from policyengine.execution.events import EventListener, StepAccepted, StepFinished, StepWaiting
 from policyengine.execution.following import Promise, follow, told
 from policyengine.execution.intent import Fate, fate, is_well, note
@@ -77,6 +78,10 @@ def changes_nothing(error: ArmError) -> bool:
     return isinstance(error, ArmThrottled) or error.status == 401
 
 
+class _Changed(Exception):
+    """The cluster or the object is not what it was when the write was lined up, or cannot be seen any more."""
+
+
 @dataclass(slots=True)
 class StepRun:
     """A step and where it stands. ``run`` may raise any ArmError; ``outcome`` then tells what a later run finds."""
@@ -86,6 +91,7 @@ class StepRun:
     means: Means
     sends: int = field(default=0, init=False)
     promise: Promise | None = field(default=None, init=False)  # of a write that this run has seen accepted
+    looked_at: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
     sent: Resolved | None = field(default=None, init=False, repr=False)
 
     async def run(self, place: Place) -> None:
@@ -127,6 +133,7 @@ class StepRun:
         if reason := await self._held_back():
             self.become(StepState.SKIPPED, reason)
             return
+        self.looked_at = self.means.clock.now()
         live = await self.target.read()
         if live is not None and not is_settled(live):
             await self._until_settled(place)
@@ -153,8 +160,16 @@ class StepRun:
         write = self.step.write
         try:
             accepted = await self.means.arm.send(
-                write.method, write.id.text, write.api_version, resolved.body, on_wait=self._waiting
+                write.method,
+                write.id.text,
+                write.api_version,
+                resolved.body,
+                on_wait=self._waiting,
+                before_each=self._demand_unchanged,
             )
+        except _Changed:
+            self.sends -= 1
+            await self._find_out(place)
         except ArmError as error:
             await self._unanswered(error, place)
         else:
@@ -162,6 +177,19 @@ class StepRun:
                 accepted.operation_url, accepted.retry_after_s, accepted.under_way and self._content_tells(before)
             )
             self.become(StepState.ACCEPTED, operation_url=accepted.operation_url)
+
+    async def _demand_unchanged(self) -> None:
+        """Right before a try: a look is good for `FRESH_FOR`, and a write may wait for minutes for its budget."""
+        now = self.means.clock.now()
+        if now - self.looked_at < FRESH_FOR:
+            return
+        try:
+            has_changed = await self._held_back() or self._objection(await self.target.read())
+        except ArmError as error:
+            raise _Changed from error  # a failed look must not be taken for the write's own failure
+        if has_changed:
+            raise _Changed
+        self.looked_at = now
 
     def _content_tells(self, before: Document | None) -> bool:
         """True when an object that holds what was written can only hold it by this write."""

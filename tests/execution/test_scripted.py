@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,16 @@ SECRET = {"configurationProtectedSettings": {"key": {"secretRef": {"env": "KEY"}
 class NoTime:
     """Waiting takes none."""
 
-    now = 0.0
+    passed = 0.0
 
     def monotonic(self) -> float:
-        return self.now
+        return self.passed
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=self.passed)
 
     async def sleep(self, seconds: float) -> None:
-        self.now += seconds
+        self.passed += seconds
         await asyncio.sleep(0)
 
 
@@ -99,14 +102,15 @@ class Bench:
     def carry_out(self, plan: Plan, service: Service, *, key: str = "", **more: Any) -> list[StepOutcome]:
         async def main() -> tuple[StepOutcome, ...]:
             transport = httpx.MockTransport(service)
+            timer = NoTime()
             async with ArmClient(
-                ENDPOINT, StaticToken("t"), transport=transport, timer=NoTime(), jitter=lambda: 0.0
+                ENDPOINT, StaticToken("t"), transport=transport, timer=timer, jitter=lambda: 0.0
             ) as arm:
                 return await execute(
                     plan,
                     arm,
                     more.pop("store", self.store),
-                    SystemClock(),
+                    timer,
                     secrets=SecretResolver({"KEY": key}),
                     on_event=self.events.append,
                     **more,
@@ -261,6 +265,58 @@ def test_a_subscription_closed_for_an_hour_is_tried_once(bench: Bench) -> None:
     assert service.puts == 1
     assert len([e for e in bench.events if isinstance(e, StepLeft)]) == 30
     assert [o.attempts for o in bench.store.progress(plan.id).values()] == [1], "the others were not even begun"
+
+
+class TestAWriteThatHadToWait:
+    """A look is good for half a minute; the budget, or a 429, may take longer."""
+
+    def throttled(self, bench: Bench, *objects: dict[str, Any] | None, seconds: int, **more: Any) -> tuple[Any, int]:
+        answers = [httpx.Response(429, headers={"Retry-After": str(seconds)}, json={"error": {"code": "T"}})]
+
+        def put(body: Any) -> httpx.Response:
+            return answers.pop() if answers else httpx.Response(201, json=body)
+
+        service = Service(list(objects), put=put)
+        (outcome,) = bench.carry_out(bench.plan(), service, **more)
+        return outcome, service.puts
+
+    def test_is_not_sent_over_what_has_appeared_meanwhile(self, bench: Bench) -> None:
+        outcome, puts = self.throttled(bench, None, live("Preview"), seconds=60)
+
+        assert (outcome.state, puts) == (StepState.STALE, 1)
+        assert outcome.message == "`flux` has appeared since the plan was made: plan again"
+
+    def test_is_not_sent_when_somebody_else_has_done_the_same(self, bench: Bench) -> None:
+        outcome, puts = self.throttled(bench, None, live(), seconds=60)
+
+        assert (outcome.state, puts) == (StepState.SUCCEEDED, 1)
+
+    def test_is_sent_when_nothing_has_changed(self, bench: Bench) -> None:
+        outcome, puts = self.throttled(bench, None, None, live(), seconds=60)
+
+        assert (outcome.state, puts, outcome.attempts) == (StepState.SUCCEEDED, 2, 1)
+
+    def test_is_sent_at_once_when_it_was_not_long(self, bench: Bench) -> None:
+        outcome, puts = self.throttled(bench, None, live(), seconds=20)
+
+        assert (outcome.state, puts) == (StepState.SUCCEEDED, 2)
+
+    def test_is_not_sent_when_nobody_wants_it_any_more(self, bench: Bench) -> None:
+        asked: list[str] = []
+
+        async def may_send(step: Step, cluster: Cluster) -> str:
+            asked.append(step.id)
+            return "opted out" if len(asked) > 1 else ""
+
+        outcome, puts = self.throttled(bench, None, seconds=60, may_send=may_send)
+
+        assert (outcome.state, outcome.message, puts) == (StepState.SKIPPED, "opted out", 1)
+
+    def test_is_left_when_its_object_cannot_be_seen_any_more(self, bench: Bench) -> None:
+        garbage: Any = ["no object"]
+        outcome, puts = self.throttled(bench, None, garbage, seconds=60)
+
+        assert (outcome.state, puts) == (StepState.INTENT, 1)
 
 
 def left(bench: Bench) -> list[str]:
