@@ -120,7 +120,12 @@ class ArmUnavailable(ArmError):
 
 
 class ArmConflict(ArmError):
-    """409 or 412: something else is changing the resource, or it is not what was expected."""
+    """409 or 412: something else is changing the resource, or it is not what was expected.
+
+    ``passes``: something else was still under way after every retry; the same request may succeed later.
+    """
+
+    passes: bool = False
 
 
 class ArmNotAuthorized(ArmError):

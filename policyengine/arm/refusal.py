@@ -9,6 +9,7 @@ from typing import Final
 from policyengine.arm.answer import Answer, one_line, retry_after_s
 from policyengine.arm.causes import Cause, innermost_cause
 from policyengine.arm.registration import Registration, missing_in
+from policyengine.arm.retry import is_busy
 from policyengine.arm.roles import role_for
 from policyengine.errors import (
     ArmConflict,
@@ -58,6 +59,8 @@ def refusal(answer: Answer, *, method: str, path: str, correlation_id: str | Non
     )
     if isinstance(error, ArmThrottled):
         error.retry_after_s = retry_after_s(answer)
+    if isinstance(error, ArmConflict):
+        error.passes = is_busy(answer)
     return error
 
 

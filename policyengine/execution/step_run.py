@@ -23,6 +23,7 @@ from policyengine.arm.operation import POLL_AFTER_S, is_settled
 from policyengine.arm.retry import is_outcome_unknown
 from policyengine.clock import Clock
 from policyengine.errors import (
+    ArmConflict,
     ArmError,
     ArmNotFound,
     ArmThrottled,
@@ -75,6 +76,8 @@ def changes_nothing(error: ArmError) -> bool:
         return not error.sent
     if isinstance(error, ArmUnavailable):
         return not is_outcome_unknown(error.status)
+    if isinstance(error, ArmConflict):
+        return error.passes
     return isinstance(error, ArmThrottled) or error.status == 401
 
 

@@ -381,6 +381,15 @@ def test_a_busy_cluster_is_waited_for(bench: Bench, cluster: str) -> None:
     assert [status for _, status in bench.writes()] == [409, 409, 201]
 
 
+def test_a_cluster_that_stays_busy_is_left_for_later(bench: Bench, cluster: str) -> None:
+    busy = {"code": "Conflict", "message": "another operation is in progress"}
+    bench.control("faults", method="PUT", path=f"*/{cluster}/*", status=409, times=10, **busy)
+    plan = bench.plan(bench.install(cluster))
+
+    assert bench.carry_out(plan) == [StepState.PLANNED]
+    assert bench.carry_out(plan, resume=True) == [StepState.SUCCEEDED]
+
+
 def test_a_refused_write_fails_at_once_with_its_help(bench: Bench, cluster: str) -> None:
     message = "The subscription is not registered to use namespace 'Microsoft.KubernetesConfiguration'"
     bench.control(
