@@ -19,7 +19,7 @@ from policyengine.emulator.operations import SUCCEEDED
 from policyengine.emulator.provisioning import Provisioning
 from policyengine.emulator.settings import Settings
 from policyengine.emulator.source_controller import SourceController
-from policyengine.emulator.state import EmulatedCluster, Record
+from policyengine.emulator.state import ClusterHead, EmulatedCluster, Record
 from policyengine.emulator.timeline import Timeline
 from policyengine.emulator.versions import VersionCatalogue
 from policyengine.errors import ConfigError
@@ -73,7 +73,7 @@ class Agents:
                 record.delivered = 0
         self.wake(cluster, at)
 
-    def connectivity(self, cluster: EmulatedCluster, at: datetime) -> dict[str, JSON]:
+    def connectivity(self, cluster: ClusterHead, at: datetime) -> dict[str, JSON]:
         """What Azure says of an Arc agent (G39)."""
         return connectivity(cluster, at, self._settings)
 

@@ -25,7 +25,7 @@ from policyengine.emulator.settings import Settings
 from policyengine.emulator.shapes import Shape, complete, read, split_secrets
 from policyengine.emulator.simulation import ReconcileFailure, Simulation
 from policyengine.emulator.source_controller import fail_source, succeed_source
-from policyengine.emulator.state import EmulatedCluster, Record, State
+from policyengine.emulator.state import ClusterHead, EmulatedCluster, Record, State
 from policyengine.errors import InventoryError
 from policyengine.model.fleet import FleetFile
 from policyengine.model.ids import ResourceId
@@ -54,41 +54,50 @@ class FleetLoader:
         """Raises InventoryError for a document or a simulation that cannot be used."""
         state = State(tree=complete_tree(file.fleet.tree, file.fleet.clusters))
         for cluster in sorted(file.fleet.clusters, key=lambda c: c.id):
-            state.clusters.add(self.bring_to_life(cluster, file.simulations.get(cluster.id, {}), at))
+            simulation = Simulation.read(file.simulations.get(cluster.id, {}), self._settings)
+            state.clusters.add(self._bring_to_life(cluster, simulation, at))
         return state
 
     def generate(self, fleet: SyntheticFleet) -> State:
         """A state whose clusters are made when somebody looks."""
         state = State(tree=fleet.tree)
-        state.clusters.generate(fleet, partial(self.bring_to_life, simulated={}, at=fleet.at))
+        usual = Simulation.read({}, self._settings)
+        state.clusters.generate(
+            fleet,
+            partial(self._bring_to_life, simulation=usual, at=fleet.at),
+            partial(self._head, simulation=usual, at=fleet.at),
+        )
         return state
 
-    def bring_to_life(self, cluster: Cluster, simulated: Mapping[str, JSON], at: datetime) -> EmulatedCluster:
-        simulation = Simulation.read(simulated, self._settings)
-        phase = fraction_of(self._seed, cluster.id.key)
-        emulated = EmulatedCluster(
-            id=cluster.id,
-            document=_document(cluster.resource),
-            simulation=simulation,
-            first_poll=at + phase * simulation.poll_interval,
-        )
-        self._set_connectivity(emulated, cluster, at)
+    def _bring_to_life(self, cluster: Cluster, simulation: Simulation, at: datetime) -> EmulatedCluster:
+        head = self._head(cluster.resource, simulation, at)
+        emulated = EmulatedCluster(**{**vars(head), "document": copy.deepcopy(head.document)}, simulation=simulation)
         for resource in cluster.extensions:
             self._extension(emulated, resource, at)
         for resource in cluster.flux_configurations:
             self._configuration(emulated, resource, at)
         return emulated
 
-    def _set_connectivity(self, emulated: EmulatedCluster, cluster: Cluster, at: datetime) -> None:
-        offline_for = emulated.simulation.offline_for
-        if offline_for is not None:
-            emulated.last_seen = at - offline_for
-        elif cluster.unreachable_reason is not None:
-            seen = parse_stamp(cluster.resource.property("lastConnectivityTime"))
-            emulated.last_seen = min(seen or at, at - self._settings.heartbeat_timeout)
-        status = str(cluster.resource.property("connectivityStatus") or "")
-        if emulated.is_arc and status.casefold() in _GIVEN:
-            emulated.given_status = status
+    def _head(self, resource: Resource, simulation: Simulation, at: datetime) -> ClusterHead:
+        """The cluster without what is on it. Its document is not a copy: it is there to be read."""
+        phase, status = fraction_of(self._seed, resource.id.key), str(resource.property("connectivityStatus") or "")
+        head = ClusterHead(
+            id=resource.id,
+            document=_document(resource),
+            first_poll=at + phase * simulation.poll_interval,
+            last_seen=self._last_seen(resource, simulation, at),
+        )
+        if head.is_arc and status.casefold() in _GIVEN:
+            head.given_status = status
+        return head
+
+    def _last_seen(self, resource: Resource, simulation: Simulation, at: datetime) -> datetime | None:
+        if simulation.offline_for is not None:
+            return at - simulation.offline_for
+        if Cluster(resource).unreachable_reason is None:
+            return None
+        seen = parse_stamp(resource.property("lastConnectivityTime"))
+        return min(seen or at, at - self._settings.heartbeat_timeout)
 
     def _extension(self, emulated: EmulatedCluster, resource: Resource, at: datetime) -> None:
         record = _record(resource, EXTENSIONS, extension_rules.PROPERTIES, at)
@@ -226,8 +235,7 @@ def _pinned(spec: Mapping[str, JSON]) -> JSON:
 
 
 def _document(resource: Resource) -> dict[str, JSON]:
-    document: dict[str, JSON] = copy.deepcopy(dict(resource.document))
-    document.update(id=resource.id.text, name=resource.name, type=resource.type)
+    document = {**resource.document, "id": resource.id.text, "name": resource.name, "type": resource.type}
     document.setdefault("properties", {})
     if resource.type.casefold() == AKS.casefold():
         document.setdefault("sku", dict(_AKS_SKU))

@@ -1,42 +1,42 @@
-"""Lists as Resource Manager gives them: a page of values and, if there is more, an absolute link to the next."""
+"""Lists as Resource Manager gives them: a page of values and, if there is more, an absolute link to the next.
+
+The link names the last id given, so what is created or deleted in between shifts nothing.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from urllib.parse import quote, urlencode
 
 from policyengine.emulator.answers import Answer, ArmRequest, Refusal
-from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON
 
+Document = Mapping[str, JSON]
 
-def page(request: ArmRequest, values: Sequence[Mapping[str, JSON]], size: int) -> Answer:
-    """One page of ``values``, which are in folded id order.
 
-    The token names the last id given, so what is created or deleted in between shifts nothing.
+def page(request: ArmRequest, values: Sequence[Document], size: int) -> Answer:
+    """One page of ``values``, which are in folded id order."""
+    return page_of(request, lambda after: (v for v in values if after is None or folded_id(v) > after), size)
+
+
+def page_of(request: ArmRequest, later: Callable[[str | None], Iterable[Document]], size: int) -> Answer:
+    """The same of what ``later`` gives: all that stands behind a folded id, in folded id order.
+
+    Takes one document more than it shows, so a page costs the same wherever it stands in a list of any length.
     """
-    by_id = {str(value["id"]).casefold(): value for value in values}
-    return _page(request, list(by_id), by_id.__getitem__, size)
-
-
-def page_of(
-    request: ArmRequest, ids: Sequence[ResourceId], document: Callable[[ResourceId], Mapping[str, JSON]], size: int
-) -> Answer:
-    """The same, of which only the documents that are shown are made."""
-    by_key = {id.key: id for id in ids}
-    return _page(request, list(by_key), lambda key: document(by_key[key]), size)
-
-
-def _page(request: ArmRequest, keys: Sequence[str], document: Callable[[str], Mapping[str, JSON]], size: int) -> Answer:
-    after = _last_id(request.query.get("$skiptoken"))
-    rest = [key for key in keys if after is None or key > after]
-    shown = rest[: min(size, _top(request.query.get("$top"), size))]
-    body: dict[str, JSON] = {"value": [document(key) for key in shown]}
-    if len(rest) > len(shown) and shown:
-        body["nextLink"] = _next_link(request, shown[-1])
+    shown = min(size, _top(request.query.get("$top"), size))
+    found = list(islice(later(_last_id(request.query.get("$skiptoken"))), shown + 1))
+    body: dict[str, JSON] = {"value": found[:shown]}
+    if len(found) > shown:
+        body["nextLink"] = _next_link(request, folded_id(found[shown - 1]))
     return Answer(200, body)
+
+
+def folded_id(document: Document) -> str:
+    return str(document["id"]).casefold()
 
 
 def _next_link(request: ArmRequest, last: str) -> str:

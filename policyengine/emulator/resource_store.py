@@ -5,6 +5,7 @@ Knows nothing of any type. Ids and types are compared without case.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 
 from policyengine.model.ids import ResourceId
@@ -16,9 +17,12 @@ class ResourceStore:
 
     def __init__(self) -> None:
         self._by_id: dict[str, dict[str, JSON]] = {}
+        self._order: list[str] = []
         self._types: dict[str, dict[str, dict[str, JSON]]] = {}
 
     def put(self, id: ResourceId, document: dict[str, JSON]) -> None:
+        if id.key not in self._by_id:
+            insort(self._order, id.key)
         self._by_id[id.key] = document
         self._types.setdefault(id.type.casefold(), {})[id.key] = document
 
@@ -29,8 +33,10 @@ class ResourceStore:
         """Take the resource away, and everything below it; False when it was not there."""
         if id.key not in self._by_id:
             return False
-        for key in [key for key in self._by_id if key == id.key or key.startswith(id.key + "/")]:
+        gone = [str(document["id"]).casefold() for document in self.below(id)]
+        for key in gone:
             del self._by_id[key]
+            self._order.pop(bisect_left(self._order, key))
             for documents in self._types.values():
                 documents.pop(key, None)
         return True
@@ -44,8 +50,11 @@ class ResourceStore:
         found = self._types.get(type.casefold())
         return tuple(found[key] for key in sorted(found)) if found else ()
 
-    def below(self, scope: ResourceId) -> Iterator[Mapping[str, JSON]]:
-        """At or under ``scope``, in id order."""
-        for key in sorted(self._by_id):
-            if scope.contains(ResourceId(key)):
+    def below(self, scope: ResourceId, after: str | None = None) -> Iterator[Mapping[str, JSON]]:
+        """At or under ``scope`` and, when given, behind a folded id; in id order."""
+        prefix = scope.key.rstrip("/")
+        start = prefix if after is None else max(prefix, f"{after}\0")
+        first, last = bisect_left(self._order, start), bisect_left(self._order, f"{prefix}/\U0010ffff")
+        for key in self._order[first:last]:
+            if key == prefix or key.startswith(f"{prefix}/"):
                 yield self._by_id[key]

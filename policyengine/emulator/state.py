@@ -131,27 +131,19 @@ class Record:
         }
 
 
-@dataclass(eq=False)
-class EmulatedCluster:
-    """A cluster twice over: what Azure stores about it, and what is really on it (``objects``).
+@dataclass(eq=False, kw_only=True)
+class ClusterHead:
+    """What the cluster's own document is told from.
 
     ``last_seen`` is the last heartbeat before the agent went away; None while it is connected. ``given_status`` is a
-    connectivity that no clock explains (`Expired`, `AgentNotInstalled`). ``departing`` are deleted records whose
-    objects are still on the cluster; ``outbox`` is what the agent has still to tell Azure.
+    connectivity that no clock explains (`Expired`, `AgentNotInstalled`).
     """
 
     id: ResourceId
     document: dict[str, JSON]
-    simulation: Simulation
     first_poll: datetime
     last_seen: datetime | None = None
     given_status: str | None = None
-    poll_due: datetime | None = None
-    last_poll: datetime | None = None
-    records: dict[str, Record] = field(default_factory=dict)
-    objects: ClusterObjects = field(default_factory=ClusterObjects)
-    departing: list[Record] = field(default_factory=list)
-    outbox: list[Callable[[datetime], None]] = field(default_factory=list)
 
     @property
     def type(self) -> str:
@@ -168,6 +160,23 @@ class EmulatedCluster:
     @property
     def connected(self) -> bool:
         return self.last_seen is None
+
+
+@dataclass(eq=False, kw_only=True)
+class EmulatedCluster(ClusterHead):
+    """A cluster twice over: what Azure stores about it, and what is really on it (``objects``).
+
+    ``departing`` are deleted records whose objects are still on the cluster; ``outbox`` is what the agent has still to
+    tell Azure.
+    """
+
+    simulation: Simulation
+    poll_due: datetime | None = None
+    last_poll: datetime | None = None
+    records: dict[str, Record] = field(default_factory=dict)
+    objects: ClusterObjects = field(default_factory=ClusterObjects)
+    departing: list[Record] = field(default_factory=list)
+    outbox: list[Callable[[datetime], None]] = field(default_factory=list)
 
     def tell(self, news: Callable[[datetime], None], at: datetime) -> None:
         """Report to Azure now, or at the first poll after the agent is back (G23)."""
@@ -217,11 +226,6 @@ class State:
 
     def find_cluster(self, id: ResourceId) -> EmulatedCluster | None:
         return self.clusters.get(id.key)
-
-    def clusters_below(self, scope: ResourceId, type: str | None = None) -> list[EmulatedCluster]:
-        """Clusters at or under ``scope``, of one type when given, in id order."""
-        ids = self.clusters.ids(scope, type)
-        return [cluster for id in ids if (cluster := self.clusters.get(id.key)) is not None]
 
     def groups_below(self, subscription: str) -> list[ResourceGroup]:
         wanted = ResourceId.for_subscription(subscription)

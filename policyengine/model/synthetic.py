@@ -16,9 +16,9 @@ from typing import Final
 
 from policyengine.errors import InventoryError
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import AKS, ARC, Cluster
+from policyengine.model.resource import AKS, ARC, Cluster, Resource
 from policyengine.model.scope import ManagementGroup, ResourceGroup, ScopeTree, Subscription
-from policyengine.model.synthetic_documents import LOCATIONS, child_ids, draw, make_cluster, tags_of
+from policyengine.model.synthetic_documents import LOCATIONS, child_ids, draw, make_cluster, make_head, tags_of
 
 MOST: Final = 10_000_000
 DEFAULT_SEED: Final = 7
@@ -63,6 +63,10 @@ class SyntheticFleet:
         """Raises IndexError beyond the end."""
         return make_cluster(self.id(index), self._draw(index), self._group(index).location, _TENANT, self.at)
 
+    def head(self, index: int) -> Resource:
+        """The cluster at ``index`` without what is on it, at a third of what the whole costs."""
+        return make_head(self.id(index), self._draw(index), self._group(index).location, _TENANT, self.at)
+
     def id(self, index: int) -> ResourceId:
         """Of the cluster at ``index``; a tenth of what the cluster costs."""
         if not 0 <= index < self.size:
@@ -90,7 +94,15 @@ class SyntheticFleet:
     def below(self, scope: ResourceId) -> range:
         """Indexes of the clusters at or under ``scope``, which is no management group."""
         key = scope.key.rstrip("/")
-        return range(self._first(key), self._first(key + "/\U0010ffff"))
+        return range(self.first(key), self.first(key + "/\U0010ffff"))
+
+    def first(self, key: str) -> int:
+        """The first index whose folded id is not before ``key``; the size of the fleet when all are."""
+        low, high = 0, self.size
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if self.id(middle).key < key else (low, middle)
+        return low
 
     @cached_property
     def tree(self) -> ScopeTree:
@@ -107,14 +119,6 @@ class SyntheticFleet:
     @property
     def subscriptions(self) -> int:
         return min(SUBSCRIPTIONS, self.groups)
-
-    def _first(self, key: str) -> int:
-        """The first index whose id is not before ``key``."""
-        low, high = 0, self.size
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (middle + 1, high) if self.id(middle).key < key else (low, middle)
-        return low
 
     def _draw(self, index: int) -> int:
         return draw(self.seed, index)

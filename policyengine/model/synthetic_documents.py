@@ -98,6 +98,11 @@ def make_cluster(id: ResourceId, drawn: int, location: str, tenant_id: str, at: 
     )
 
 
+def make_head(id: ResourceId, drawn: int, location: str, tenant_id: str, at: datetime) -> Resource:
+    """Of what `make_cluster` makes the cluster itself, without what is on it."""
+    return Resource(id, _head(id, Draws(drawn), location, tenant_id, at))
+
+
 def child_ids(id: ResourceId, drawn: int) -> tuple[ResourceId, ...]:
     """Ids of what `make_cluster` puts on the cluster."""
     types, names = _children(drawn)

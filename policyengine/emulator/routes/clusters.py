@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -18,7 +18,7 @@ from policyengine.emulator.paging import page_of
 from policyengine.emulator.routes.resource_groups import find_resource_group
 from policyengine.emulator.routes.subscriptions import find_subscription
 from policyengine.emulator.routing import Handler, Route
-from policyengine.emulator.state import EmulatedCluster
+from policyengine.emulator.state import ClusterHead, EmulatedCluster
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, ARC
 from policyengine.model.values import JSON, fingerprint, get_folded
@@ -29,8 +29,7 @@ _ARC_PATCHABLE: Final = ("distribution", "distributionVersion", "azureHybridBene
 
 def find_cluster(emulator: Emulator, request: ArmRequest, type: str) -> EmulatedCluster:
     """The cluster of ``type`` in the path, in a group that exists, or the refusal it deserves."""
-    group = find_resource_group(emulator, request)
-    found = emulator.state.find_cluster(group.id.extension(type, request["cluster"]))
+    found = emulator.state.find_cluster(_id_in(emulator, request, type))
     if found is None:
         raise cluster_not_found(type, request["cluster"], request["group"])
     if request.method not in {"GET", "HEAD"}:
@@ -38,11 +37,11 @@ def find_cluster(emulator: Emulator, request: ArmRequest, type: str) -> Emulated
     return found
 
 
-def document_of(emulator: Emulator, cluster: EmulatedCluster, request: ArmRequest) -> dict[str, JSON]:
+def document_of(emulator: Emulator, cluster: ClusterHead, request: ArmRequest) -> dict[str, JSON]:
     return document_at(emulator, cluster, request.at)
 
 
-def document_at(emulator: Emulator, cluster: EmulatedCluster, at: datetime) -> dict[str, JSON]:
+def document_at(emulator: Emulator, cluster: ClusterHead, at: datetime) -> dict[str, JSON]:
     """The cluster as Azure tells it at an instant."""
     if not cluster.is_arc:
         return {**cluster.document, "eTag": etag_of(cluster)}
@@ -51,7 +50,10 @@ def document_at(emulator: Emulator, cluster: EmulatedCluster, at: datetime) -> d
 
 
 def _get(type: str, emulator: Emulator, request: ArmRequest) -> Answer:
-    return Answer(200, document_of(emulator, find_cluster(emulator, request, type), request))
+    found = emulator.state.clusters.head(_id_in(emulator, request, type).key)
+    if found is None:
+        raise cluster_not_found(type, request["cluster"], request["group"])
+    return Answer(200, document_of(emulator, found, request))
 
 
 def _list_in_group(type: str, emulator: Emulator, request: ArmRequest) -> Answer:
@@ -63,14 +65,16 @@ def _list(type: str, emulator: Emulator, request: ArmRequest) -> Answer:
 
 
 def _page(emulator: Emulator, request: ArmRequest, scope: ResourceId, type: str) -> Answer:
-    ids = emulator.state.clusters.ids(scope, type)
+    def later(after: str | None) -> Iterator[Mapping[str, JSON]]:
+        heads = emulator.state.clusters.heads(scope, type, after)
+        return (document_of(emulator, head, request) for head in heads)
 
-    def told(id: ResourceId) -> dict[str, JSON]:
-        found = emulator.state.find_cluster(id)
-        assert found is not None
-        return document_of(emulator, found, request)
+    return page_of(request, later, emulator.settings.page_size)
 
-    return page_of(request, ids, told, emulator.settings.page_size)
+
+def _id_in(emulator: Emulator, request: ArmRequest, type: str) -> ResourceId:
+    """Of the cluster in the path, in a group that exists, or the refusal it deserves."""
+    return find_resource_group(emulator, request).id.extension(type, request["cluster"])
 
 
 def _patch(type: str, emulator: Emulator, request: ArmRequest) -> Answer:
@@ -109,7 +113,7 @@ def _put(emulator: Emulator, request: ArmRequest) -> Answer:
     return Answer(200, document_of(emulator, cluster, request))
 
 
-def etag_of(cluster: EmulatedCluster) -> str:
+def etag_of(cluster: ClusterHead) -> str:
     """Changes with everything the document says. Source: configuration API §4, "ETags"."""
     said = {name: value for name, value in cluster.document.items() if name != "eTag"}
     return str(uuid.UUID(fingerprint(said)))

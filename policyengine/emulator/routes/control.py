@@ -113,8 +113,8 @@ def _clusters(emulator: Emulator, request: ControlRequest) -> JSON:
     emulator.settle()
     if request.rest:
         return _inside(emulator, emulator.look_at("/".join(request.rest)))
-    found = emulator.state.clusters.values()
-    return {"value": [{"id": c.id.text, "connected": c.connected} for c in found]}
+    found = emulator.state.clusters.heads()
+    return {"value": [{"id": head.id.text, "connected": head.connected} for head in found]}
 
 
 def _kubernetes(emulator: Emulator, method: str, path: list[str], query: Mapping[str, str]) -> Answer:

@@ -292,7 +292,7 @@ def _mode(emulator: Emulator, properties: Mapping[str, JSON], id: ResourceId) ->
     if mode == "Complete" and id.resource_group is None:
         message = "The 'Complete' mode is not supported for deployments at subscription scope."
         raise Refusal(400, "InvalidDeployment", message)
-    if mode == "Complete" and emulator.state.clusters_below(ResourceId(id.text.rpartition("/providers/")[0])):
+    if mode == "Complete" and any(emulator.state.clusters.ids(ResourceId(id.text.rpartition("/providers/")[0]))):
         message = (
             "The emulator does not serve deployments of mode 'Complete' to a group with clusters: it deletes none."
         )

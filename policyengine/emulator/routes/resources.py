@@ -6,15 +6,17 @@ Source: configuration API §10.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from heapq import merge
 from typing import Final
 
 from policyengine.emulator.answers import Answer, ArmRequest, Refusal
 from policyengine.emulator.emulator import Emulator
-from policyengine.emulator.paging import page
+from policyengine.emulator.paging import folded_id, page_of
 from policyengine.emulator.routes.resource_groups import find_resource_group
 from policyengine.emulator.routes.subscriptions import find_subscription
 from policyengine.emulator.routing import Route
+from policyengine.emulator.state import State
 from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON, get_folded, walk
 
@@ -53,15 +55,23 @@ def _list_in_group(emulator: Emulator, request: ArmRequest) -> Answer:
 def _page(emulator: Emulator, request: ArmRequest, scope: ResourceId) -> Answer:
     clauses = _read_filter(request.query.get("$filter"))
     wanted = {word.strip().casefold() for word in request.query.get("$expand", "").split(",")}
-    found = [d for d in tracked(emulator, scope) if all(_holds(c, d) for c in clauses) and _has_tag(clauses, d)]
-    return page(request, [_shown(d, wanted) for d in found], emulator.settings.page_size)
+    type = next((value for name, equal, value in clauses if name == "resourcetype" and equal), None)
+
+    def later(after: str | None) -> Iterator[Mapping[str, JSON]]:
+        found = _tracked(emulator.state, scope, type, after)
+        return (_shown(d, wanted) for d in found if all(_holds(c, d) for c in clauses) and _has_tag(clauses, d))
+
+    return page_of(request, later, emulator.settings.page_size)
 
 
-def tracked(emulator: Emulator, scope: ResourceId) -> list[Mapping[str, JSON]]:
-    """Every document with a location at or under ``scope``, in id order."""
-    stored = (d for d in emulator.state.resources.below(scope) if "location" in d)
-    clusters = (c.document for c in emulator.state.clusters_below(scope))
-    return sorted((*clusters, *stored), key=lambda d: str(d["id"]).casefold())
+def _tracked(state: State, scope: ResourceId, type: str | None, after: str | None) -> Iterator[Mapping[str, JSON]]:
+    """Every document with a location at or under ``scope`` and behind a folded id, in id order.
+
+    Of the clusters only those of ``type``, when given.
+    """
+    stored = (d for d in state.resources.below(scope, after) if "location" in d)
+    clusters = (head.document for head in state.clusters.heads(scope, type, after))
+    return merge(clusters, stored, key=folded_id)
 
 
 def _shown(document: Mapping[str, JSON], wanted: set[str]) -> dict[str, JSON]:
