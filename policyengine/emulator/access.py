@@ -164,14 +164,18 @@ class Caller:
     def id(self) -> str:
         return self.principal.object_id
 
+    @property
+    def may_do_everything(self) -> bool:
+        return self.principal.grants is None
+
     def may(self, action: str, scope: ResourceId) -> bool:
-        return self.principal.grants is None or any(
+        return self.may_do_everything or any(
             grant.role.allows(action) and grant.scope.contains(scope) for grant in self._grants()
         )
 
     def sees(self, container: ResourceId) -> bool:
         """Whether anything at, below or around ``container`` may be read: then it is listed."""
-        return self.principal.grants is None or any(
+        return self.may_do_everything or any(
             grant.scope.contains(container) or container.contains(grant.scope) for grant in self._grants()
         )
 

@@ -65,7 +65,7 @@ class ClusterStore:
         if found is not None or self._source is None:
             return found
         index = self._source.index(ResourceId(key))
-        return None if index is None else self._generated(index)
+        return None if index is None else self.at(index)
 
     def head(self, key: str) -> ClusterHead | None:
         """What the document of that cluster is told from, to be read only; what is on it is not made for that."""
@@ -73,7 +73,7 @@ class ClusterStore:
         if found is not None or self._source is None:
             return found
         index = self._source.index(ResourceId(key))
-        return None if index is None else self._generated_head(index)
+        return None if index is None else self.head_at(index)
 
     def heads(
         self, scope: ResourceId | None = None, type: str | None = None, after: str | None = None
@@ -82,13 +82,13 @@ class ClusterStore:
         if self._source is None:
             return (self._kept[id.key] for id in self.ids(scope, type, after))
         indexes = self._indexes(self._source, scope or ResourceId("/"), after)
-        return (self._generated_head(at) for at in indexes if type is None or self._type(at) == type.casefold())
+        return (self.head_at(at) for at in indexes if type is None or self._type(at) == type.casefold())
 
     def named(self, name: str) -> list[EmulatedCluster]:
         """Those of that name, without regard to case."""
         found = [cluster for cluster in self._kept.values() if cluster.id.name.casefold() == name.casefold()]
         index = self._source.named(name) if self._source is not None and not found else None
-        return found if index is None else [self._generated(index)]
+        return found if index is None else [self.at(index)]
 
     def values(self) -> Iterator[EmulatedCluster]:
         """All of them, each made when its turn comes."""
@@ -112,16 +112,19 @@ class ClusterStore:
         """What has been generated, if at all, and not been kept."""
         return (cluster for cluster in self._source or () if cluster.id.key not in self._kept)
 
-    def untouched_children(self) -> Iterator[ResourceId]:
-        """Of what is on clusters that have not been kept, in no particular order."""
-        source = self._source
-        if source is not None:
-            for index in range(len(source)):
-                if not self.is_kept(source.id(index)):
-                    yield from source.child_ids(index)
+    @property
+    def source(self) -> SyntheticFleet | None:
+        """Where clusters are generated from, if they are."""
+        return self._source
 
-    def is_kept(self, id: ResourceId) -> bool:
-        return id.key in self._kept
+    def places(self, scope: ResourceId) -> Iterator[int | EmulatedCluster]:
+        """What is at or under ``scope``: clusters that are kept, and indexes of those that need not be made yet."""
+        source = self._source
+        if source is None:
+            yield from (self._kept[id.key] for id in self._added(scope, None))
+            return
+        kept = {source.index(cluster.id): cluster for cluster in self._kept.values() if scope.contains(cluster.id)}
+        yield from (kept.get(index, index) for index in source.below(scope))
 
     def __len__(self) -> int:
         return len(self._kept) if self._source is None else len(self._source)
@@ -141,7 +144,8 @@ class ClusterStore:
         assert self._source is not None
         return self._source.id(index).type.casefold()
 
-    def _generated(self, index: int) -> EmulatedCluster:
+    def at(self, index: int) -> EmulatedCluster:
+        """The cluster of that index in the source."""
         assert self._source is not None
         assert self._make is not None
         id = self._source.id(index)
@@ -152,7 +156,8 @@ class ClusterStore:
                 self._recent.popitem(last=False)
         return found
 
-    def _generated_head(self, index: int) -> ClusterHead:
+    def head_at(self, index: int) -> ClusterHead:
+        """What `head` gives, by the index in the source."""
         assert self._source is not None
         assert self._make_head is not None
         resource = self._source.head(index)

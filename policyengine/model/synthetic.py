@@ -18,7 +18,7 @@ from policyengine.errors import InventoryError
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, ARC, Cluster, Resource
 from policyengine.model.scope import ManagementGroup, ResourceGroup, ScopeTree, Subscription
-from policyengine.model.synthetic_documents import LOCATIONS, child_ids, draw, make_cluster, make_head, tags_of
+from policyengine.model.synthetic_documents import LOCATIONS, children_of, draw, make_cluster, make_head, tags_of
 
 MOST: Final = 10_000_000
 DEFAULT_SEED: Final = 7
@@ -69,16 +69,27 @@ class SyntheticFleet:
 
     def id(self, index: int) -> ResourceId:
         """Of the cluster at ``index``; a tenth of what the cluster costs."""
-        if not 0 <= index < self.size:
-            raise IndexError(index)
-        group = index * self.groups // self.size
+        return ResourceId(self.path(index))
+
+    def path(self, index: int) -> str:
+        """The id of the cluster at ``index`` as text, which is what it costs least as."""
+        group = self.group(index)
         type = self._type(index, group)
         name = f"{'aks' if type == AKS else 'arc'}-{index:07d}"
-        return ResourceId(f"{self._group_path(group)}/providers/{type}/{name}")
+        return f"{self._group_path(group)}/providers/{type}/{name}"
 
-    def child_ids(self, index: int) -> tuple[ResourceId, ...]:
-        """Of what is on the cluster at ``index``, at a fraction of what the cluster costs."""
-        return child_ids(self.id(index), self._draw(index))
+    def type(self, index: int) -> str:
+        return self._type(index, self.group(index))
+
+    def group(self, index: int) -> int:
+        """Which of the tree's resource groups the cluster at ``index`` is in."""
+        if not 0 <= index < self.size:
+            raise IndexError(index)
+        return index * self.groups // self.size
+
+    def children(self, index: int) -> tuple[tuple[str, str], ...]:
+        """Type and name of what is on the cluster at ``index``, in id order; a fraction of what the cluster costs."""
+        return children_of(self._draw(index))
 
     def index(self, id: ResourceId) -> int | None:
         """Where the cluster of that id is; None when the fleet has none."""
@@ -101,7 +112,7 @@ class SyntheticFleet:
         low, high = 0, self.size
         while low < high:
             middle = (low + high) // 2
-            low, high = (middle + 1, high) if self.id(middle).key < key else (low, middle)
+            low, high = (middle + 1, high) if self.path(middle).casefold() < key else (low, middle)
         return low
 
     @cached_property
@@ -112,11 +123,11 @@ class SyntheticFleet:
         groups = tuple(self._resource_group(number) for number in range(self.groups))
         return ScopeTree((root, *divisions), subscriptions, groups)
 
-    @property
+    @cached_property
     def groups(self) -> int:
         return min(GROUPS, self.size)
 
-    @property
+    @cached_property
     def subscriptions(self) -> int:
         return min(SUBSCRIPTIONS, self.groups)
 
@@ -137,7 +148,7 @@ class SyntheticFleet:
         return f"{number:08x}-{rest[:4]}-4{rest[4:7]}-8{rest[7:10]}-{rest[10:]}{number:06x}"
 
     def _group(self, index: int) -> ResourceGroup:
-        return self.tree.resource_groups[index * self.groups // self.size]
+        return self.tree.resource_groups[self.group(index)]
 
     def _resource_group(self, number: int) -> ResourceGroup:
         location = LOCATIONS[draw(self.seed, number, "location") % len(LOCATIONS)]

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import blake2b
 from itertools import accumulate
 from typing import Final
@@ -103,11 +104,16 @@ def make_head(id: ResourceId, drawn: int, location: str, tenant_id: str, at: dat
     return Resource(id, _head(id, Draws(drawn), location, tenant_id, at))
 
 
-def child_ids(id: ResourceId, drawn: int) -> tuple[ResourceId, ...]:
-    """Ids of what `make_cluster` puts on the cluster."""
+def children_of(drawn: int) -> tuple[tuple[str, str], ...]:
+    """Type and name of what `make_cluster` puts on the cluster, in id order."""
     types, names = _children(drawn)
-    extensions = (id.extension(EXTENSIONS, _extension_name(type)) for type in types)
-    return (*extensions, *(id.extension(FLUX_CONFIGURATIONS, name) for name in names))
+    return _in_order(tuple(types), tuple(names))
+
+
+@cache
+def _in_order(types: tuple[str, ...], names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    extensions = sorted(map(_extension_name, types))
+    return (*((EXTENSIONS, name) for name in extensions), *((FLUX_CONFIGURATIONS, name) for name in sorted(names)))
 
 
 def _children(drawn: int) -> tuple[list[str], list[str]]:

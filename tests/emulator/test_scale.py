@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from policyengine.model.ids import ResourceId
+from policyengine.emulator.resource_graph.lazy_rows import is_lazy
 from policyengine.model.resource import AKS, ARC, Cluster, Resource
 from policyengine.model.synthetic import SyntheticFleet
 
@@ -34,9 +34,9 @@ class CountedFleet(SyntheticFleet):
         self.made["heads"] += 1
         return super().head(index)
 
-    def id(self, index: int) -> ResourceId:
+    def path(self, index: int) -> str:
         self.made["ids"] += 1
-        return super().id(index)
+        return super().path(index)
 
 
 @pytest.fixture
@@ -47,6 +47,13 @@ def fleet() -> CountedFleet:
 @pytest.fixture
 def api(start: Callable[..., Api], fleet: CountedFleet) -> Api:
     return start(fleet, throttling=False)
+
+
+def query(api: Api, text: str, **options: Any) -> Any:
+    path = "/providers/Microsoft.ResourceGraph/resources"
+    answer = api.send("POST", path, {"query": text, "options": {"$top": 1000, **options}})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
 
 
 def pages(api: Api, path: str) -> list[Any]:
@@ -127,3 +134,84 @@ def test_two_days_pass_without_making_a_cluster_that_nothing_happens_to(api: Api
     fleet.made.clear()
     api.emulator.advance(timedelta(hours=48))
     assert fleet.made == Counter()
+
+
+CLUSTERS = "resources | where type in~ ('microsoft.kubernetes/connectedclusters') | order by id asc"
+CHILDREN = "kubernetesconfigurationresources | order by id asc"
+
+
+def test_a_page_of_a_query_makes_the_rows_it_shows(api: Api, fleet: CountedFleet) -> None:
+    first = query(api, CLUSTERS)
+    assert (first["count"], first["totalRecords"]) == (1000, 60_000)
+    assert fleet.made["heads"] == 1000
+    fleet.made.clear()
+    second = query(api, CLUSTERS, **{"$skipToken": first["$skipToken"]})
+    assert first["data"][-1]["id"] < second["data"][0]["id"]
+    assert fleet.made["heads"] == 1000
+    assert fleet.made["ids"] < 1000 * 5  # nothing is looked for again
+    assert fleet.made["whole"] == 0
+
+
+def test_a_page_of_what_is_on_clusters_makes_those_clusters_once(start: Callable[..., Api]) -> None:
+    fleet = CountedFleet(20_000)
+    api, token = start(fleet, throttling=False), ""
+    seen: list[str] = []
+    for _ in range(3):
+        fleet.made.clear()
+        page = query(api, CHILDREN, **({"$skipToken": token} if token else {}))
+        owners = {row["id"].partition("/providers/Microsoft.KubernetesConfiguration/")[0] for row in page["data"]}
+        assert fleet.made["whole"] <= len(owners) < 500
+        token, seen = page["$skipToken"], [*seen, *(row["id"] for row in page["data"])]
+    assert seen == sorted(set(seen))
+
+
+def test_a_query_that_ids_answer_makes_no_row(api: Api, fleet: CountedFleet) -> None:
+    for text in (
+        "resources | summarize count()",
+        "resources | summarize n = count() by type, subscriptionId",
+        "kubernetesconfigurationresources | where type endswith 'extensions' | count",
+        "resources | where name == 'arc-0070007' | project id, resourceGroup",
+        "resources | distinct resourceGroup",
+    ):
+        query(api, text)
+    assert fleet.made["heads"] == fleet.made["whole"] == 0
+
+
+def test_a_query_knows_nothing_of_subscriptions_it_is_not_about(api: Api, fleet: CountedFleet) -> None:
+    subscription = fleet.tree.subscriptions[77].subscription_id
+    body = {"query": "resources | where tags.env == 'prod' | count", "subscriptions": [subscription]}
+    fleet.made.clear()
+    api.send("POST", "/providers/Microsoft.ResourceGraph/resources", body)
+    assert fleet.made["heads"] == 500
+    assert fleet.made["ids"] < 500 * 4 + 60  # the rest is looking where the subscription begins and ends
+
+
+def test_a_table_does_not_look_beyond_its_page_for_the_type_of_a_column(api: Api, fleet: CountedFleet) -> None:
+    page = query(api, "resources | project id, zones", resultFormat="table", **{"$top": 10})
+    assert [column["type"] for column in page["data"]["columns"]] == ["string", "string"]
+    assert fleet.made["heads"] == 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "resources | mv-expand pool = properties.agentPoolProfiles | project id, pool.name",
+        "resources | parse name with kind '-' number | project id, kind, number",
+        "resources | join kind=leftouter (resourcecontainers | project subscriptionId, title = name) on subscriptionId"
+        " | project id, title",
+    ],
+)
+def test_rows_that_are_not_made_stay_so_from_operator_to_operator(start: Callable[..., Api], text: str) -> None:
+    fleet = CountedFleet(2000)
+    api = start(fleet, throttling=False)
+    query(api, text, **{"$top": 10})
+    (result,) = api.emulator.graph._results.values()
+    assert all(is_lazy(row) for row in result.table.rows)
+
+
+def test_queries_of_two_who_page_at_the_same_time_are_answered_once_each(api: Api, fleet: CountedFleet) -> None:
+    first, second = query(api, CLUSTERS), query(api, CLUSTERS)
+    fleet.made.clear()
+    for page in (first, second):
+        query(api, CLUSTERS, **{"$skipToken": page["$skipToken"]})
+    assert fleet.made["ids"] < 2 * 1000 * 5

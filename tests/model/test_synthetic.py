@@ -113,4 +113,9 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 
 def test_what_is_on_a_cluster_is_known_without_making_it() -> None:
     for index in range(0, FLEET.size, 997):
-        assert {child.id for child in FLEET.cluster(index).children} == set(FLEET.child_ids(index))
+        cluster = FLEET.cluster(index)
+        told = [cluster.id.extension(type, name) for type, name in FLEET.children(index)]
+        assert told == sorted(child.id for child in cluster.children)
+        assert FLEET.head(index) == cluster.resource
+        assert (FLEET.path(index), FLEET.type(index)) == (cluster.id.text, cluster.id.type)
+        assert FLEET.tree.resource_groups[FLEET.group(index)].id.contains(cluster.id)

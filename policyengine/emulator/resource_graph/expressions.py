@@ -57,6 +57,9 @@ def compiled(expression: Expression, scope: Scope) -> Compiled:
         case Binary(word, left, right):
             return _binary(word, compiled(left, scope), compiled(right, scope))
         case Among(word, value, choices):
+            texts = _texts(choices)
+            if texts is not None and word != "has_any":
+                return _among_texts(word, compiled(value, scope), texts)
             return _among(word, compiled(value, scope), [compiled(choice, scope) for choice in choices])
 
 
@@ -114,6 +117,25 @@ def _binary(word: str, left: Compiled, right: Compiled) -> Compiled:
         return lambda row: left(row) is True or right(row) is True
     apply = _BINARY.get(word) or _text_operator(word)
     return lambda row: apply(left(row), right(row))
+
+
+def _texts(choices: Sequence[Expression]) -> frozenset[str] | None:
+    """The choices when all are texts, which the query itself says."""
+    texts = {choice.value for choice in choices if isinstance(choice, Literal) and isinstance(choice.value, str)}
+    return frozenset(texts) if len(texts) == len(choices) else None
+
+
+def _among_texts(word: str, value: Compiled, texts: frozenset[str]) -> Compiled:
+    """As `_among`, with one look for each row: this is what tables of all clusters are asked."""
+    fold, negated = word.endswith("~"), word.startswith("!")
+    wanted = {text.casefold() for text in texts} if fold else texts
+
+    def holds(row: Row) -> bool:
+        own = value(row)
+        text = as_text(own)
+        return (own is not None and (text.casefold() if fold else text) in wanted) is not negated
+
+    return holds
 
 
 def _among(word: str, value: Compiled, choices: list[Compiled]) -> Compiled:

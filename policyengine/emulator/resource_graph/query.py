@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from policyengine.emulator.resource_graph.lazy_rows import FROM_ID
 from policyengine.emulator.resource_graph.operators import Table, Tables, evaluate
 from policyengine.emulator.resource_graph.parser import parse
 from policyengine.emulator.resource_graph.syntax import Row, Take, Top
@@ -36,8 +35,10 @@ def object_array(table: Table, rows: Sequence[Row]) -> list[JSON]:
 
 
 def table_format(table: Table, rows: Sequence[Row]) -> dict[str, JSON]:
-    columns = [{"name": column, "type": _column_type(table, column)} for column in table.columns]
-    return {"columns": columns, "rows": [[as_json(row.get(c)) for c in table.columns] for row in rows]}
+    """The type of a column is that of its first value on the page: to look further would make all rows there are."""
+    values = [[row.get(column) for column in table.columns] for row in rows]
+    columns = [{"name": name, "type": _column_type(row[at] for row in values)} for at, name in enumerate(table.columns)]
+    return {"columns": columns, "rows": [as_json(row) for row in values]}
 
 
 def _only_dynamic(table: Table) -> bool:
@@ -46,10 +47,9 @@ def _only_dynamic(table: Table) -> bool:
 
 
 def _is_telling(column: str) -> bool:
-    """Columns of ids come first: they are quickest to read, and never dynamic."""
-    return column not in FROM_ID
+    """The column of ids comes first: it is quickest to read, and never dynamic."""
+    return column != "id"
 
 
-def _column_type(table: Table, column: str) -> str:
-    values = (row.get(column) for row in table.rows)
+def _column_type(values: Iterable[JSON]) -> str:
     return next((type_of(value) for value in values if value is not None), "string")

@@ -15,7 +15,7 @@ from policyengine.emulator.answers import Answer, ArmRequest, Refusal, error_det
 from policyengine.emulator.emulator import Emulator
 from policyengine.emulator.resource_graph.errors import QueryError
 from policyengine.emulator.resource_graph.query import Result, object_array, run, table_format
-from policyengine.emulator.routes.graph_tables import read_table
+from policyengine.emulator.routes.graph_tables import Reader, read_table
 from policyengine.emulator.routing import Route
 from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON, get_folded
@@ -62,15 +62,10 @@ def _result(emulator: Emulator, request: ArmRequest, text: str, options: Options
 
 def _run(emulator: Emulator, request: ArmRequest, text: str, options: Options) -> Result:
     subscriptions = _subscriptions(emulator, request, options)
-    caller = request.caller
-
-    def may_read(id: ResourceId) -> bool:
-        inside = id.subscription is None or id.subscription.casefold() in subscriptions
-        return inside and caller.may(f"{id.type}/read", id)
-
+    reader = Reader(request.caller, subscriptions)
     lag = emulator.faults.lag(request.method, request.path)
     try:
-        return run(text, lambda name: read_table(emulator, name, may_read, request.at, lag), request.at)
+        return run(text, lambda name: read_table(emulator, name, reader, request.at, lag), request.at)
     except QueryError as error:
         raise _bad(str(error), error.code) from error
 
