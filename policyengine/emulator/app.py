@@ -27,7 +27,7 @@ from policyengine.emulator.routing import segments
 LARGEST_BODY: Final = 32 * 1024 * 1024
 """What a compressed request may grow to, in bytes."""
 _CONNECTION: Final = "policyengine.connection"
-METHODS: Final = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE")
+METHODS: Final = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE")
 
 
 def create_app(emulator: Emulator) -> ASGIApp:

@@ -75,9 +75,10 @@ class Router:
             if variables is not None:
                 check_api_version(api_version, route.since)
                 return _handler(route, method, parts), variables
-        if _is_refused(parts):
+        refused = _refused_type(parts)
+        if refused:
             check_api_version(api_version, OLDEST_API_VERSION)
-            raise _no_such_type(parts, api_version)
+            raise _no_such_type(refused, api_version)
         generic = self._fallback(method, parts) if self._fallback is not None else None
         check_api_version(api_version, OLDEST_API_VERSION if generic is None else OLDEST_STORED_API_VERSION)
         if generic is not None:
@@ -135,12 +136,13 @@ def _unknown(method: str, parts: Sequence[str]) -> Refusal:
     return not_emulated(method, provider_type)
 
 
-def _is_refused(parts: Sequence[str]) -> bool:
-    return any(f"{a}/{b}".casefold() in _REFUSED_TYPES for a, b in itertools.pairwise(parts))
+def _refused_type(parts: Sequence[str]) -> str | None:
+    """`Namespace/type` of a cluster of another kind in the path, however deep below it the path goes."""
+    return next((f"{a}/{b}" for a, b in itertools.pairwise(parts) if f"{a}/{b}".casefold() in _REFUSED_TYPES), None)
 
 
-def _no_such_type(parts: Sequence[str], api_version: str) -> Refusal:
-    namespace, _, type = (_provider_type(parts) or "").partition("/")
+def _no_such_type(provider_type: str, api_version: str) -> Refusal:
+    namespace, _, type = provider_type.partition("/")
     return Refusal(
         404,
         "InvalidResourceType",

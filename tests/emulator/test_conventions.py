@@ -140,6 +140,22 @@ def test_kubernetes_clusters_of_other_kinds_are_no_resource_type_here(api: Api) 
     assert api.error(api.get(path)) == (404, "InvalidResourceType")
 
 
+def test_so_is_everything_below_them(api: Api) -> None:
+    group = f"/subscriptions/{api.shops}/resourceGroups/Stores"
+    path = f"{group}/providers/Microsoft.ResourceConnector/Appliances/x/providers/Microsoft.KubernetesConfiguration"
+    answer = api.put(f"{path}/extensions/flux", {})
+    assert api.error(answer) == (404, "InvalidResourceType")
+    assert "'Appliances' could not be found in the namespace 'Microsoft.ResourceConnector'" in answer.text
+
+
+@pytest.mark.parametrize("method", ["POST", "OPTIONS", "TRACE"])
+def test_a_method_nothing_answers_is_an_error_like_any_other(api: Api, method: str) -> None:
+    answer = api.send(method, api.extension(api.arc))
+    assert api.error(answer) == (405, "MethodNotAllowed")
+    assert answer.headers["x-ms-failure-cause"] == "gateway"
+    assert answer.headers["x-ms-request-id"]
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'"x"', b"\xff", b"[" * 100_000])
 def test_a_body_that_is_no_object_is_refused(api: Api, content: bytes) -> None:
     answer = api.http.put(f"{api.extension(api.arc)}?api-version=2025-03-01", content=content)
