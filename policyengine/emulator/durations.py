@@ -38,4 +38,14 @@ def parse_iso_duration(text: str) -> timedelta:
     if match is None:
         raise ValueError(f"`{text}` is not a length of time: write it like `30s`, `15m`, `48h`, `3d` or `PT30M`")
     days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError:
+        raise ValueError(f"`{text}` is longer than time goes") from None
+
+
+def iso_duration(length: timedelta) -> str:
+    """In hours, minutes and seconds, none of them zero: `PT48H`, `PT1H30M`."""
+    minutes, seconds = divmod(int(length.total_seconds()), 60)
+    parts = [f"{n}{unit}" for n, unit in ((minutes // 60, "H"), (minutes % 60, "M"), (seconds, "S")) if n]
+    return f"PT{''.join(parts) or '0S'}"

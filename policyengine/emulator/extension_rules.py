@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from policyengine.emulator.answers import Refusal, validation_failed
-from policyengine.emulator.shapes import anything, flag, obj, text, text_map
+from policyengine.emulator.shapes import flag, obj, text, text_map
 from policyengine.emulator.state import FLUX_EXTENSION, EmulatedCluster
 from policyengine.model.resource import EXTENSIONS
 from policyengine.model.values import JSON
@@ -24,8 +24,22 @@ PROPERTIES: Final = obj(
     scope=obj(cluster=obj(releaseNamespace=text()), namespace=obj(targetNamespace=text())),
     configurationSettings=text_map({}),
     configurationProtectedSettings=text_map(secret=True),
-    aksAssignedIdentity=anything(),
+    aksAssignedIdentity=obj(
+        principalId=text(),
+        tenantId=text(),
+        type=text("SystemAssigned", words=("SystemAssigned", "UserAssigned", "Workload")),
+        objectId=text(),
+        clientId=text(),
+        resourceId=text(),
+        url=text(),
+    ),
 )
+ENVELOPE: Final = obj(
+    identity=obj(type=text(words=("SystemAssigned", "None"))),
+    plan=obj(name=text(), publisher=text(), product=text(), promotionCode=text(), version=text()),
+    managedBy=text(),
+)
+"""What a body says beside its properties."""
 PATCHABLE: Final = frozenset(
     {
         "autoUpgradeMode",
@@ -66,9 +80,16 @@ def check_name(name: str) -> None:
         raise validation_failed(f"The extension name '{name}' is invalid: it must match '{_NAME.pattern}'.")
 
 
+def check_plan(plan: Mapping[str, JSON]) -> None:
+    """A marketplace plan is named in full. Source: the API description, `Plan`."""
+    for name in ("name", "publisher", "product"):
+        if not plan.get(name):
+            raise validation_failed(f"The property 'plan.{name}' is required.", target=f"plan.{name}")
+
+
 def normalise(properties: dict[str, JSON], api_version: str) -> dict[str, JSON]:
     """Completed properties made consistent, or a Refusal."""
-    extension_type = str(properties.get("extensionType") or "")
+    extension_type = str(properties.get("extensionType") or "").strip()
     if not extension_type:
         raise validation_failed("The property 'extensionType' is required.", target="properties.extensionType")
     properties["version"] = properties["version"] or None
@@ -96,10 +117,13 @@ def keep_create_only(old: Mapping[str, JSON], new: dict[str, JSON]) -> dict[str,
     return new
 
 
-def check_single_instance(cluster: EmulatedCluster, name: str, extension_type: str, status: int) -> None:
-    """One instance of a type per cluster (G4)."""
+def check_single_instance(cluster: EmulatedCluster, name: str, spec: Mapping[str, JSON], status: int) -> None:
+    """One instance of a type per cluster (G4); of a type that is installed in namespaces, one in each."""
+    extension_type, place = str(spec["extensionType"]), spec["scope"].get("namespace")
     for other in cluster.of_type(EXTENSIONS):
-        if other.name.casefold() != name.casefold() and other.extension_type == extension_type.casefold():
+        same = other.name.casefold() != name.casefold() and other.extension_type == extension_type.casefold()
+        apart = place is not None and other.spec["scope"].get("namespace") not in (None, place)
+        if same and not apart:
             raise Refusal(
                 status,
                 "Conflict" if status == 409 else "ValidationFailed",

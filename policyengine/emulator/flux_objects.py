@@ -21,6 +21,8 @@ UNKNOWN: Final = "Unknown"
 SHORTEST_INTERVAL: Final = timedelta(seconds=60)
 """Flux reconciles nothing more often (G26)."""
 DEFAULT_INTERVAL: Final = 600
+LONGEST_INTERVAL: Final = timedelta(days=36_525)
+"""More is allowed, and as good as never."""
 
 ObjectKey = tuple[str, str, str]
 """Kind, namespace (empty for a cluster-scoped kind), name."""
@@ -107,11 +109,11 @@ class FluxObject:
         seconds = self.spec.get("syncIntervalInSeconds") or DEFAULT_INTERVAL
         if not self.is_ready:
             seconds = self.spec.get("retryIntervalInSeconds") or seconds
-        return max(SHORTEST_INTERVAL, timedelta(seconds=seconds))
+        return max(SHORTEST_INTERVAL, _length(seconds))
 
     @property
     def timeout(self) -> timedelta:
-        return timedelta(seconds=self.spec.get("timeoutInSeconds") or DEFAULT_INTERVAL)
+        return _length(self.spec.get("timeoutInSeconds") or DEFAULT_INTERVAL)
 
     @property
     def compliance_state(self) -> str:
@@ -186,6 +188,10 @@ class FluxConfigObject:
     def kustomization(self, name: str) -> FluxObject | None:
         """By the name of the object, not by its key."""
         return next((k for k in self.kustomizations.values() if k.name == name), None)
+
+
+def _length(seconds: int) -> timedelta:
+    return timedelta(seconds=min(seconds, LONGEST_INTERVAL.total_seconds()))
 
 
 def combined_state(states: Iterable[str]) -> str:

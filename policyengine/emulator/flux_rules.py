@@ -61,7 +61,7 @@ _OCI: Final = obj(
     url=text(),
     timeoutInSeconds=number(600),
     syncIntervalInSeconds=number(600),
-    repositoryRef=obj(tag=text(None), semver=text(None), digest=text(None)),
+    repositoryRef=obj(tag=text(), semver=text(), digest=text()),
     layerSelector=obj(mediaType=text(), operation=text(words=("extract", "copy"))),
     verify=obj(
         provider=text(),

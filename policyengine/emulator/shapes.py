@@ -31,6 +31,7 @@ class _Absent(Enum):
     ABSENT = auto()
 
 
+_LARGEST_INTEGER: Final = (1 << 63) - 1
 ABSENT: Final = _Absent.ABSENT
 """No default: a property that was not sent is not shown."""
 
@@ -92,9 +93,11 @@ def read(shape: Shape, value: JSON, path: str) -> JSON:
 
 
 def complete(shape: Shape, value: JSON) -> JSON:
-    """The value with every default filled in; a null counts as left out."""
+    """The value with every default filled in; a null counts as left out, in maps too."""
     if value is None:
         return None
+    if shape.kind is Kind.TEXT_MAP:
+        return {name: item for name, item in value.items() if item is not None}
     if shape.kind is Kind.OBJECT:
         return _complete_object(shape, value)
     if shape.items is not None and shape.kind is Kind.MAP_OF:
@@ -120,9 +123,23 @@ def merge(shape: Shape, stored: JSON, patch: JSON) -> JSON:
 
 
 def split_secrets(shape: Shape, value: JSON) -> tuple[JSON, dict[str, JSON]]:
-    """The value without its secrets, and the secrets by dotted path; empty ones are not kept."""
+    """The value without its secrets, and the secrets by dotted path; empty ones and nulls are not kept."""
     secrets: dict[str, JSON] = {}
     return _strip(shape, value, "", secrets), secrets
+
+
+def nulled_secrets(shape: Shape, value: JSON) -> frozenset[str]:
+    """Names of the secrets that a PATCH takes away by a null: of properties, and of keys in maps of secrets."""
+    if not isinstance(value, Mapping):
+        return frozenset()
+    if shape.secret:
+        return frozenset(name for name, member in value.items() if member is None)
+    names: set[str] = set()
+    for name, below in shape.fields.items():
+        if below.secret and below.kind is Kind.TEXT and name in value and value[name] is None:
+            names.add(name)
+        names |= nulled_secrets(below, value.get(name))
+    return frozenset(names)
 
 
 def secret_names(shape: Shape) -> frozenset[str]:
@@ -140,8 +157,9 @@ def _strip(shape: Shape, value: JSON, path: str, secrets: dict[str, JSON]) -> JS
     for name, member in value.items():
         below = shape.fields[name]
         if below.secret:
-            if member:
-                secrets[f"{path}{name}"] = member
+            kept = complete(below, member)
+            if kept:
+                secrets[f"{path}{name}"] = kept
         else:
             public[name] = _strip(below, member, f"{path}{name}.", secrets)
     return public
@@ -197,7 +215,7 @@ def _read_text(shape: Shape, value: JSON, path: str) -> JSON:
 
 def _read_number(_: Shape, value: JSON, path: str) -> JSON:
     try:
-        if isinstance(value, bool) or int(value) != float(value):
+        if isinstance(value, bool) or int(value) != float(value) or int(value) > _LARGEST_INTEGER:
             raise ValueError
     except (TypeError, ValueError, OverflowError):
         raise invalid_content(f"Could not convert to integer: {value!s}. Path '{path}'") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -41,6 +41,11 @@ class SecretBox:
         if values:
             self.values, self.erased_at, self.lost = values, None, False
             self.keys = tuple(dict.fromkeys((*self.keys, *_names(values))))
+
+    def forget(self, names: Collection[str]) -> None:
+        """The resource does without those from now on."""
+        folded = {name.casefold() for name in names}
+        self.keys = tuple(key for key in self.keys if key.casefold() not in folded)
 
     def erase(self, at: datetime) -> None:
         if self.values is not None:

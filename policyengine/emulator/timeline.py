@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 Action = Callable[[datetime], None]
@@ -26,7 +27,9 @@ class Timeline:
         heapq.heappush(self._events, (due, self._planned, action))
 
     def after(self, now: datetime, delay: timedelta, action: Action) -> None:
-        self.at(now + delay, action)
+        """What is due after the end of the calendar is never due."""
+        with suppress(OverflowError):
+            self.at(now + delay, action)
 
     def run_until(self, now: datetime) -> None:
         """Run everything due up to and including ``now``, what those events plan in turn included."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -183,6 +184,71 @@ def test_a_patch_merges_settings_key_by_key_and_hears_only_what_may_be_patched(a
     assert found["provisioningState"] == "Updating"
 
 
+def test_a_null_among_settings_is_none(api: Api) -> None:
+    created = api.install(api.arc, configurationSettings={"a": None, "b": "1"})
+    assert created.json()["properties"]["configurationSettings"] == {"b": "1"}
+
+
+def test_a_protected_setting_that_a_patch_nulls_is_done_without(api: Api) -> None:
+    api.install(api.arc, configurationProtectedSettings={"token": "x", "other": "y"})
+    api.advance("2m")
+    (kept,) = api.inside(api.arc)["protectedSettings"]
+    assert kept["keys"] == ["token", "other"]
+    patch = {"configurationProtectedSettings": {"Token": None}}
+    assert api.patch(api.extension(api.arc), patch).status_code == 202
+    (kept,) = api.inside(api.arc)["protectedSettings"]
+    assert kept["keys"] == ["other"]
+    api.advance("2m")
+    assert api.patch(api.extension(api.arc), patch).status_code == 200
+
+
+def test_a_marketplace_plan_is_told_in_its_own_spelling(api: Api) -> None:
+    plan = {"Name": "standard", "PUBLISHER": "contoso", "product": "agent", "unheard": "of"}
+    body = {"Plan": plan, "managedBy": "someone", "properties": {"extensionType": "contoso.agent"}}
+    found = api.put(api.extension(api.arc, "agent"), body).json()
+    assert found["plan"] == {"name": "standard", "publisher": "contoso", "product": "agent"}
+    assert found["managedBy"] == "someone"
+    later = api.put(api.extension(api.arc, "agent"), {**body, "managedBy": "another"}).json()
+    assert later["managedBy"] == "someone"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"plan": {"name": "standard", "publisher": "contoso"}}, "ValidationFailed"),
+        ({"plan": "standard"}, "InvalidRequestContent"),
+        ({"identity": {"type": "UserAssigned"}}, "ValidationFailed"),
+        ({"identity": "SystemAssigned"}, "InvalidRequestContent"),
+        ({"properties": []}, "InvalidRequestContent"),
+        ({"properties": {"extensionType": " "}}, "ValidationFailed"),
+    ],
+)
+def test_what_makes_no_sense_around_the_properties_is_refused(api: Api, body: dict[str, Any], code: str) -> None:
+    whole = {"properties": {"extensionType": "contoso.agent"}, **body}
+    assert api.error(api.put(api.extension(api.arc, "agent"), whole)) == (400, code)
+    assert api.get(api.extension(api.arc, "agent")).status_code == 404
+
+
+def test_an_extension_on_aks_acts_as_what_it_asked_for_and_the_service_gives_the_ids(api: Api) -> None:
+    asked = {"type": "workload", "clientId": "me", "principalId": "made up"}
+    first = api.install(api.aks, aksAssignedIdentity=asked).json()["properties"]["aksAssignedIdentity"]
+    assert (first["type"], first["clientId"], first["tenantId"]) == ("Workload", "me", api.tenant)
+    assert first["principalId"] != "made up"
+    again = api.install(api.aks).json()["properties"]["aksAssignedIdentity"]
+    assert again == {"type": "SystemAssigned", "principalId": first["principalId"], "tenantId": api.tenant}
+    assert "aksAssignedIdentity" not in api.install(api.arc, aksAssignedIdentity=asked).json()["properties"]
+    bad = {"aksAssignedIdentity": {"type": "Borrowed"}}
+    assert api.error(api.install(api.aks, "x", extensionType="contoso.x", **bad)) == (400, "ValidationFailed")
+
+
+def test_a_type_in_namespaces_has_an_instance_in_each(api: Api) -> None:
+    def install(name: str, namespace: str) -> int:
+        scope = {"namespace": {"targetNamespace": namespace}}
+        return api.install(api.arc, name, extensionType="contoso.shop", scope=scope).status_code
+
+    assert [install("a", "shop"), install("b", "bar"), install("c", "shop")] == [201, 201, 409]
+
+
 def test_a_patch_that_changes_nothing_is_no_operation(api: Api) -> None:
     api.install(api.arc)
     api.advance("2m")
@@ -268,3 +334,10 @@ def test_an_identity_on_aks_is_refused_only_when_asked_to(api: Api, start: Calla
     strict = start(refuse_aks_identity=True)
     assert strict.put(strict.extension(strict.aks), body).status_code == 400
     assert strict.put(strict.extension(strict.arc), body).status_code == 201
+
+
+def test_the_timeout_is_told_to_the_second(start: Callable[..., Api]) -> None:
+    api = start(write_timeout=timedelta(minutes=90), delete_timeout=timedelta(seconds=90))
+    assert api.install(api.arc).headers["x-ms-async-operation-timeout"] == "PT1H30M"
+    deleted = api.send("DELETE", api.extension(api.arc))
+    assert deleted.headers["x-ms-async-operation-timeout"] == "PT1M30S"

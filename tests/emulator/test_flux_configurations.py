@@ -207,3 +207,62 @@ def test_the_revision_follows_the_reference_that_comes_first(flux: Api) -> None:
     flux.patch(path, {"gitRepository": {"repositoryRef": None}})
     flux.advance("2m")
     assert flux.properties(path)["sourceSyncedCommitId"].startswith("master/")
+
+
+def test_nulls_are_not_kept_in_maps_nor_in_references_of_oci(flux: Api) -> None:
+    oci = {
+        "url": "oci://ghcr.io/contoso/fleet",
+        "repositoryRef": {"tag": "1"},
+        "verify": {"verificationConfig": {"a": None}},
+    }
+    created = flux.configure(
+        flux.arc,
+        sourceKind="OCIRepository",
+        gitRepository=None,
+        ociRepository=oci,
+        kustomizations={"apps": {"postBuild": {"substitute": {"a": None, "b": True}}}, "none": None},
+    )
+    found = created.json()["properties"]
+    assert found["ociRepository"]["repositoryRef"] == {"tag": "1"}
+    assert found["ociRepository"]["verify"] == {"verificationConfig": {}}
+    assert list(found["kustomizations"]) == ["apps"]
+    assert found["kustomizations"]["apps"]["postBuild"] == {"substitute": {"b": "true"}}
+
+
+def test_a_secret_that_a_patch_nulls_is_done_without(flux: Api) -> None:
+    blob = {"url": "https://contoso.blob.core.windows.net", "containerName": "fleet", "accountKey": "x"}
+    flux.configure(flux.arc, sourceKind="AzureBlob", azureBlob=blob)
+    flux.advance("2m")
+    patched = flux.patch(flux.configuration(flux.arc), {"azureBlob": {"accountKey": None, "sasToken": "y"}})
+    assert patched.status_code == 202
+    flux.advance("2m")
+    (secret,) = flux.inside(flux.arc)["secrets"]
+    assert secret["keys"] == ["sasToken"]
+
+
+def test_an_https_user_without_the_key_that_is_taken_away_is_refused(flux: Api) -> None:
+    protected = {"httpsKey": "x"}
+    flux.configure(flux.arc, gitRepository={**flux.git, "httpsUser": "me"}, configurationProtectedSettings=protected)
+    answer = flux.patch(flux.configuration(flux.arc), {"configurationProtectedSettings": {"httpsKey": None}})
+    assert flux.error(answer) == (400, "ValidationFailed")
+
+
+def test_times_beyond_the_calendar_are_as_good_as_never(flux: Api) -> None:
+    """The description allows any 64-bit number of seconds."""
+    ages = 10**15
+    times = {"syncIntervalInSeconds": ages, "timeoutInSeconds": ages}
+    kustomizations = {"apps": {**times, "retryIntervalInSeconds": ages}}
+    accepted = flux.configure(
+        flux.arc,
+        gitRepository={**flux.git, **times},
+        kustomizations=kustomizations,
+        waitForReconciliation=True,
+        reconciliationWaitDuration="P2999999D",
+    )
+    assert accepted.status_code == 201
+    flux.advance("1h")
+    assert flux.operation(accepted)["status"] == "Succeeded"
+    beyond = flux.configure(flux.arc, gitRepository={**flux.git, "timeoutInSeconds": 1 << 63})
+    assert flux.error(beyond) == (400, "InvalidRequestContent")
+    for duration in ("P99999999999D", "half an hour"):
+        assert flux.error(flux.configure(flux.arc, reconciliationWaitDuration=duration)) == (400, "ValidationFailed")

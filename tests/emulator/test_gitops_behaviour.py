@@ -38,6 +38,15 @@ def test_g1_only_arc_gets_an_identity_with_it(api: Api) -> None:
     assert "identity" not in api.get(api.extension(api.aks)).json()
 
 
+def test_g1_an_extension_of_another_type_keeps_the_name_flux(api: Api) -> None:
+    api.install(api.arc, extensionType="contoso.agent")
+    accepted = api.configure(api.arc)
+    api.advance("5m")
+    assert api.properties(api.extension(api.arc))["extensionType"] == "contoso.agent"
+    assert api.operation(accepted)["status"] == "Failed"
+    assert "microsoft.flux" in api.properties(api.configuration(api.arc))["errorMessage"]
+
+
 def test_g1_switched_off_the_configuration_fails_and_names_the_extension(start: Callable[..., Api]) -> None:
     api = start(auto_install_flux=False)
     accepted = api.configure(api.arc)

@@ -11,7 +11,7 @@ from policyengine.emulator.answers import ArmRequest, Refusal, invalid_content
 from policyengine.emulator.kustomization_rules import known_kustomizations
 from policyengine.emulator.routes.extensions import install_flux
 from policyengine.emulator.routes.lifecycle import Call, Draft, routes_for
-from policyengine.emulator.shapes import complete, merge, read, split_secrets
+from policyengine.emulator.shapes import complete, merge, nulled_secrets, read, split_secrets
 from policyengine.emulator.state import Record
 from policyengine.model.resource import FLUX_CONFIGURATIONS
 from policyengine.model.values import JSON, get_folded
@@ -34,7 +34,8 @@ class FluxConfigurationRules:
     def patch(self, request: ArmRequest, record: Record) -> Draft:
         sent = _properties(request)
         rules.check_create_only(record.spec, sent)
-        return _draft(record.name, merge(rules.PROPERTIES, record.spec, sent), record, sent)
+        forgotten = nulled_secrets(rules.PROPERTIES, sent)
+        return _draft(record.name, merge(rules.PROPERTIES, record.spec, sent), record, sent, forgotten)
 
     def blank_status(self) -> dict[str, JSON]:
         return copy.deepcopy(dict(rules.BLANK_STATUS))
@@ -55,18 +56,25 @@ def _properties(request: ArmRequest) -> dict[str, JSON]:
     """The body's properties in canonical spelling, as sent."""
     if not isinstance(request.body, Mapping):
         raise invalid_content("an object is expected")
-    found: dict[str, JSON] = read(rules.PROPERTIES, get_folded(request.body, "properties") or {}, "properties")
+    found: dict[str, JSON] = read(rules.PROPERTIES, get_folded(request.body, "properties"), "properties") or {}
     return found
 
 
-def _draft(name: str, properties: dict[str, JSON], old: Record | None, sent: dict[str, JSON]) -> Draft:
+def _draft(
+    name: str,
+    properties: dict[str, JSON],
+    old: Record | None,
+    sent: dict[str, JSON],
+    forgotten: frozenset[str] = frozenset(),
+) -> Draft:
     _, secrets = split_secrets(rules.PROPERTIES, sent)
     public, _ = split_secrets(rules.PROPERTIES, properties)
     spec = complete(rules.PROPERTIES, public)
     spec["kustomizations"] = rules.named(spec.get("kustomizations"))
     taken_away = known_kustomizations(old.spec) if old else ()
-    rules.check(name, spec, secrets, old.secrets.keys if old else (), taken_away)
-    return Draft(spec, secrets, {})
+    known = [key for key in old.secrets.keys if key not in forgotten] if old else ()
+    rules.check(name, spec, secrets, known, taken_away)
+    return Draft(spec, secrets, {}, forgotten)
 
 
 def _uses_key_pair(record: Record) -> bool:

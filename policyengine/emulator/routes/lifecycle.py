@@ -12,6 +12,7 @@ from typing import Protocol
 
 from policyengine.emulator.answers import Answer, ArmRequest, Refusal, conflict
 from policyengine.emulator.clock import stamp
+from policyengine.emulator.durations import iso_duration
 from policyengine.emulator.emulator import Emulator
 from policyengine.emulator.operations import SUCCEEDED, Operation
 from policyengine.emulator.paging import page
@@ -25,11 +26,20 @@ from policyengine.model.values import JSON
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A body that was read, completed and found good; its secrets set apart."""
+    """A body that was read, completed and found good; its secrets set apart.
+
+    ``forgotten`` names secrets that are to be done without.
+    """
 
     spec: dict[str, JSON]
     secrets: dict[str, JSON]
     envelope: dict[str, JSON]
+    forgotten: frozenset[str] = frozenset()
+
+    def changes(self, record: Record) -> bool:
+        """False when ``record`` says and keeps all this already."""
+        known = {key.casefold() for key in record.secrets.keys}
+        return self.spec != record.spec or bool(self.secrets) or any(n.casefold() in known for n in self.forgotten)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,7 @@ def update(rules: Rules, call: Call, record: Record, draft: Draft) -> Operation:
     """A new generation of ``record``; the agent hears of it."""
     record.generation += 1
     record.spec, record.envelope = draft.spec, draft.envelope
+    record.secrets.forget(draft.forgotten)
     record.secrets.put(draft.secrets)
     record.system_data = system_data(call.request, record.system_data)
     return _begin(rules, call, record, "Updating")
@@ -131,7 +142,7 @@ class Lifecycle:
         record = self._existing(call)
         _refuse_busy(emulator, record)
         draft = self.rules.patch(request, record)
-        if draft.spec == record.spec and not draft.secrets and record.provisioning_state == SUCCEEDED:
+        if not draft.changes(record) and record.provisioning_state == SUCCEEDED:
             return Answer(200, record.document())
         operation = update(self.rules, call, record, draft)
         return _accepted(call, record, operation, 202)
@@ -216,7 +227,7 @@ def _operation_headers(call: Call, operation: Operation, timeout: timedelta) -> 
     return {
         "Azure-AsyncOperation": link,
         "Operation-Location": operation.path,
-        "x-ms-async-operation-timeout": f"PT{int(timeout.total_seconds() // 3600)}H",
+        "x-ms-async-operation-timeout": iso_duration(timeout),
         **_retry_after(call.emulator),
     }
 

@@ -84,7 +84,7 @@ def _cluster(type: str, emulator: Emulator, request: ArmRequest) -> EmulatedClus
 def _read(request: ArmRequest) -> tuple[dict[str, JSON], dict[str, JSON]]:
     if not isinstance(request.body, Mapping):
         raise invalid_content("an object is expected")
-    sent = read(rules.PROPERTIES, get_folded(request.body, "properties") or {}, "properties")
+    sent = read(rules.PROPERTIES, get_folded(request.body, "properties"), "properties") or {}
     public, secrets = split_secrets(rules.PROPERTIES, sent)
     spec = complete(rules.PROPERTIES, public)
     rules.check(spec)
