@@ -65,8 +65,7 @@ class VersionCatalogue:
 
     def versions(self, extension_type: str, train: str, seen: Viewpoint | None = None) -> tuple[str, ...]:
         """Oldest first; never empty. From a viewpoint, those that have arrived there."""
-        key = _key(extension_type, train)
-        return tuple(v for v in self._trains.get(key, ()) if self._has_arrived(key, v, seen)) or (FIRST_VERSION,)
+        return self.published(extension_type, train, seen) or (FIRST_VERSION,)
 
     def types(self) -> tuple[str, ...]:
         """Every type that was ever published, folded, in order."""
@@ -76,9 +75,10 @@ class VersionCatalogue:
         """Folded, in order."""
         return tuple(sorted(train for type, train in self._trains if type == extension_type.casefold()))
 
-    def published(self, extension_type: str, train: str) -> tuple[str, ...]:
-        """Oldest first; empty for a train the type does not have."""
-        return tuple(self._trains.get(_key(extension_type, train), ()))
+    def published(self, extension_type: str, train: str, seen: Viewpoint | None = None) -> tuple[str, ...]:
+        """Oldest first; empty for a train the type does not have. From a viewpoint, those that have arrived there."""
+        key = _key(extension_type, train)
+        return tuple(v for v in self._trains.get(key, ()) if self._has_arrived(key, v, seen))
 
     def arrivals(self, extension_type: str, train: str, version: str) -> Mapping[str, datetime]:
         """Instants by region; empty for a version that is everywhere."""

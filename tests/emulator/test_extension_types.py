@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -75,3 +76,18 @@ def test_they_are_paged(start: Callable[..., Api]) -> None:
         link = body.get("nextLink")
     assert seen == sorted(seen)
     assert len(seen) > 2
+
+
+def test_g6_a_version_is_told_where_it_has_arrived(api: Api) -> None:
+    """`osl-01` stands in norwayeast."""
+    api.emulator.publish_version(
+        "microsoft.flux", "Stable", "1.21.0", {"norwayeast": timedelta(days=2), "*": timedelta(0)}
+    )
+    api.emulator.publish_version("contoso.agent", "Stable", "1.0.0", {"westeurope": timedelta(0)})
+    everywhere = [f"{by_location(api)}/microsoft.flux/versions", f"{by_cluster(api)}/microsoft.flux/versions"]
+    assert [names(api.get(at, showLatest="true").json()) for at in everywhere] == [["1.21.0"], ["1.19.5"]]
+    assert [api.get(f"{at}/1.21.0").status_code for at in everywhere] == [200, 404]
+    assert "contoso.agent" in names(api.get(by_location(api)).json())
+    assert "contoso.agent" not in names(api.get(by_cluster(api)).json())
+    api.advance("2d")
+    assert api.get(f"{everywhere[1]}/1.21.0").status_code == 200
