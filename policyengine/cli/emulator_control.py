@@ -69,6 +69,18 @@ def rebuild_command(context: typer.Context, cluster: Cluster, url: Url = None) -
     _show(context, _ask(url, "POST", "clusters", cluster, "rebuild", body={}), "id", "connected", "nextPoll")
 
 
+@app.command("private-link")
+def private_link_command(
+    context: typer.Context,
+    cluster: Cluster,
+    scope: Annotated[str | None, typer.Argument(help="Resource id of a private link scope (default: none).")] = None,
+    url: Url = None,
+) -> None:
+    """Put an Arc cluster behind a private link scope of its region, or out of it."""
+    body = {"scope": scope}
+    _show(context, _ask(url, "POST", "clusters", cluster, "private-link", body=body), "id", "connected", "nextPoll")
+
+
 @app.command("simulate")
 def simulate_command(
     context: typer.Context,

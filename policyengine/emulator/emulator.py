@@ -24,6 +24,7 @@ from policyengine.emulator.hands import delete_by_hand, put_by_hand
 from policyengine.emulator.identifiers import Identifiers
 from policyengine.emulator.journal import Journal
 from policyengine.emulator.operations import Operations
+from policyengine.emulator.private_link import PRIVATE_LINK_SCOPES, join_scope, leave_scope
 from policyengine.emulator.provisioning import Provisioning
 from policyengine.emulator.resource_graph import GraphIndex
 from policyengine.emulator.restrictions import Denial
@@ -270,6 +271,25 @@ class Emulator:
             now, found = self.settle(), self.cluster(cluster)
             found.simulation = found.simulation.changed(changes, self.settings)
             self.agents.controllers.disturb(found, now)
+
+    def use_private_link(self, cluster: str, scope: str | None) -> None:
+        """Put an Arc cluster behind a private link scope that is there, or out of it.
+
+        Raises UsageError for a scope that is not there, ConfigError for one that the cluster cannot join.
+        """
+        with self.lock:
+            now, found = self.settle(), self.cluster(cluster)
+            if scope is None:
+                leave_scope(found)
+            else:
+                join_scope(found, self._private_link_scope(scope))
+            self.agents.controllers.disturb(found, now)
+
+    def _private_link_scope(self, id: str) -> Mapping[str, JSON]:
+        stored = self.state.resources.get(ResourceId(id)) if id.startswith("/") else None
+        if stored is None or str(stored["type"]).casefold() != PRIVATE_LINK_SCOPES.casefold():
+            raise UsageError(f"`{id}` is no private link scope: PUT one first, and give its resource id")
+        return stored
 
     def rebuild(self, cluster: str) -> None:
         """All that was on the cluster is gone; its agent installs and applies anew what Azure still knows (G42)."""

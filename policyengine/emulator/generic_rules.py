@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from policyengine.emulator.identifiers import digest_of
+from policyengine.emulator.private_link import PRIVATE_LINK_SCOPES
 from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON, get_folded
 
@@ -20,6 +21,7 @@ WORKSPACES: Final = "Microsoft.OperationalInsights/workspaces"
 _SECRET_MEMBERS: Final[Mapping[str, frozenset[str]]] = {VAULT_SECRETS.casefold(): frozenset({"value"})}
 _ADDED: Final[Mapping[str, Callable[[ResourceId], Mapping[str, JSON]]]] = {
     WORKSPACES.casefold(): lambda at: {"customerId": _guid(at, "customer")},
+    PRIVATE_LINK_SCOPES.casefold(): lambda at: {"privateLinkScopeId": _guid(at, "scope")},
     "microsoft.authorization/roleassignments": lambda at: {"scope": str(at.parent or "/")},
     "microsoft.storage/storageaccounts": lambda at: {
         "primaryEndpoints": {"blob": f"https://{at.name.casefold()}.blob.core.windows.net/"}

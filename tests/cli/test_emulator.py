@@ -18,6 +18,7 @@ import pytest
 from policyengine.cli.exit_codes import ExitCode
 from policyengine.emulator import Emulator, RunningEmulator
 from policyengine.model.fleet import FleetFile, parse_fleet
+from policyengine.model.ids import ResourceId
 from tests.cli.conftest import Place, Ran, Shell
 
 SOON_S = 60
@@ -189,6 +190,17 @@ def test_a_cluster_is_made_to_behave_otherwise(steer: Any, place: Place) -> None
     place.write("sim.yaml", "pollInterval: 5m\n")
     steer("simulate", "osl-01", "sim.yaml")
     assert place.emulator.cluster("osl-01").simulation.poll_interval.total_seconds() == 300
+
+
+def test_a_cluster_is_put_behind_a_private_link_and_out_of_it(steer: Any, place: Place) -> None:
+    cluster = place.emulator.cluster("osl-01")
+    scope = f"{cluster.id.parent}/providers/Microsoft.HybridCompute/privateLinkScopes/edge"
+    document = {"id": scope, "type": "Microsoft.HybridCompute/privateLinkScopes", "location": cluster.location}
+    place.emulator.state.resources.put(ResourceId(scope), document)
+    assert steer("private-link", "osl-01", scope)["id"] == cluster.id.text
+    assert cluster.document["properties"]["privateLinkState"] == "Enabled"
+    steer("private-link", "osl-01")
+    assert cluster.document["properties"]["privateLinkState"] == "Disabled"
 
 
 def test_a_version_is_published_by_region(steer: Any) -> None:

@@ -403,6 +403,49 @@ def test_g45_other_extension_types_are_not_supported_end_to_end(start: Callable[
             assert (warning["level"], warning["code"]) == ("Warning", "PrivateLinkNotSupported")
 
 
+def private_link_scope(api: Api, location: str) -> str:
+    path = f"/subscriptions/{api.shops}/resourceGroups/Stores/providers/Microsoft.HybridCompute/privateLinkScopes/edge"
+    created = api.put(path, {"location": location, "properties": {}})
+    assert created.status_code in {200, 201}
+    assert created.json()["properties"]["privateLinkScopeId"]
+    return path
+
+
+def test_g45_a_cluster_joins_a_scope_of_its_own_region_and_leaves_it(flux: Api) -> None:
+    scope = private_link_scope(flux, "Norway East")
+    link = f"/_emulator/clusters{flux.arc}/private-link"
+    assert flux.http.post(link, json={"scope": scope.upper()}).status_code == 200
+    found = flux.properties(flux.arc)
+    assert (found["privateLinkState"], found["privateLinkScopeResourceId"]) == ("Enabled", scope)
+    simulate(flux, flux.arc, allowedHosts=["git.contoso.com"])
+    accepted = flux.configure(flux.arc)
+    flux.advance("2m")
+    assert flux.operation(accepted)["status"] == "Succeeded"
+    assert source(flux, flux.arc)[0] == "False"
+
+    assert flux.http.post(link, json={"scope": None}).status_code == 200
+    assert flux.properties(flux.arc)["privateLinkState"] == "Disabled"
+    assert "privateLinkScopeResourceId" not in flux.properties(flux.arc)
+    flux.advance("11m")
+    assert source(flux, flux.arc) == ("True", "Succeeded")
+
+
+def test_g45_a_scope_of_another_region_is_refused_and_changes_nothing(flux: Api) -> None:
+    scope, before = private_link_scope(flux, "westeurope"), flux.properties(flux.arc)
+
+    def join(cluster: str, body: dict[str, Any]) -> tuple[int, str]:
+        answer = flux.http.post(f"/_emulator/clusters{cluster}/private-link", json=body)
+        return answer.status_code, answer.json()["error"]["message"]
+
+    status, message = join(flux.arc, {"scope": scope})
+    assert (status, "`westeurope`" in message, "`norwayeast`" in message) == (400, True, True)
+    assert join(flux.aks, {"scope": scope})[0] == 400
+    assert join(flux.arc, {"scope": flux.aks})[0] == 404
+    assert join(flux.arc, {"scope": "edge"})[0] == 404
+    assert join(flux.arc, {})[0] == 400
+    assert flux.properties(flux.arc) == before
+
+
 # Residency (G46)
 
 

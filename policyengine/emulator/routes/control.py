@@ -7,6 +7,7 @@ GET  /_emulator/clusters[/{id or name}]   POST .../connect, .../disconnect
 POST /_emulator/clusters/{id}/objects     one object by hand; DELETE ?kind=&namespace=&name= takes it away
 POST /_emulator/clusters/{id}/simulation  keys of a fleet file's `simulation`
 POST /_emulator/clusters/{id}/rebuild
+POST /_emulator/clusters/{id}/private-link  {"scope": id of a private link scope, or null}
 GET  /_emulator/clusters/{id}/kubernetes/...    the cluster's own API, for reading
 GET  /_emulator/sources                   POST scripts one (see `source_script`), DELETE ?url= forgets it
 GET  /_emulator/versions?type=&train=     POST {"type": "microsoft.flux", "train": "Stable", "version": "1.20.0",
@@ -132,11 +133,19 @@ def _change_cluster(emulator: Emulator, request: ControlRequest) -> JSON:
         "objects": lambda: emulator.put_object(cluster, request.body),
         "simulation": lambda: emulator.simulate(cluster, request.body),
         "rebuild": lambda: emulator.rebuild(cluster),
+        "private-link": lambda: emulator.use_private_link(cluster, _scope(request)),
     }
     if verb.casefold() not in changes:
         raise UsageError(f"a cluster can be told `{'`, `'.join(changes)}`, not `{verb}`")
     changes[verb.casefold()]()
     return _inside(emulator, emulator.cluster(cluster))
+
+
+def _scope(request: ControlRequest) -> str | None:
+    if "scope" not in request.body:
+        raise ValueError("say which private link `scope`, or null for none")
+    scope = request.body["scope"]
+    return None if scope is None else str(scope)
 
 
 def _delete_object(emulator: Emulator, request: ControlRequest) -> JSON:

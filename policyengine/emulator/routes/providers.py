@@ -31,6 +31,7 @@ NAMESPACES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "Microsoft.ResourceGraph": {"resources": ("2024-04-01", "2022-10-01", "2021-03-01")},
     "Microsoft.Management": {"managementGroups": ("2023-04-01", "2020-05-01")},
     "Microsoft.Authorization": {"roleAssignments": ("2022-04-01",), "locks": ("2020-05-01",)},
+    "Microsoft.HybridCompute": {"privateLinkScopes": ("2024-07-10",)},
     "Microsoft.Insights": {"diagnosticSettings": ("2021-05-01-preview",)},
     "Microsoft.KeyVault": {"vaults": ("2023-07-01",), "vaults/secrets": ("2023-07-01",)},
     "Microsoft.ManagedIdentity": {"userAssignedIdentities": ("2023-01-31",)},
