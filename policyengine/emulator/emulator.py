@@ -94,7 +94,7 @@ class Emulator:
         self.clock = SimulatedClock.parse(origin.clock, self._wall)
         self.timeline = Timeline()
         self.identifiers = Identifiers(origin.seed)
-        self.operations = Operations()
+        self.operations = Operations(self.settings.operation_lifetime)
         self.catalogue = VersionCatalogue()
         self.provisioning = Provisioning(self.timeline, self.operations, self.identifiers)
         self.scripts = SourceScripts()

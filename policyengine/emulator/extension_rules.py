@@ -6,7 +6,7 @@ Source: configuration API, "Extensions" and "Errors"; GitOps behaviour G3, G4.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from policyengine.emulator.answers import Refusal, validation_failed
@@ -80,6 +80,13 @@ def check_name(name: str) -> None:
         raise validation_failed(f"The extension name '{name}' is invalid: it must match '{_NAME.pattern}'.")
 
 
+def check_known(extension_type: str, known: Collection[str]) -> None:
+    if extension_type.casefold() not in known:
+        raise validation_failed(
+            f"The extension type '{extension_type}' is not known.", target="properties.extensionType"
+        )
+
+
 def check_plan(plan: Mapping[str, JSON]) -> None:
     """A marketplace plan is named in full. Source: the API description, `Plan`."""
     for name in ("name", "publisher", "product"):
@@ -105,11 +112,11 @@ def normalise(properties: dict[str, JSON], api_version: str) -> dict[str, JSON]:
     return properties
 
 
-def keep_create_only(old: Mapping[str, JSON], new: dict[str, JSON]) -> dict[str, JSON]:
-    """What was left out keeps the stored value; what differs from it is refused."""
+def keep_create_only(old: Mapping[str, JSON], new: dict[str, JSON], *, refuse: bool) -> dict[str, JSON]:
+    """What was left out keeps the stored value; what differs from it is refused, or not heard."""
     for name in ("extensionType", "scope"):
         asked = new.get(name)
-        if asked is not None and _folded(asked) != _folded(old[name]):
+        if refuse and asked is not None and _folded(asked) != _folded(old[name]):
             raise validation_failed(
                 f"The property '{name}' cannot be changed after creation.", target=f"properties.{name}"
             )

@@ -156,11 +156,12 @@ def check(
     properties: Mapping[str, JSON],
     secrets: Mapping[str, JSON],
     secret_keys: Sequence[str],
-    taken_away: Collection[str] = (),
+    taken_away: Collection[str] | None = (),
 ) -> None:
     """Refuses what the service would. ``secret_keys`` are those a former request brought.
 
     ``taken_away`` are kustomizations that were there before: others may still say that they depend on them (G25).
+    With None they may depend on whatever they like.
     """
     if not _NAMESPACE.fullmatch(properties["namespace"]):
         raise validation_failed(f"The namespace '{properties['namespace']}' is invalid.", target="properties.namespace")
@@ -174,12 +175,14 @@ def check(
     _check_wait(properties.get("reconciliationWaitDuration"))
 
 
-def check_create_only(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> None:
+def keep_create_only(old: Mapping[str, JSON], new: Mapping[str, JSON], *, refuse: bool) -> dict[str, JSON]:
+    """What is set at creation stays as stored; what differs from it is refused, or not heard."""
     for name in CREATE_ONLY:
-        if name in new and new[name] is not None and new[name] != old[name]:
+        if refuse and name in new and new[name] is not None and new[name] != old[name]:
             raise validation_failed(
                 f"The property '{name}' cannot be changed after creation.", target=f"properties.{name}"
             )
+    return {**new, **{name: old[name] for name in CREATE_ONLY}}
 
 
 def named(kustomizations: Mapping[str, JSON] | None) -> dict[str, JSON]:

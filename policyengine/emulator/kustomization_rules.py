@@ -15,18 +15,25 @@ from policyengine.model.values import JSON
 DNS_NAME: Final = re.compile(r"[a-z0-9]([.\-a-z0-9]*[a-z0-9])?")
 
 
-def check_kustomizations(name: str, kustomizations: Mapping[str, JSON], taken_away: Collection[str]) -> None:
+def check_kustomizations(name: str, kustomizations: Mapping[str, JSON], taken_away: Collection[str] | None) -> None:
     """Refuses names that cannot be, and dependencies on nothing or on themselves.
 
-    ``taken_away`` are keys that were there before: others may still depend on them, and halt (G25).
+    ``taken_away`` are keys that were there before: others may still depend on them, and halt (G25). With None
+    dependencies are not looked at.
     """
-    for key, kustomization in kustomizations.items():
+    for key in kustomizations:
         if not DNS_NAME.fullmatch(key) or len(name) + len(key) > 62:
             raise validation_failed(
                 f"The kustomization name '{key}' is invalid: lower-case letters, digits, '-' and '.', "
                 "at most 62 together with the configuration's name.",
                 target=f"properties.kustomizations.{key}",
             )
+    if taken_away is not None:
+        _check_dependencies(kustomizations, taken_away)
+
+
+def _check_dependencies(kustomizations: Mapping[str, JSON], taken_away: Collection[str]) -> None:
+    for key, kustomization in kustomizations.items():
         for other in kustomization["dependsOn"] or ():
             if other not in kustomizations and other not in taken_away:
                 raise validation_failed(f"Kustomization '{key}' depends on '{other}', which does not exist.")

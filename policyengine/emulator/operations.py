@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from policyengine.emulator.clock import stamp
@@ -70,15 +70,27 @@ class Operation:
 
 
 class Operations:
-    """Every operation ever accepted; finished ones stay readable."""
+    """Every operation accepted; ended ones stay readable for ``lifetime``, or for ever."""
 
-    def __init__(self) -> None:
+    def __init__(self, lifetime: timedelta | None = None) -> None:
+        self._lifetime = lifetime
         self._by_id: dict[str, Operation] = {}
 
     def add(self, operation: Operation) -> None:
+        self._forget(operation.started)
         self._by_id[operation.id.casefold()] = operation
 
-    def find(self, resource: ResourceId, id: str) -> Operation | None:
-        """The operation of that id, if it was for that resource."""
+    def find(self, resource: ResourceId, id: str, at: datetime) -> Operation | None:
+        """The operation of that id, if it was for that resource and can be read at that instant."""
         operation = self._by_id.get(id.casefold())
-        return operation if operation is not None and operation.resource == resource else None
+        if operation is None or operation.resource != resource or self._is_over(operation, at):
+            return None
+        return operation
+
+    def _forget(self, at: datetime) -> None:
+        """Those in front are the oldest: one that is not over yet keeps the others a while longer."""
+        while self._by_id and self._is_over(oldest := next(iter(self._by_id.values())), at):
+            del self._by_id[oldest.id.casefold()]
+
+    def _is_over(self, operation: Operation, at: datetime) -> bool:
+        return self._lifetime is not None and operation.ended is not None and at - operation.ended > self._lifetime

@@ -101,7 +101,7 @@ class Run:
         except Refusal as refusal:
             self._fail(step, refusal.error, at, str(refusal.status))
             return
-        operation = self._operation(entry.id, answer)
+        operation = self._operation(entry.id, answer, at)
         if operation is None or not operation.running:
             self._settled(entry, step, operation, at)
             return
@@ -144,12 +144,12 @@ class Run:
         self.deployment.output_resources.append(entry.id)
         step.end(SUCCEEDED, "OK", at)
 
-    def _operation(self, id: ResourceId, answer: Answer) -> Operation | None:
+    def _operation(self, id: ResourceId, answer: Answer, at: datetime) -> Operation | None:
         """The operation that was promised; None for a write that was done at once."""
         link = next((v for name, v in answer.headers.items() if name.casefold() == OPERATION_HEADER.casefold()), None)
         if link is None:
             return None
-        return self.world.operations.find(id, link.partition("?")[0].rpartition("/")[2])
+        return self.world.operations.find(id, link.partition("?")[0].rpartition("/")[2], at)
 
     def _fail(self, step: StepRecord, error: dict[str, JSON], at: datetime, code: str = "Conflict") -> None:
         step.end(FAILED, code, at, error)

@@ -24,22 +24,28 @@ class ExtensionRules:
         return Refusal(404, "ResourceNotFound", f"Extension instance with name '{name}' not found.", cause="service")
 
     def put(self, call: Call, old: Record | None) -> Draft:
-        name, version = call.request["name"], call.request.api_version
+        name, settings = call.request["name"], call.emulator.settings
         rules.check_name(name)
         spec, secrets = split_secrets(rules.PROPERTIES, _properties(call.request))
         if old is not None:
-            spec = rules.keep_create_only(old.spec, spec)
-        spec = _with_aks_identity(call, rules.normalise(complete(rules.PROPERTIES, spec), version), old)
-        status = call.emulator.settings.second_instance_status
-        rules.check_single_instance(call.cluster, name, spec, status)
+            spec = rules.keep_create_only(old.spec, spec, refuse=settings.refuse_create_only)
+            spec = spec if settings.put_replaces else merge(rules.PROPERTIES, old.spec, spec)
+        spec = rules.normalise(complete(rules.PROPERTIES, spec), call.request.api_version)
+        if settings.refuse_unknown_types:
+            rules.check_known(str(spec["extensionType"]), call.emulator.catalogue.types())
+        rules.check_single_instance(call.cluster, name, spec, settings.second_instance_status)
+        spec = _with_aks_identity(call, spec, old)
         return Draft(spec, secrets, _envelope(call, old))
 
-    def patch(self, request: ArmRequest, record: Record) -> Draft:
-        asked = {name: value for name, value in _properties(request).items() if name in rules.PATCHABLE}
+    def patch(self, call: Call, record: Record) -> Draft:
+        asked = {name: value for name, value in _properties(call.request).items() if name in rules.PATCHABLE}
         patch, secrets = split_secrets(rules.PROPERTIES, asked)
-        spec = complete(rules.PROPERTIES, merge(rules.PROPERTIES, record.spec, patch))
-        forgotten = nulled_secrets(rules.PROPERTIES, asked)
-        return Draft(rules.normalise(spec, request.api_version), secrets, record.envelope, forgotten)
+        merged, forgotten = merge(rules.PROPERTIES, record.spec, patch), nulled_secrets(rules.PROPERTIES, asked)
+        if not call.emulator.settings.merge_settings:
+            merged.update({name: patch[name] for name in ("configurationSettings",) if name in patch})
+            forgotten |= set(record.secrets.keys) if secrets else set()
+        spec = rules.normalise(complete(rules.PROPERTIES, merged), call.request.api_version)
+        return Draft(spec, secrets, record.envelope, forgotten)
 
     def blank_status(self) -> dict[str, JSON]:
         return copy.deepcopy(dict(rules.BLANK_STATUS))

@@ -24,18 +24,19 @@ class FluxConfigurationRules:
         return Refusal(404, "ResourceNotFound", f"FluxConfiguration with name '{name}' not found.", cause="service")
 
     def put(self, call: Call, old: Record | None) -> Draft:
-        name, sent = call.request["name"], _properties(call.request)
-        rules.check_name(name)
+        sent = whole = _properties(call.request)
+        rules.check_name(call.request["name"])
         if old is not None:
-            rules.check_create_only(old.spec, sent)
-            sent = {**{name: old.spec[name] for name in rules.CREATE_ONLY}, **sent}
-        return _draft(name, sent, old, sent)
+            settings = call.emulator.settings
+            whole = rules.keep_create_only(old.spec, sent, refuse=settings.refuse_create_only)
+            whole = whole if settings.put_replaces else merge(rules.PROPERTIES, old.spec, whole)
+        return _draft(call, whole, old, sent)
 
-    def patch(self, request: ArmRequest, record: Record) -> Draft:
-        sent = _properties(request)
-        rules.check_create_only(record.spec, sent)
+    def patch(self, call: Call, record: Record) -> Draft:
+        sent = _properties(call.request)
+        asked = rules.keep_create_only(record.spec, sent, refuse=call.emulator.settings.refuse_create_only)
         forgotten = nulled_secrets(rules.PROPERTIES, sent)
-        return _draft(record.name, merge(rules.PROPERTIES, record.spec, sent), record, sent, forgotten)
+        return _draft(call, merge(rules.PROPERTIES, record.spec, asked), record, sent, forgotten)
 
     def blank_status(self) -> dict[str, JSON]:
         return copy.deepcopy(dict(rules.BLANK_STATUS))
@@ -61,7 +62,7 @@ def _properties(request: ArmRequest) -> dict[str, JSON]:
 
 
 def _draft(
-    name: str,
+    call: Call,
     properties: dict[str, JSON],
     old: Record | None,
     sent: dict[str, JSON],
@@ -71,9 +72,9 @@ def _draft(
     public, _ = split_secrets(rules.PROPERTIES, properties)
     spec = complete(rules.PROPERTIES, public)
     spec["kustomizations"] = rules.named(spec.get("kustomizations"))
-    taken_away = known_kustomizations(old.spec) if old else ()
+    taken_away = (known_kustomizations(old.spec) if old else ()) if call.emulator.settings.check_dependencies else None
     known = [key for key in old.secrets.keys if key not in forgotten] if old else ()
-    rules.check(name, spec, secrets, known, taken_away)
+    rules.check(call.request["name"], spec, secrets, known, taken_away)
     return Draft(spec, secrets, {}, forgotten)
 
 

@@ -63,7 +63,7 @@ class Rules(Protocol):
     def put(self, call: Call, old: Record | None) -> Draft:
         """The whole resource as a PUT wants it. Raises Refusal."""
 
-    def patch(self, request: ArmRequest, record: Record) -> Draft:
+    def patch(self, call: Call, record: Record) -> Draft:
         """The whole resource as a PATCH leaves it. Raises Refusal."""
 
     def blank_status(self) -> dict[str, JSON]:
@@ -121,7 +121,7 @@ class Lifecycle:
     def operation(self, emulator: Emulator, request: ArmRequest) -> Answer:
         call = self._call(emulator, request)
         resource = call.cluster.id.extension(self.rules.type, request["name"])
-        operation = emulator.operations.find(resource, request["operation"])
+        operation = emulator.operations.find(resource, request["operation"], request.at)
         if operation is None:
             message = f"The operation '{request['operation']}' was not found."
             raise Refusal(404, "OperationNotFound", message, cause="service")
@@ -141,7 +141,7 @@ class Lifecycle:
         call = self._call(emulator, request)
         record = self._existing(call)
         _refuse_busy(emulator, record)
-        draft = self.rules.patch(request, record)
+        draft = self.rules.patch(call, record)
         if not draft.changes(record) and record.provisioning_state == SUCCEEDED:
             return Answer(200, record.document())
         operation = update(self.rules, call, record, draft)
