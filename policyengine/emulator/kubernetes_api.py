@@ -12,6 +12,7 @@ from typing import Final
 from policyengine.emulator.answers import Answer
 from policyengine.emulator.kinds import FLUX_CUSTOM_RESOURCES, KUBERNETES_KINDS, Kind
 from policyengine.emulator.kubernetes_objects import KubernetesObject, objects_of
+from policyengine.emulator.kubernetes_selectors import field_selector, label_selector
 from policyengine.emulator.state import EmulatedCluster
 from policyengine.model.values import JSON, walk
 
@@ -76,7 +77,11 @@ def _read(
         return _unknown()
     found = [o for o in objects_of(cluster) if o.kind == kind and (not namespace or o.namespace == namespace)]
     if not name:
-        items = [o.document for o in found if _selected(o, query)]
+        try:
+            chosen = _selector(query)
+        except ValueError as error:
+            return _failure(400, "BadRequest", str(error))
+        items = [o.document for o in found if chosen(o)]
         head: dict[str, JSON] = {"kind": f"{kind.name}List", "apiVersion": kind.api_version}
         return Answer(200, {**head, "metadata": {"resourceVersion": "1"}, "items": items})
     one = next((o for o in found if o.name == name), None)
@@ -86,24 +91,11 @@ def _read(
     return _failure(404, "NotFound", f'{kind.definition.rstrip(".")} "{name}" not found', details)
 
 
-def _selected(found: KubernetesObject, query: Mapping[str, str]) -> bool:
-    fields = {"metadata.name": found.name, "metadata.namespace": found.namespace}
-    return _matches(query.get("fieldselector", ""), fields.get) and _matches(
-        query.get("labelselector", ""), found.labels.get
-    )
-
-
-def _matches(selector: str, value_of: Callable[[str], str | None]) -> bool:
-    """Requirements of the form `a=b`, `a==b`, `a!=b` and `a`."""
-    for requirement in filter(None, selector.split(",")):
-        key, operator, wanted = requirement.partition("=")
-        actual = value_of(key.rstrip("!").strip())
-        if key.endswith("!"):
-            if actual == wanted:
-                return False
-        elif actual is None or (operator and actual != wanted.lstrip("=")):
-            return False
-    return True
+def _selector(query: Mapping[str, str]) -> Callable[[KubernetesObject], bool]:
+    """Raises ValueError for one that cannot be followed."""
+    fields = field_selector(query.get("fieldselector", ""))
+    labels = label_selector(query.get("labelselector", ""))
+    return lambda o: fields({"metadata.name": o.name, "metadata.namespace": o.namespace}) and labels(o.labels)
 
 
 def _kinds(cluster: EmulatedCluster) -> list[Kind]:

@@ -153,6 +153,31 @@ def test_lists_are_narrowed_by_selectors(cluster: Api) -> None:
     assert items(cluster, path, labelSelector="kustomize.toolkit.fluxcd.io/name=other") == {}
 
 
+@pytest.mark.parametrize(
+    ("selector", "found"),
+    [
+        ("KEY in (cfg-apps, other)", True),
+        ("KEY notin (cfg-apps,other)", False),
+        ("KEY!=other", True),
+        ("KEY==cfg-apps,!nothing", True),
+        ("!KEY", False),
+        ("nothing notin (a)", True),
+        ("nothing!=a", True),
+    ],
+)
+def test_labels_are_selected_as_sets_too(cluster: Api, selector: str, found: bool) -> None:
+    said = selector.replace("KEY", "kustomize.toolkit.fluxcd.io/name")
+    assert ("web" in items(cluster, "/apis/apps/v1/deployments", labelSelector=said)) is found
+
+
+@pytest.mark.parametrize(
+    "query", [{"labelSelector": "a in b"}, {"labelSelector": "a=b=c"}, {"fieldSelector": "status.phase=Active"}]
+)
+def test_a_selector_that_cannot_be_followed_is_a_status_of_400(cluster: Api, query: dict[str, str]) -> None:
+    answer = read(cluster, "/apis/batch/v1/jobs", **query)
+    assert (answer.status_code, answer.json()["kind"], answer.json()["reason"]) == (400, "Status", "BadRequest")
+
+
 def test_an_object_that_is_not_there_is_a_status_of_404(cluster: Api) -> None:
     answer = read(cluster, "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/cluster-config/kustomizations/none")
     assert answer.status_code == 404
