@@ -178,7 +178,7 @@ def _settle(config: FluxConfigObject, failure: ReconcileFailure | None, at: date
     succeed_source(config, since)
     for kustomization in config.kustomizations.values():
         if failure is not None:
-            kustomization.set_ready("False", failure.reason, failure.message, since)
+            kustomization.fail(failure.reason, failure.message, since)
         else:
             succeed_kustomization(config, kustomization, since)
 

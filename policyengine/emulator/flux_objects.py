@@ -47,18 +47,32 @@ class ObjectCondition:
 
 
 def conditions_of(
-    before: tuple[ObjectCondition, ...], status: str, reason: str, message: str, at: datetime, *also: str
+    before: tuple[ObjectCondition, ...],
+    status: str,
+    reason: str,
+    message: str,
+    at: datetime,
+    *also: str,
+    retried: bool = False,
 ) -> tuple[ObjectCondition, ...]:
     """The conditions that take the place of ``before``; the transition time moves only when the status does.
 
-    ``also`` are types that say the same as Ready does, or, of a failure (`FetchFailed`), that it is so.
+    ``also`` are types that say the same as Ready does, or, of a failure (`FetchFailed`), that it is so. ``retried``:
+    the attempt failed, and another will follow (G37).
     """
-    was = next((c for c in before if c.type == "Ready"), None)
-    since = was.since if was is not None and was.status == status else at
+    since = _since(before, "Ready", status, at)
     extra = [ObjectCondition(t, "True" if t.endswith("Failed") else status, reason, message, since) for t in also]
-    if status == "Unknown":
-        extra.append(ObjectCondition("Reconciling", "True", "Progressing", message, at))
+    progress = "Progressing" if status == "Unknown" else "ProgressingWithRetry" if retried else None
+    if progress is not None:
+        extra.append(
+            ObjectCondition("Reconciling", "True", progress, message, _since(before, "Reconciling", "True", at))
+        )
     return (*extra, ObjectCondition("Ready", status, reason, message, since))
+
+
+def _since(before: tuple[ObjectCondition, ...], type: str, status: str, at: datetime) -> datetime:
+    was = next((c for c in before if c.type == type), None)
+    return was.since if was is not None and was.status == status else at
 
 
 def state_of(conditions: tuple[ObjectCondition, ...]) -> str:
@@ -119,9 +133,13 @@ class FluxObject:
     def compliance_state(self) -> str:
         return SUSPENDED if self.suspended else state_of(self.conditions)
 
-    def set_ready(self, status: str, reason: str, message: str, at: datetime, *also: str) -> None:
+    def set_ready(self, status: str, reason: str, message: str, at: datetime) -> None:
         """Replace all conditions."""
-        self.conditions = conditions_of(self.conditions, status, reason, message, at, *also)
+        self.conditions = conditions_of(self.conditions, status, reason, message, at)
+
+    def fail(self, reason: str, message: str, at: datetime, *also: str) -> None:
+        """An attempt has failed; there will be another."""
+        self.conditions = conditions_of(self.conditions, "False", reason, message, at, *also, retried=True)
 
     def status(self) -> dict[str, JSON]:
         """One entry of a configuration's `statuses`."""

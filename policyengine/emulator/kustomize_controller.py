@@ -44,7 +44,7 @@ class KustomizeController:
         failure, wanted = self._build(cluster, config, kustomization)
         failure = failure or _refused(cluster.objects, config, kustomization, wanted)
         if failure is not None:
-            kustomization.set_ready("False", failure.reason, failure.message, at)
+            kustomization.fail(failure.reason, failure.message, at)
         else:
             self._put(cluster, kustomization, wanted, at)
             kustomization.applied_revision = config.synced_revision
@@ -144,7 +144,7 @@ class KustomizeController:
         if failing:
             seconds = int(kustomization.timeout.total_seconds())
             message = f"timeout waiting for: [{', '.join(failing)}] after {seconds}s"
-            kustomization.set_ready("False", "HealthCheckFailed", message, at)
+            kustomization.fail("HealthCheckFailed", message, at)
         else:
             _succeed(kustomization, at)
         self._changed(cluster, config, kustomization, at)

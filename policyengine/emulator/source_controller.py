@@ -105,7 +105,7 @@ def succeed_source(config: FluxConfigObject, at: datetime) -> None:
 
 def fail_source(config: FluxConfigObject, failure: ReconcileFailure, at: datetime) -> None:
     """Kustomizations that have applied an earlier artifact keep to that; the others have nothing to apply."""
-    config.source.set_ready("False", failure.reason, failure.message, at, "FetchFailed")
+    config.source.fail(failure.reason, failure.message, at, "FetchFailed")
     for kustomization in config.kustomizations.values():
         if not kustomization.applied_revision:
             kustomization.set_ready("False", "ArtifactFailed", "Source artifact not found, retrying in 30s", at)

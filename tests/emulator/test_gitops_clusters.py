@@ -630,8 +630,24 @@ def test_g37_a_failed_fetch_says_so_in_a_condition_of_its_own(flux: Api) -> None
     conditions = {c["type"]: c for c in statuses(flux)["GitRepository", "cfg"]["statusConditions"]}
     assert {t: (c["status"], c["reason"]) for t, c in conditions.items()} == {
         "FetchFailed": ("True", "GitOperationFailed"),
+        "Reconciling": ("True", "ProgressingWithRetry"),
         "Ready": ("False", "GitOperationFailed"),
     }
+
+
+def test_g37_an_attempt_that_failed_is_retried_and_a_wait_is_none(flux: Api) -> None:
+    script(flux, {**WEB, "path": "apps", "failure": {"reason": "BuildFailed", "message": "no"}})
+    flux.configure(flux.arc, kustomizations={"apps": {"path": "./apps"}, "infra": {"dependsOn": ["apps"]}})
+    flux.advance("2m")
+    found, names = statuses(flux), ("cfg-apps", "cfg-infra")
+    said = {
+        name: [(c["type"], c["reason"]) for c in found["Kustomization", name]["statusConditions"]] for name in names
+    }
+    assert said == {
+        "cfg-apps": [("Reconciling", "ProgressingWithRetry"), ("Ready", "BuildFailed")],
+        "cfg-infra": [("Ready", "DependencyNotReady")],
+    }
+    assert found["Kustomization", "cfg-apps"]["complianceState"] == "Non-Compliant"
 
 
 def test_g37_a_path_that_is_not_in_the_artifact_is_an_artifact_failure(flux: Api) -> None:
