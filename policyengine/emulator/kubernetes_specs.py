@@ -12,19 +12,24 @@ from policyengine.model.values import JSON
 
 
 def source_spec(config: FluxConfigObject) -> dict[str, JSON]:
-    _, source = source_of(config.spec)
+    kind, source = source_of(config.spec)
     spec: dict[str, JSON] = {"interval": _seconds(source.get("syncIntervalInSeconds"))}
+    where = _bucket(source) if kind.object_kind == "Bucket" else {"url": source["url"]}
     for name, value in (
-        ("url", source["url"]),
-        ("bucketName", source.get("bucketName") or source.get("containerName")),
+        *where.items(),
+        ("insecure", source.get("insecure")),
+        ("layerSelector", source.get("layerSelector")),
+        ("provider", _provider(kind.member, source)),
         ("ref", {k: v for k, v in (source.get("repositoryRef") or {}).items() if v}),
         ("secretRef", _secret(config, source)),
+        ("serviceAccountName", source.get("serviceAccountName")),
+        ("sparseCheckout", source.get("sparseCheckout")),
         ("timeout", _seconds(source.get("timeoutInSeconds"))),
         ("suspend", config.suspended),
     ):
         if value:
             spec[name] = value
-    return spec
+    return {**spec, **(source.get("additionalConfigurations") or {})}
 
 
 def kustomization_spec(config: FluxConfigObject, kustomization: FluxObject) -> dict[str, JSON]:
@@ -48,7 +53,7 @@ def kustomization_spec(config: FluxConfigObject, kustomization: FluxObject) -> d
     ):
         if value:
             spec[name] = value
-    return spec
+    return {**spec, **(said.get("additionalConfigurations") or {})}
 
 
 def applied_spec(said: ScriptedObject) -> dict[str, JSON]:
@@ -63,6 +68,18 @@ def applied_spec(said: ScriptedObject) -> dict[str, JSON]:
     if said.service_account:
         spec["serviceAccountName"] = said.service_account
     return spec
+
+
+def _bucket(source: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Azure's storage is addressed by its URL, any other by its host."""
+    url, container = str(source["url"]), source.get("containerName")
+    return {"bucketName": container or source.get("bucketName"), "endpoint": url if container else url.split("://")[-1]}
+
+
+def _provider(member: str, source: Mapping[str, JSON]) -> str | None:
+    """Whose kind of identity signs in; nothing for sources that need no word about it."""
+    azure = member == "azureBlob" or source.get("useWorkloadIdentity")
+    return "azure" if azure else str(source.get("provider") or "").casefold() or None
 
 
 def _secret(config: FluxConfigObject, source: Mapping[str, JSON]) -> dict[str, JSON] | None:

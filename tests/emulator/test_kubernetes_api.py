@@ -205,3 +205,48 @@ def test_it_is_for_reading_only(cluster: Api) -> None:
     path = f"/_emulator/clusters{cluster.arc}/kubernetes/api/v1/namespaces"
     assert cluster.http.post(path, json={}).json()["reason"] == "MethodNotAllowed"
     assert read(cluster, "/api/v1/namespaces", watch="true").status_code == 405
+
+
+def test_g17_every_kind_of_source_is_told_in_the_words_of_flux(flux: Api) -> None:
+    def made(kind: str, plural: str, member: str, source: dict[str, Any]) -> dict[str, Any]:
+        properties: dict[str, Any] = {"sourceKind": kind, "gitRepository": None, member: source}
+        flux.configure(flux.arc, **properties)
+        flux.advance("1m")
+        (found,) = items(flux, f"/apis/source.toolkit.fluxcd.io/v1/{plural}").values()
+        flux.send("DELETE", flux.configuration(flux.arc))
+        flux.advance("1m")
+        times = {"interval", "timeout"}
+        return {name: value for name, value in found["spec"].items() if name not in times}
+
+    blob = {"url": "https://x.blob.core.windows.net", "containerName": "fleet", "managedIdentity": {}}
+    assert made("AzureBlob", "buckets", "azureBlob", blob) == {
+        "bucketName": "fleet",
+        "endpoint": "https://x.blob.core.windows.net",
+        "provider": "azure",
+    }
+    bucket = {"url": "https://minio.contoso.com:9000", "bucketName": "fleet", "localAuthRef": "minio"}
+    assert made("Bucket", "buckets", "bucket", bucket) == {
+        "bucketName": "fleet",
+        "endpoint": "minio.contoso.com:9000",
+        "insecure": True,
+        "secretRef": {"name": "minio"},
+    }
+    oci = {"url": "oci://x.azurecr.io/fleet", "repositoryRef": {"tag": "1"}, "useWorkloadIdentity": True}
+    assert made("OCIRepository", "ocirepositories", "ociRepository", oci) == {
+        "url": "oci://x.azurecr.io/fleet",
+        "ref": {"tag": "1"},
+        "provider": "azure",
+    }
+
+
+def test_additional_configurations_go_through_to_the_objects_of_flux(flux: Api) -> None:
+    """The newest preview has them. Source: the description of fluxConfigurations 2026-07-01-preview."""
+    git = {**flux.git, "sparseCheckout": ["apps"], "additionalConfigurations": {"recurseSubmodules": True}}
+    decryption = {"provider": "sops"}
+    kustomizations = {"apps": {"additionalConfigurations": {"decryption": decryption}}}
+    flux.configure(flux.arc, gitRepository=git, kustomizations=kustomizations)
+    flux.advance("1m")
+    source = items(flux, "/apis/source.toolkit.fluxcd.io/v1/gitrepositories")["cfg"]["spec"]
+    assert (source["recurseSubmodules"], source["sparseCheckout"]) == (True, ["apps"])
+    made = items(flux, "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations")["cfg-apps"]["spec"]
+    assert made["decryption"] == decryption
