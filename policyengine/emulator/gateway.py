@@ -17,6 +17,7 @@ from policyengine.emulator import extension_rules, flux_rules, source_control_ru
 from policyengine.emulator.access import Caller, action_of, check_token
 from policyengine.emulator.answers import Answer, ArmRequest, Refusal, invalid_content
 from policyengine.emulator.deployments.parameters import hide_secure_parameters
+from policyengine.emulator.empty_pages import empty_page, with_detour
 from policyengine.emulator.emulator import Emulator
 from policyengine.emulator.generic_rules import secret_members
 from policyengine.emulator.journal import JournalEntry, masked
@@ -109,7 +110,9 @@ class Gateway:
 
     def _permitted(self, handler: Handler, request: ArmRequest) -> Answer:
         self.authorize(request)
-        return self._perform(handler, request)
+        if not self._emulator.settings.empty_pages:
+            return self._perform(handler, request)
+        return empty_page(request) or with_detour(self._perform(handler, request))
 
     def _send(
         self, base_url: str, caller: Caller, method: str, path: str, api_version: str, body: JSON, at: datetime

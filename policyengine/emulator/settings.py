@@ -28,6 +28,7 @@ class Settings:
     ``flux_v1_blocks_install``: microsoft.flux cannot be installed beside Flux v1 configurations (G11).
     ``aks_extension_manager``: the feature that lets AKS clusters have extensions is registered (G13).
     ``private_link_refuses``: an extension type without private link support fails behind one, not only warns (G45).
+    ``empty_pages``: between every two pages of a list there is one that holds nothing but a link.
     ``identity_lifetime``: how long an Arc agent may be silent before its certificate has run out (G39).
     ``operation_lifetime``: for how long an ended operation can be read; None: for ever.
     ``write_timeout``, ``delete_timeout``: how long a change waits for an agent that does not come (G40, G41).
@@ -55,6 +56,7 @@ class Settings:
     aks_extension_manager: bool = True
     private_link_refuses: bool = False
     page_size: int = 100
+    empty_pages: bool = False
     poll_interval: timedelta = timedelta(seconds=30)
     install_duration: timedelta = timedelta(seconds=60)
     reconcile_duration: timedelta = timedelta(seconds=30)

@@ -99,6 +99,19 @@ def test_a_list_is_paged_by_opaque_absolute_links(start: Callable[..., Api]) -> 
     assert names == ["cph-01", "got-02", "osl-01", "trd-01"]
 
 
+def test_pages_in_the_middle_may_be_empty(start: Callable[..., Api]) -> None:
+    api = start(page_size=2, empty_pages=True)
+    link: str | None = (
+        f"/subscriptions/{api.shops}/providers/Microsoft.Kubernetes/connectedClusters?api-version=2024-01-01"
+    )
+    pages = []
+    while link:
+        body = api.http.get(link).json()
+        pages.append([item["name"] for item in body["value"]])
+        link = body.get("nextLink")
+    assert pages == [["cph-01", "got-02"], [], ["osl-01", "trd-01"]]
+
+
 def test_a_page_is_not_shifted_by_what_goes_in_between(start: Callable[..., Api]) -> None:
     api = start(page_size=1)
     many = api.configuration(api.settled, "").rstrip("/")
