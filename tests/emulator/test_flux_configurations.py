@@ -266,3 +266,111 @@ def test_times_beyond_the_calendar_are_as_good_as_never(flux: Api) -> None:
     assert flux.error(beyond) == (400, "InvalidRequestContent")
     for duration in ("P99999999999D", "half an hour"):
         assert flux.error(flux.configure(flux.arc, reconciliationWaitDuration=duration)) == (400, "ValidationFailed")
+
+
+def test_every_kind_of_source_gets_the_defaults_of_its_kind(api: Api) -> None:
+    times = {"timeoutInSeconds": 600, "syncIntervalInSeconds": 600}
+    blob = {"url": "https://b", "containerName": "c", "servicePrincipal": {"clientId": "me"}}
+    oci = {"url": "oci://r/fleet"}
+    found = api.configure(api.arc, sourceKind="AzureBlob", gitRepository=None, azureBlob=blob, ociRepository=oci)
+    properties = found.json()["properties"]
+    assert properties["azureBlob"] == {
+        **times,
+        **blob,
+        "servicePrincipal": {"clientId": "me", "clientCertificateSendChain": False},
+    }
+    assert properties["ociRepository"] == {**times, **oci, "insecure": False, "useWorkloadIdentity": False}
+    assert (properties["waitForReconciliation"], properties["reconciliationWaitDuration"]) == (None, None)
+    assert (properties["repositoryPublicKey"], properties["sourceSyncedCommitId"]) == ("", "")
+    assert (properties["sourceUpdatedAt"], properties["statusUpdatedAt"]) == (None, None)
+    reference = {"name": "settings", "kind": "ConfigMap"}
+    kustomizations = {"apps": {"postBuild": {"substituteFrom": [reference]}}}
+    told = api.configure(api.arc, "other", kustomizations=kustomizations).json()["properties"]["kustomizations"]
+    assert told["apps"]["postBuild"] == {"substituteFrom": [{**reference, "optional": False}]}
+
+
+STARRED = {
+    "AzureBlob.servicePrincipal": ("clientSecret", "clientCertificate", "clientCertificatePassword"),
+    "AzureBlob.": ("accountKey", "sasToken"),
+    "OCIRepository.tlsConfig": ("clientCertificate", "privateKey", "caCertificate"),
+}
+
+
+@pytest.mark.parametrize(("place", "names"), STARRED.items())
+def test_no_starred_value_is_told_by_anybody(flux: Api, place: str, names: tuple[str, ...]) -> None:
+    kind, _, inner = place.partition(".")
+    for name in names:
+        said = {name: "c2VjcmV0"} if not inner else {inner: {name: "c2VjcmV0"}}
+        source = {"url": "https://b", "containerName": "c"} if kind == "AzureBlob" else {"url": "oci://r/fleet"}
+        member = kind[0].lower() + kind[1:] if kind == "AzureBlob" else "ociRepository"
+        properties: dict[str, Any] = {"sourceKind": kind, "gitRepository": None, member: {**source, **said}}
+        answers = [flux.configure(flux.arc, name.casefold(), **properties)]
+        assert answers[0].status_code == 201
+        flux.advance("1m")
+        answers.append(flux.get(flux.configuration(flux.arc, name.casefold())))
+        answers.append(flux.get(flux.configuration(flux.arc, "")[:-1]))
+        answers += [flux.http.get(f"/_emulator/{noun}") for noun in ("journal", f"clusters{flux.arc}")]
+        assert [answer.text.count("c2VjcmV0") for answer in answers] == [0] * 5
+
+
+@pytest.mark.parametrize(
+    ("length", "properties", "status"),
+    [
+        (63, {"kustomizations": {}}, 201),
+        (64, {"kustomizations": {}}, 400),
+        (60, {"kustomizations": {"ab": {}}}, 201),
+        (60, {"kustomizations": {"abc": {}}}, 400),
+        (1, {"namespace": "a" * 253}, 201),
+        (1, {"namespace": "a" * 254}, 400),
+        (1, {"namespace": "0.a-b"}, 201),
+        (1, {"namespace": ""}, 400),
+    ],
+)
+def test_names_have_their_lengths(api: Api, length: int, properties: dict[str, Any], status: int) -> None:
+    assert api.configure(api.arc, "c" * length, **properties).status_code == status
+
+
+@pytest.mark.parametrize("url", ["http://x/y", "HTTPS://x/y", "ssh://git@x/y", "git@x:y"])
+def test_git_is_reached_in_four_ways(api: Api, url: str) -> None:
+    assert api.configure(api.arc, gitRepository={"url": url}).status_code == 201
+
+
+HTTPS_USER = {"url": "https://x", "httpsUser": "me"}
+HTTPS_KEY = {"configurationProtectedSettings": {"httpsKey": "k"}}
+
+
+@pytest.mark.parametrize(
+    ("properties", "status"),
+    [
+        ({"sourceKind": "Bucket", "bucket": {"url": "s3://x", "bucketName": "b"}}, 400),
+        ({"sourceKind": "Bucket", "bucket": {"url": "http://x", "bucketName": "b"}}, 201),
+        ({"sourceKind": "AzureBlob", "azureBlob": {"url": "x", "containerName": "c"}}, 400),
+        ({"gitRepository": HTTPS_USER, **HTTPS_KEY}, 201),
+        ({"gitRepository": {**HTTPS_USER, "url": "ssh://x"}, **HTTPS_KEY}, 400),
+        ({"gitRepository": {"url": "ssh://x", "sshKnownHosts": "aGk="}}, 201),
+        ({"gitRepository": {"url": "https://x", "provider": "azure"}}, 201),
+        ({"gitRepository": {"url": "https://x", "provider": "Gitea"}}, 400),
+        ({"kustomizations": {"a": {"retryIntervalInSeconds": -1}}}, 400),
+        ({"kustomizations": {"a": {"syncIntervalInSeconds": 1.5}}}, 400),
+        (
+            {"sourceKind": "OCIRepository", "ociRepository": {"url": "oci://x", "layerSelector": {"operation": "?"}}},
+            400,
+        ),
+    ],
+)
+def test_the_rules_of_a_source_are_kept(api: Api, properties: dict[str, Any], status: int) -> None:
+    assert api.configure(api.arc, **properties).status_code == status
+
+
+def test_the_source_tells_when_it_was_synced_and_the_agent_when_it_spoke(flux: Api) -> None:
+    flux.configure(flux.arc)
+    flux.advance("90s")
+    first = flux.properties(flux.configuration(flux.arc))
+    assert first["sourceSyncedCommitId"].startswith("main/")
+    assert first["sourceUpdatedAt"] <= first["statusUpdatedAt"]
+    flux.http.post("/_emulator/sources", json={"url": flux.git["url"], "heads": {"main": "r2"}})
+    flux.advance("15m")
+    later = flux.properties(flux.configuration(flux.arc))
+    assert later["sourceSyncedCommitId"] == "main/r2"
+    assert later["sourceUpdatedAt"] > first["sourceUpdatedAt"]
+    assert later["statusUpdatedAt"] > first["statusUpdatedAt"]
