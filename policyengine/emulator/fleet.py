@@ -134,7 +134,7 @@ class FleetLoader:
             return False
         deleting = record.deleting
         timeout = self._settings.delete_timeout if deleting else self._settings.write_timeout
-        self._provisioning.begin(record, record.provisioning_state, at, timeout)
+        self._provisioning.begin(emulated, record, record.provisioning_state, at, timeout)
         if deleting:
             emulated.departing.append(record)
         self._agents.wake(emulated, at)

@@ -13,9 +13,10 @@ from functools import partial
 
 from policyengine.emulator.answers import error_detail
 from policyengine.emulator.clock import stamp
+from policyengine.emulator.durations import iso_duration
 from policyengine.emulator.identifiers import Identifiers
 from policyengine.emulator.operations import FAILED, SUCCEEDED, Operation, Operations
-from policyengine.emulator.state import Record
+from policyengine.emulator.state import EmulatedCluster, Record
 from policyengine.emulator.timeline import Timeline
 from policyengine.model.values import JSON
 
@@ -26,13 +27,15 @@ class Provisioning:
         self._operations = operations
         self._identifiers = identifiers
 
-    def begin(self, record: Record, state: str, at: datetime, timeout: timedelta) -> Operation:
-        """Put ``record`` into ``state`` and promise an end within ``timeout``."""
+    def begin(
+        self, cluster: EmulatedCluster, record: Record, state: str, at: datetime, timeout: timedelta
+    ) -> Operation:
+        """Put ``record`` into ``state`` and promise an end: within ``timeout`` where the agent stays away."""
         operation = Operation(self._identifiers.guid(), record.id, at)
         self._operations.add(operation)
         record.operations.append(operation)
         record.provisioning_state = state
-        self._timeline.after(at, timeout, partial(self._time_out, record, operation, timeout))
+        self._timeline.after(at, timeout, partial(self._time_out, cluster, record, operation, timeout))
         return operation
 
     def succeed(self, record: Record, at: datetime) -> None:
@@ -66,17 +69,23 @@ class Provisioning:
         record.operations.clear()
 
     def _time_out(
-        self, record: Record, operation: Operation, timeout: timedelta, at: datetime, *, again: bool = True
+        self,
+        cluster: EmulatedCluster,
+        record: Record,
+        operation: Operation,
+        timeout: timedelta,
+        at: datetime,
+        *,
+        again: bool = True,
     ) -> None:
         # INVARIANT: at exactly the limit time is up, for this event was planned before any poll of that instant.
         if not operation.running:
             return
-        if record.awaits_outcome and again:
-            # The request did reach the cluster: what it makes of it may take as long once more.
-            self._timeline.after(at, timeout, partial(self._time_out, record, operation, timeout, again=False))
+        if again and (cluster.connected or record.awaits_outcome):
+            # The request reaches the cluster, or did: what it makes of it may take as long once more.
+            self._timeline.after(at, timeout, partial(self._time_out, cluster, record, operation, timeout, again=False))
             return
-        hours = int(timeout.total_seconds() // 3600)
-        message = f"The request to the cluster timed out: its agent did not respond within {hours} hours."
+        message = f"The request to the cluster timed out: its agent did not respond within {_told(timeout)}."
         error = error_detail("OperationTimedOut", message)
         if record.operations[-1] is operation:
             record.abandoned = record.generation
@@ -85,6 +94,12 @@ class Provisioning:
         else:
             record.operations.remove(operation)
             operation.end(at, error)
+
+
+def _told(length: timedelta) -> str:
+    """`48 hours`, `1 hour`, or to the second where it is no whole number of hours."""
+    hours, rest = divmod(length, timedelta(hours=1))
+    return iso_duration(length) if rest or not hours else f"{hours} hour{'s' if hours > 1 else ''}"
 
 
 def nested_error(*codes: str, cause: str) -> dict[str, JSON]:

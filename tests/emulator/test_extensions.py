@@ -341,3 +341,6 @@ def test_the_timeout_is_told_to_the_second(start: Callable[..., Api]) -> None:
     assert api.install(api.arc).headers["x-ms-async-operation-timeout"] == "PT1H30M"
     deleted = api.send("DELETE", api.extension(api.arc))
     assert deleted.headers["x-ms-async-operation-timeout"] == "PT1M30S"
+    late = api.install(api.offline)
+    api.advance("90m")
+    assert api.operation(late)["error"]["message"].endswith("did not respond within PT1H30M.")

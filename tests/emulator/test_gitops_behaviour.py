@@ -429,6 +429,16 @@ def test_g40_a_cluster_that_comes_back_within_48_hours_takes_the_change(api: Api
     assert api.properties(api.extension(api.offline))["provisioningState"] == "Succeeded"
 
 
+def test_g40_who_is_back_in_time_may_finish_what_takes_longer(api: Api) -> None:
+    """The agent polls after the limit, and the configuration waits for its extension."""
+    accepted = api.configure(api.offline)
+    api.advance("47h59m59s")
+    api.emulator.connect(api.offline)
+    api.advance("5m")
+    assert api.operation(accepted)["status"] == "Succeeded"
+    assert states(api, api.offline) == ("Succeeded", "Compliant")
+
+
 def test_g40_at_48_hours_to_the_second_time_is_up(flux: Api) -> None:
     flux.emulator.disconnect(flux.arc)
     path = flux.configuration(flux.arc)

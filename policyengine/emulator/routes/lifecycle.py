@@ -195,7 +195,7 @@ def _refuse_busy(emulator: Emulator, record: Record) -> None:
 def _begin(rules: Rules, call: Call, record: Record, state: str) -> Operation:
     emulator, at = call.emulator, call.request.at
     rules.written(call, record)
-    operation = emulator.provisioning.begin(record, state, at, emulator.settings.write_timeout)
+    operation = emulator.provisioning.begin(call.cluster, record, state, at, emulator.settings.write_timeout)
     emulator.agents.wake(call.cluster, at)
     return operation
 
@@ -203,7 +203,7 @@ def _begin(rules: Rules, call: Call, record: Record, state: str) -> Operation:
 def _depart(call: Call, record: Record) -> Operation:
     emulator, at = call.emulator, call.request.at
     emulator.provisioning.cancel(record, at)
-    operation = emulator.provisioning.begin(record, "Deleting", at, emulator.settings.delete_timeout)
+    operation = emulator.provisioning.begin(call.cluster, record, "Deleting", at, emulator.settings.delete_timeout)
     if record not in call.cluster.departing:
         call.cluster.departing.append(record)
     emulator.agents.wake(call.cluster, at)
