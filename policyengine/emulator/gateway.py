@@ -218,9 +218,14 @@ def _body(raw: RawRequest) -> JSON:
     if raw.method not in {"PUT", "PATCH"} and not (raw.method == "POST" and raw.content):
         return None
     try:
-        return json.loads(raw.content)
+        return json.loads(raw.content, parse_constant=_no_json)
     except (ValueError, RecursionError) as error:
         raise invalid_content(str(error)) from None
+
+
+def _no_json(constant: str) -> JSON:
+    """Python's own reader takes `NaN` and its like."""
+    raise ValueError(f"Unexpected value: {constant}")
 
 
 def _parsed(content: bytes) -> JSON:

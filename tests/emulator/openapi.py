@@ -38,6 +38,7 @@ INSTANT: Final = {"type": "string", "format": "date-time"}
 ADDED: Final[Mapping[tuple[str, str], tuple[Mapping[str, Any], str]]] = {
     ("OperationStatusResult", "startTime"): (INSTANT, "Resource Manager's contract of operation documents has it"),
     ("OperationStatusResult", "endTime"): (INSTANT, "the same, once the operation has ended"),
+    ("ExtensionPropertiesAksAssignedIdentity", "url"): ({"type": "string"}, "the service's clients send it"),
     ("ExtensionType", "properties"): (
         {"$ref": "#/$defs/ExtensionTypeProperties"},
         "the description defines them and lost the place where they belong",

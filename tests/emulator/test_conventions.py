@@ -169,7 +169,7 @@ def test_a_method_nothing_answers_is_an_error_like_any_other(api: Api, method: s
     assert answer.headers["x-ms-request-id"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'"x"', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'"x"', b'{"a": NaN}', b"\xff", b"[" * 100_000])
 def test_a_body_that_is_no_object_is_refused(api: Api, content: bytes) -> None:
     answer = api.http.put(f"{api.extension(api.arc)}?api-version=2025-03-01", content=content)
     assert api.error(answer) == (400, "InvalidRequestContent")

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.emulator.conftest import Api
 
@@ -60,6 +62,12 @@ def test_what_is_published_appears(api: Api) -> None:
 def test_types_are_asked_for_by_kind_of_cluster(api: Api) -> None:
     assert names(api.get(by_cluster(api), clusterType="managedClusters").json()) == []
     assert names(api.get(by_location(api), clusterType="managedclusters").json())
+
+
+@pytest.mark.parametrize("name", ["publisherId", "offerId", "planId"])
+def test_types_of_a_marketplace_plan_are_none(api: Api, name: str) -> None:
+    assert names(api.get(by_location(api), **{name: "contoso"}).json()) == []
+    assert names(api.get(by_cluster(api), **{name: "contoso"}).json()) == []
 
 
 def test_unknown_types_and_versions_are_not_found(api: Api) -> None:

@@ -230,9 +230,14 @@ def test_what_makes_no_sense_around_the_properties_is_refused(api: Api, body: di
 
 
 def test_an_extension_on_aks_acts_as_what_it_asked_for_and_the_service_gives_the_ids(api: Api) -> None:
-    asked = {"type": "workload", "clientId": "me", "principalId": "made up"}
+    asked = {"type": "workload", "clientId": "me", "url": "https://x", "principalId": "made up"}
     first = api.install(api.aks, aksAssignedIdentity=asked).json()["properties"]["aksAssignedIdentity"]
-    assert (first["type"], first["clientId"], first["tenantId"]) == ("Workload", "me", api.tenant)
+    assert (first["type"], first["clientId"], first["url"], first["tenantId"]) == (
+        "Workload",
+        "me",
+        "https://x",
+        api.tenant,
+    )
     assert first["principalId"] != "made up"
     again = api.install(api.aks).json()["properties"]["aksAssignedIdentity"]
     assert again == {"type": "SystemAssigned", "principalId": first["principalId"], "tenantId": api.tenant}

@@ -23,6 +23,7 @@ from policyengine.model.resource import AKS, ARC
 from policyengine.model.values import JSON
 
 TYPE: Final = "Microsoft.KubernetesConfiguration/extensionTypes"
+_OF_PLANS: Final = ("publisherid", "offerid", "planid")
 _CLUSTER_TYPES: Final = {AKS: "managedClusters", ARC: "connectedClusters"}
 
 
@@ -104,6 +105,9 @@ def _known(emulator: Emulator, request: ArmRequest) -> str:
 
 
 def _asks_for(request: ArmRequest, place: Place) -> bool:
+    """No type of the catalogue is sold in a marketplace: who asks for a plan finds none."""
+    if any(request.query.get(name) for name in _OF_PLANS):
+        return False
     wanted = request.query.get("clustertype")
     return not wanted or wanted.casefold() in {kind.casefold() for kind in place.clusters}
 
