@@ -12,7 +12,7 @@ from functools import partial
 
 from policyengine.emulator.answers import error_detail
 from policyengine.emulator.cluster_objects import ClusterObjects
-from policyengine.emulator.connectivity import connectivity, has_expired
+from policyengine.emulator.connectivity import connectivity, fall_silent, has_expired
 from policyengine.emulator.controllers import FluxControllers
 from policyengine.emulator.installation import Installation, Sabotage
 from policyengine.emulator.operations import SUCCEEDED
@@ -51,7 +51,7 @@ class Agents:
 
     def disconnect(self, cluster: EmulatedCluster, at: datetime) -> None:
         if cluster.connected:
-            cluster.last_seen = at
+            fall_silent(cluster, at, self._settings)
             self._show_power(cluster, "Stopped")
 
     def connect(self, cluster: EmulatedCluster, at: datetime) -> None:

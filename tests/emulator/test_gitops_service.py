@@ -277,6 +277,22 @@ def test_g39_after_90_days_of_silence_the_identity_has_expired_for_good(api: Api
     assert api.properties(api.arc)["connectivityStatus"] == "Expired"
 
 
+def test_g39_a_certificate_runs_out_when_its_cluster_says_so(api: Api) -> None:
+    """Those who are connected get a new one in time."""
+    told = "managedIdentityCertificateExpirationTime"
+    for cluster in (api.arc, api.offline):
+        api.emulator.cluster(cluster).document["properties"][told] = "2026-11-25T08:00:00Z"
+    api.advance("48h")
+    assert api.properties(api.offline)["connectivityStatus"] == "Expired"
+    assert api.properties(api.arc)["connectivityStatus"] == "Connected"
+    assert api.properties(api.arc)[told] > "2027-02"
+    api.emulator.disconnect(api.arc)
+    api.advance("89d")
+    assert api.properties(api.arc)["connectivityStatus"] == "Offline"
+    api.advance("1d")
+    assert api.properties(api.arc)["connectivityStatus"] == "Expired"
+
+
 def test_g39_the_identity_of_a_connected_agent_is_renewed(api: Api) -> None:
     api.advance("200d")
     assert api.properties(api.arc)["connectivityStatus"] == "Connected"
