@@ -31,8 +31,11 @@ from policyengine.emulator.shapes import secret_names
 from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON
 
+_MISPLACED: Final = frozenset({"sshprivatekey", "httpskey", "bucketsecretkey"})
+"""Keys of the protected settings, which people also write where they are not heard."""
 SECRET_NAMES: Final = (
-    secret_names(extension_rules.PROPERTIES)
+    _MISPLACED
+    | secret_names(extension_rules.PROPERTIES)
     | secret_names(flux_rules.PROPERTIES)
     | secret_names(source_control_rules.PROPERTIES)
 )

@@ -179,6 +179,11 @@ def test_properties_in_the_wrong_place_are_ignored_as_the_service_does(flux: Api
     assert (found["provisioningState"], found["complianceState"]) == ("Creating", "Pending")
 
 
+def test_a_secret_in_the_wrong_place_is_not_journalled_either(flux: Api) -> None:
+    flux.configure(flux.arc, gitRepository={**flux.git, "HttpsKey": "c2VjcmV0"}, sshPrivateKey="c2VjcmV0")
+    assert "c2VjcmV0" not in flux.http.get("/_emulator/journal").text
+
+
 def test_a_missing_one_is_named(api: Api) -> None:
     answer = api.get(api.configuration(api.arc))
     assert api.error(answer) == (404, "ResourceNotFound")
