@@ -13,6 +13,7 @@ from policyengine.cli.context import Cli, Output, cli_of
 app = typer.Typer()
 
 Url = Annotated[str | None, typer.Option("--url", help="The emulator (default: POLICYENGINE_EMULATOR_URL, or here).")]
+_FAULT = ("method", "path", "status", "drop", "delay", "install", "lag", "after", "times", "probability", "message")
 Cluster = Annotated[str, typer.Argument(help="Name or resource id.")]
 
 
@@ -193,7 +194,7 @@ def faults_command(
 ) -> None:
     """List the faults still to come."""
     document = _ask(url, "DELETE" if clear else "GET", "faults")
-    _show(context, document, "method", "path", "status", "times", "probability", "message")
+    _show(context, document, *_FAULT)
 
 
 @app.command("journal")

@@ -22,7 +22,7 @@ from policyengine.emulator.resource_store import ResourceStore
 from policyengine.errors import ConfigError
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.ids import ResourceId
-from policyengine.model.values import JSON, walk
+from policyengine.model.values import JSON, is_array, walk
 
 ANONYMOUS: Final = "anonymous"
 ROLE_ASSIGNMENTS: Final = "Microsoft.Authorization/roleAssignments"
@@ -78,6 +78,9 @@ ROLES: Final[Mapping[str, Role]] = {
 """Built-in roles, in so far as the resources here are concerned."""
 
 
+_ROLE_HELP: Final = 'write it like `[{"role": "Reader", "scope": "/subscriptions/…"}]`'
+
+
 def role_name(role: Role) -> str:
     return next(name for name, known in ROLES.items() if known is role)
 
@@ -117,8 +120,10 @@ class Principals:
         """
         object_id = str(value.get("objectId") or "")
         if not object_id:
-            raise ConfigError("a principal needs an `objectId`")
+            raise ConfigError("a principal needs an `objectId`", help="any text will do")
         roles = value.get("roles")
+        if roles is not None and not is_array(roles):
+            raise ConfigError("`roles` of a principal is no list", help=_ROLE_HELP)
         grants = None if roles is None else tuple(_grant(role) for role in roles)
         principal = Principal(object_id, str(value.get("name") or object_id), grants)
         if value.get("token"):
@@ -255,7 +260,7 @@ def _grant(value: JSON) -> Grant:
     name = str(walk(value, "role") or "")
     found = next((role for known, role in ROLES.items() if known.casefold() == name.casefold()), None)
     if found is None:
-        raise ConfigError(f"`{name}` is not a role of this emulator", help=did_you_mean(name, ROLES))
+        raise ConfigError(f"`{name}` is not a role of this emulator", help=did_you_mean(name, ROLES) or _ROLE_HELP)
     try:
         return Grant(found, ResourceId(str(walk(value, "scope") or "/")))
     except ValueError as error:

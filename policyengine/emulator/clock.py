@@ -50,7 +50,10 @@ class SimulatedClock:
         """Jump forward; the new instant."""
         if by < timedelta(0):
             raise ConfigError("the clock cannot run backwards", help="advance it by a positive length of time")
-        self._base += by
+        try:
+            self._base += by
+        except OverflowError as error:
+            raise ConfigError("the clock ends with the year 9999", help="advance it by less, or reset") from error
         return self.now()
 
     def set_mode(self, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from policyengine.model.values import JSON
 
+_LONGEST: Final = timedelta(days=36525)
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.IGNORECASE)
 _ISO: Final = re.compile(
     r"P(?=.)(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?",
@@ -23,7 +24,17 @@ _UNITS: Final = {
 
 
 def parse_duration(value: JSON) -> timedelta:
-    """Raises ValueError for anything that is not a length of time."""
+    """Raises ValueError for anything that is not a length of time, and for one of more than a century."""
+    try:
+        found = _parsed(value)
+    except OverflowError:
+        found = timedelta.max
+    if not timedelta(0) <= found <= _LONGEST:
+        raise ValueError(f"`{value}` is not a length of time from none to a hundred years")
+    return found
+
+
+def _parsed(value: JSON) -> timedelta:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return timedelta(seconds=value)
     text = str(value).strip()

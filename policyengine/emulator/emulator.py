@@ -319,8 +319,10 @@ class Emulator:
         by_id = self.state.clusters.get(f"/{wanted}") if "/" in wanted else None
         found = [by_id] if by_id is not None else self.state.clusters.named(wanted)
         if len(found) != 1:
-            what = "names several clusters: use the resource id" if found else "is not a cluster of this emulator"
-            raise UsageError(f"`{name_or_id}` {what}")
+            if found:
+                raise UsageError(f"`{name_or_id}` names several clusters", help=f"use an id, such as `{found[0].id}`")
+            help = "`policyengine emulator clusters` lists those there are"
+            raise UsageError(f"`{name_or_id}` is not a cluster of this emulator", help=help)
         return found[0]
 
 

@@ -20,8 +20,8 @@ from http import HTTPStatus
 from typing import Final
 
 from policyengine.emulator.answers import Answer, Refusal
-from policyengine.emulator.durations import parse_duration
 from policyengine.emulator.identifiers import fraction_of
+from policyengine.emulator.written import length, whole_number, yes_or_no
 from policyengine.errors import InventoryError
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.ids import ResourceId
@@ -54,23 +54,30 @@ class Fault:
         """Raises InventoryError for a fault that could never strike."""
         for key in value:
             if key not in KEYS:
-                raise InventoryError(f"a fault has no `{key}`", help=did_you_mean(key, KEYS))
+                help = did_you_mean(str(key), KEYS) or f"there are {', '.join(KEYS)}"
+                raise InventoryError(f"a fault has no `{key}`", help=help)
         if not any(value.get(key) for key in _CONSEQUENCES):
-            raise InventoryError(f"a fault needs one of `{'`, `'.join(_CONSEQUENCES)}`")
+            help = "say what goes wrong, for example `status: 503`"
+            raise InventoryError(f"a fault needs one of `{'`, `'.join(_CONSEQUENCES)}`", help=help)
         status = _status(value.get("status"))
         phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
         retry_after = value.get("retryAfter")
+        drop = yes_or_no(value.get("drop"), "`drop` of a fault")
+        if drop and status:
+            raise InventoryError("a fault with `drop` gives no answer, so it has no `status`", help="leave one out")
         return cls(
             path=str(value.get("path") or "*").casefold(),
             status=status,
             code=str(value.get("code") or phrase.replace(" ", "")) if status else "",
             message=str(value.get("message") or (f"{phrase} (scripted fault)." if status else "scripted fault")),
-            method=str(value["method"]).upper() if value.get("method") else None,
+            method=_method(value.get("method")),
             times=_times(value),
-            retry_after_s=None if retry_after is None else int(retry_after),
+            retry_after_s=None
+            if retry_after is None
+            else whole_number(retry_after, "`retryAfter` of a fault", least=0),
             probability=_probability(value.get("probability", 1.0)),
-            after=bool(value.get("after")),
-            drop=bool(value.get("drop")),
+            after=yes_or_no(value.get("after"), "`after` of a fault"),
+            drop=drop,
             delay=_length(value, "delay"),
             install=str(value["install"]).casefold() if value.get("install") else None,
             lag=_length(value, "lag"),
@@ -116,6 +123,7 @@ def _key(name: str) -> str:
 
 
 KEYS: Final = tuple(_key(f.name) for f in fields(Fault))
+_METHODS: Final = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "INSTALL")
 _CONSEQUENCES: Final = ("status", "drop", "delay", "install", "lag")
 
 
@@ -192,7 +200,7 @@ def _status(value: JSON) -> int:
 def _times(value: Mapping[str, JSON]) -> int | None:
     """Once unless said; with a probability, for good."""
     if value.get("times") is not None:
-        return int(value["times"])
+        return whole_number(value["times"], "`times` of a fault", least=1)
     return None if "probability" in value else 1
 
 
@@ -202,8 +210,14 @@ def _probability(value: JSON) -> float:
     return float(value)
 
 
+def _method(value: JSON) -> str | None:
+    if not value:
+        return None
+    if str(value).upper() not in _METHODS:
+        help = did_you_mean(str(value).upper(), _METHODS) or f"there are {', '.join(_METHODS)}"
+        raise InventoryError(f"no request ever has the `method` of this fault: `{value}`", help=help)
+    return str(value).upper()
+
+
 def _length(value: Mapping[str, JSON], key: str) -> timedelta:
-    try:
-        return parse_duration(value.get(key) or 0)
-    except ValueError as error:
-        raise InventoryError(f"`{key}` of a fault: {error}") from error
+    return length(value.get(key) or 0, f"`{key}` of a fault")

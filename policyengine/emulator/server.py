@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from pathlib import Path
@@ -34,7 +35,8 @@ class RunningEmulator:
     def __init__(self, emulator: Emulator, host: str = "127.0.0.1", port: int = 0, chain: Path | None = None) -> None:
         self.emulator = emulator
         self._listener = listen(host, port)
-        shown = f"[{host}]" if ":" in host else host
+        reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # nobody's address is that of all
+        shown = f"[{reached}]" if ":" in reached else reached
         self.url = f"{'https' if chain else 'http'}://{shown}:{self._listener.getsockname()[1]}"
         self._server = _server(emulator, chain)
         self.thread = threading.Thread(target=self._run, name="emulator", daemon=True)
@@ -74,9 +76,11 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(1024)
     except OSError as error:
         listener.close()
-        raise ConfigError(
-            f"cannot listen on {host}:{port}: {error.strerror}", help="choose another `--port`"
-        ) from error
+        of_port = error.errno in {errno.EADDRINUSE, errno.EACCES}
+        help = (
+            "choose another `--port`; 0 takes any free one" if of_port else "`--host` takes an address of this machine"
+        )
+        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}", help=help) from error
     return listener
 
 

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
-from policyengine.emulator.durations import parse_duration
 from policyengine.emulator.settings import Settings
+from policyengine.emulator.written import length, mapping, texts, yes_or_no
 from policyengine.errors import InventoryError
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.values import JSON, get_folded
@@ -38,6 +38,8 @@ SOURCE_REASONS: Final = frozenset(
         "URLInvalid",
     }
 )
+_INSTALLS: Final = "write it like `microsoft.flux: what the agent reports`"
+_RECONCILES: Final = "write it like `apps: {reason: GitOperationFailed, message: unable to clone}`"
 _FIELDS: Final[Mapping[str, str]] = {
     "offlineFor": "offline_for",
     "installFailures": "install_failures",
@@ -79,20 +81,25 @@ class Simulation:
         """Raises InventoryError naming the key that cannot be used."""
         for key in value:
             if key not in _FIELDS:
-                raise InventoryError(f"`simulation` has no `{key}`", help=did_you_mean(key, _FIELDS))
+                raise InventoryError(
+                    f"`simulation` has no `{key}`",
+                    help=did_you_mean(str(key), _FIELDS) or f"there are {', '.join(_FIELDS)}",
+                )
         poll = _length(value, "pollInterval") or settings.poll_interval
         install = _length(value, "installDuration")
         reconcile = _length(value, "reconcileDuration")
-        failures, hosts = value.get("reconcileFailures") or {}, value.get("allowedHosts")
+        installs = mapping(value.get("installFailures"), "`simulation.installFailures`", _INSTALLS)
+        failures = mapping(value.get("reconcileFailures"), "`simulation.reconcileFailures`", _RECONCILES)
+        hosts = value.get("allowedHosts")
         return cls(
             poll_interval=poll,
             install_duration=settings.install_duration if install is None else install,
             reconcile_duration=settings.reconcile_duration if reconcile is None else reconcile,
             offline_for=_length(value, "offlineFor"),
-            install_failures={str(k): str(v) for k, v in (value.get("installFailures") or {}).items()},
-            reconcile_failures={str(name): _failure(failure) for name, failure in failures.items()},
-            allowed_hosts=None if hosts is None else tuple(str(host) for host in hosts),
-            service_principal=bool(value.get("servicePrincipal")),
+            install_failures={str(k): str(v) for k, v in installs.items()},
+            reconcile_failures={str(name): _failure(str(name), failure) for name, failure in failures.items()},
+            allowed_hosts=None if hosts is None else texts(hosts, "`simulation.allowedHosts`"),
+            service_principal=yes_or_no(value.get("servicePrincipal"), "`simulation.servicePrincipal`"),
         )
 
     def changed(self, changes: Mapping[str, JSON], settings: Settings) -> Simulation:
@@ -113,17 +120,13 @@ class Simulation:
 
 
 def _length(value: Mapping[str, JSON], key: str) -> timedelta | None:
-    if value.get(key) is None:
-        return None
-    try:
-        return parse_duration(value[key])
-    except ValueError as error:
-        raise InventoryError(f"`simulation.{key}`: {error}") from error
+    return None if value.get(key) is None else length(value[key], f"`simulation.{key}`")
 
 
-def _failure(value: Mapping[str, JSON]) -> ReconcileFailure:
+def _failure(name: str, value: JSON) -> ReconcileFailure:
+    said = mapping(value, f"`simulation.reconcileFailures.{name}`", _RECONCILES)
     return ReconcileFailure(
-        reason=str(value.get("reason") or "ReconciliationFailed"),
-        message=str(value.get("message") or "reconciliation failed"),
-        since=_length(value, "since") or timedelta(0),
+        reason=str(said.get("reason") or "ReconciliationFailed"),
+        message=str(said.get("message") or "reconciliation failed"),
+        since=_length(said, "since") or timedelta(0),
     )

@@ -21,7 +21,8 @@ from policyengine.emulator.durations import parse_duration
 from policyengine.emulator.flux_objects import ObjectKey
 from policyengine.emulator.kinds import Kind, kind_of
 from policyengine.emulator.simulation import ReconcileFailure
-from policyengine.errors import ConfigError
+from policyengine.emulator.written import yes_or_no
+from policyengine.errors import ConfigError, UsageError
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.values import JSON
 
@@ -82,7 +83,8 @@ class ScriptedObject:
         """Raises ConfigError naming what cannot be used."""
         said = _mapping(value, "an object", _OBJECT_KEYS)
         if not said.get("kind") or not said.get("name"):
-            raise ConfigError("an object needs a `kind` and a `name`")
+            help = "for example `{kind: ConfigMap, namespace: shop, name: vars}`"
+            raise ConfigError("an object needs a `kind` and a `name`", help=help)
         kind = kind_of(str(said["kind"]), str(said.get("apiVersion") or ""))
         return cls(
             kind=kind.name,
@@ -160,28 +162,38 @@ class SourceScripts:
     def script(self, value: Mapping[str, JSON]) -> ScriptedSource:
         """Heads and revisions join those that are there; `failure: null` ends a failure. Raises ConfigError."""
         said = _mapping(value, "a source", _SOURCE_KEYS)
-        if not said.get("url"):
-            raise ConfigError("say which `url` the source has")
+        url = _url(said.get("url"))
         revisions = {
             str(name): tuple(ScriptedObject.read(item) for item in _list(objects, f"revision `{name}`"))
             for name, objects in _mapping(said.get("revisions") or {}, "`revisions`").items()
         }
         heads = {str(k): str(v) for k, v in _mapping(said.get("heads") or {}, "`heads`").items()}
-        failure = _failure(said.get("failure"))
-        source = self._by_url.setdefault(url_key(str(said["url"])), ScriptedSource(str(said["url"])))
+        failure, private = _failure(said.get("failure")), yes_or_no(said.get("private"), "`private`")
+        source = self._by_url.setdefault(url_key(url), ScriptedSource(url))
         source.heads.update(heads)
         source.revisions.update(revisions)
         if "failure" in said:
             source.failure = failure
         if "private" in said:
-            source.private = bool(said["private"])
+            source.private = private
         return source
 
     def forget(self, url: str) -> None:
-        self._by_url.pop(url_key(url), None)
+        """Raises UsageError for a source that nobody scripted."""
+        if self._by_url.pop(url_key(url), None) is None:
+            known = ", ".join(f"`{source.url}`" for source in self.all()[:3]) or "none"
+            raise UsageError(f"nobody scripted a source `{url}`", help=f"scripted are: {known}")
 
     def all(self) -> list[ScriptedSource]:
         return [self._by_url[key] for key in sorted(self._by_url)]
+
+
+def _url(value: JSON) -> str:
+    """What a configuration could have as its source's address."""
+    if not isinstance(value, str) or not ("://" in value or value.startswith("git@")):
+        help = "write `url` as the configurations have it, for example `https://github.com/contoso/fleet`"
+        raise ConfigError(f"a source needs its `url`, got `{value or ''}`", help=help)
+    return value
 
 
 def url_key(url: str) -> str:
@@ -219,14 +231,15 @@ def _duration(value: JSON) -> timedelta:
 
 def _mapping(value: JSON, what: str, keys: Sequence[str] = ()) -> Mapping[str, JSON]:
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{what} must be written as keys and values")
+        raise ConfigError(f"{what} must be written as keys and values", help="write it as `key: value` lines")
     for key in value:
         if keys and key not in keys:
-            raise ConfigError(f"{what} has no `{key}`", help=did_you_mean(str(key), keys))
+            help = did_you_mean(str(key), keys) or f"there are {', '.join(keys)}"
+            raise ConfigError(f"{what} has no `{key}`", help=help)
     return value
 
 
 def _list(value: JSON, what: str) -> Sequence[JSON]:
     if not isinstance(value, list):
-        raise ConfigError(f"{what} must be a list of objects")
+        raise ConfigError(f"{what} must be a list of objects", help="start each with `- `")
     return value

@@ -41,6 +41,8 @@ class StateFile:
     @classmethod
     def at(cls, path: Path, environ: Mapping[str, str] | None = None) -> StateFile:
         """With its key. Raises ConfigError when there is none for a file that is there, or it is no key."""
+        if path.is_dir():
+            raise ConfigError(f"`{path}` is a folder", help="name the file in it that shall hold the state")
         given = (os.environ if environ is None else environ).get(KEY_VARIABLE)
         if given is not None:
             return cls(path, _key(given, f"`{KEY_VARIABLE}`"), f"`{KEY_VARIABLE}`")

@@ -15,6 +15,7 @@ from typing import Final
 from policyengine.emulator.residency import short_name
 
 _NUMBERS: Final = re.compile(r"\d+")
+_VERSION: Final = re.compile(r"\d+(\.\d+){1,3}(-[0-9A-Za-z][0-9A-Za-z.-]*)?")
 SUPPORTED_BEHIND: Final = 2
 """The newest version and this many before it are supported (N-2)."""
 EVERYWHERE: Final = "*"
@@ -29,6 +30,11 @@ PUBLISHED: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 """What is there before anything is published; of microsoft.flux the oldest and the newest are real."""
 FIRST_VERSION: Final = "1.0.0"
 """The only version of every type the catalogue does not know: such types install like any other."""
+
+
+def is_version(text: str) -> bool:
+    """True for what could be published: `1.20.0`, `1.20.0-rc.1`."""
+    return _VERSION.fullmatch(text) is not None
 
 
 def version_key(version: str) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from policyengine.errors import ArmTransportError, InventoryError, UsageError
 from policyengine.inventory.fleet_text import read_one
@@ -21,6 +21,11 @@ URL_VARIABLE: Final = "POLICYENGINE_EMULATOR_URL"
 DEFAULT_URL: Final = "http://127.0.0.1:8765"
 _TIMEOUT_S: Final = 600
 """Days of a large fleet may have to be run through."""
+_ROOT: Final = f"`--url` and `{URL_VARIABLE}` take scheme, host and port, as in `{DEFAULT_URL}`"
+_ELSEWHERE: Final = (
+    f"start `policyengine emulator`, or name another with `--url` or `{URL_VARIABLE}`; "
+    "one with `--https` is at `https://`"
+)
 
 
 def control(
@@ -35,7 +40,7 @@ def control(
 
     Raises UsageError for what the emulator does not know or refuses, ArmTransportError when none answers there.
     """
-    base = (url or os.environ.get(URL_VARIABLE) or DEFAULT_URL).rstrip("/")
+    base = _base(url or os.environ.get(URL_VARIABLE) or DEFAULT_URL)
     asked = urlencode({name: value for name, value in (query or {}).items() if value is not None})
     rest = "".join(f"/{quote(part.strip('/'))}" for part in path)
     request = urllib.request.Request(
@@ -49,8 +54,12 @@ def control(
             return json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
-            message = _message(error)
-        raise UsageError(message) from error
+            told = _told(error)
+        if told is None:
+            raise ArmTransportError(
+                f"what answers at `{base}` is no emulator: it said {error.code}", method=method, url=base, help=_ROOT
+            ) from error
+        raise told from error
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         untrusted = isinstance(reason, ssl.SSLCertVerificationError)
@@ -58,9 +67,7 @@ def control(
             f"no emulator answers at `{base}`: {reason}",
             method=method,
             url=base,
-            help="set `SSL_CERT_FILE` to its `ca.pem`"
-            if untrusted
-            else f"start `policyengine emulator`, or name another with `--url` or `{URL_VARIABLE}`",
+            help="set `SSL_CERT_FILE` to its `ca.pem`" if untrusted else _ELSEWHERE,
         ) from error
 
 
@@ -76,8 +83,17 @@ def read_document(path: Path) -> Mapping[str, JSON]:
     return value
 
 
-def _message(error: urllib.error.HTTPError) -> str:
+def _base(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise UsageError(f"`{text}` is no address of an emulator", help=_ROOT)
+    return text.rstrip("/")
+
+
+def _told(error: urllib.error.HTTPError) -> UsageError | None:
+    """What the control API says was wrong; None for an answer that is none of its own."""
     try:
-        return str(json.load(error)["error"]["message"])
-    except (ValueError, LookupError, TypeError):
-        return f"the emulator answered {error.code}"
+        said = json.load(error)["error"]
+        return UsageError(str(said["message"]), help=said.get("help")) if error.code in {400, 404} else None
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None

@@ -143,6 +143,12 @@ def refused(shell: Shell, *options: str) -> Ran:
     return shell.process("emulator", "--port", "0", *options)
 
 
+def test_a_folder_for_a_state_is_refused(shell: Shell) -> None:
+    ran = refused(shell, "--state", ".")
+    assert ran.code == ExitCode.INVALID
+    assert "is a folder" in ran.err
+
+
 def test_with_another_key_it_does_not_start(shell: Shell) -> None:
     with serving(shell, "--state", "s", "--fleet", "synthetic:2") as served:
         served.stop()
@@ -222,6 +228,8 @@ def test_faults_are_added_by_options_or_from_a_file_and_taken_back(steer: Any, p
     assert steer("fault", "--status", "503", "--method", "PUT", "--after", "--times", "2")["after"] is True
     assert steer("fault", "fault.yaml", "--probability", "0.5")["retryAfter"] == 5
     assert [f["status"] for f in steer("faults")] == [503, 429]
+    steer("fault", "--drop", "--path", "*/extensions/*")
+    assert place.run("emulator", "faults").lines[-1].split() == ["*/extensions/*", "true", "1", "scripted", "fault"]
     assert steer("faults", "--clear") == []
 
 
@@ -254,6 +262,10 @@ def test_tables_are_for_people_and_documents_are_yaml(place: Place, steer: Any) 
         (("advance", "soon"), "soon"),
         (("load", "nothing"), "there is no snapshot"),
         (("publish", "1.2.3", "--location", "norwayeast"), "REGION=DELAY"),
+        (("clock", "slow"), "`frozen`"),
+        (("fault", "--status", "503", "--times", "0"), "`times`"),
+        (("forget", "https://nowhere/x"), "nobody scripted"),
+        (("clock", "--url", "emulator"), "http://127.0.0.1:8765"),
     ],
 )
 def test_what_cannot_be_done_is_told_as_usage(place: Place, steer: Any, arguments: tuple[str, ...], said: str) -> None:
@@ -266,3 +278,9 @@ def test_without_an_emulator_it_says_how_to_start_one(shell: Shell) -> None:
     ran = shell.run("emulator", "clock", "--url", "http://127.0.0.1:1")
     assert ran.code == ExitCode.UNAVAILABLE
     assert "start `policyengine emulator`" in ran.err
+
+
+def test_what_is_no_emulator_is_said_to_be_none(place: Place, steer: Any) -> None:
+    ran = place.run("emulator", "clock", "--url", f"{place.url}/below")
+    assert ran.code == ExitCode.UNAVAILABLE
+    assert "no emulator" in ran.err

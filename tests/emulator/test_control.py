@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policyengine.emulator import Emulator
+from policyengine.emulator.routes.control import answer_control
+from tests.emulator.conftest import fleet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +36,9 @@ def test_the_clock_is_read_and_advanced(api: Api) -> None:
     assert api.http.get("/_emulator/clock").json()["now"] == "2026-11-23T10:02:00.000Z"
 
 
-@pytest.mark.parametrize("body", [{}, {"advance": "soon"}, {"advance": -5}, {"mode": "backwards"}, [1], "x"])
+@pytest.mark.parametrize(
+    "body", [{}, {"advance": "soon"}, {"advance": -5}, {"advance": "9999999d"}, {"mode": "backwards"}, [1], "x"]
+)
 def test_a_clock_that_cannot_be_set_so_says_why(api: Api, body: object) -> None:
     answer = api.http.post("/_emulator/clock", json=body)
     assert answer.status_code == 400
@@ -131,7 +140,18 @@ def test_objects_are_put_and_deleted_by_hand(api: Api) -> None:
     assert api.http.delete(path, params=where).status_code == 404
 
 
-@pytest.mark.parametrize("changes", [{"offlineFor": "3d"}, {"installDuration": "soon"}, {"polls": "30s"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"offlineFor": "3d"},
+        {"installDuration": "soon"},
+        {"polls": "30s"},
+        {"installFailures": "yes"},
+        {"reconcileFailures": {"*": "no"}},
+        {"allowedHosts": "github.com"},
+        {"servicePrincipal": "no"},
+    ],
+)
 def test_a_simulation_that_cannot_be_changed_so_says_why(api: Api, changes: object) -> None:
     answer = api.http.post(f"/_emulator/clusters{api.arc}/simulation", json=changes)
     assert answer.status_code == 400
@@ -164,6 +184,66 @@ def test_a_fault_may_say_when_to_come_back(api: Api) -> None:
     answer = api.get("/subscriptions")
     assert api.error(answer) == (503, "ServiceUnavailable")
     assert answer.headers["retry-after"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("noun", "body", "mend"),
+    [
+        ("clock", {"mode": "slow"}, "`frozen`"),
+        ("faults", {"staus": 503}, "`status`"),
+        ("faults", {"status": 503, "times": "many"}, "like `5`"),
+        ("sources", {"url": "fleet"}, "https://"),
+        ("versions", {"version": "1.x"}, "1.20.0"),
+        ("versions", {"version": "1.21.0", "locations": ["norwayeast"]}, "westeurope: 2d"),
+        ("principals", {"objectId": "x", "roles": "Reader"}, "scope"),
+        ("principals", {"objectId": "x", "roles": [{"role": "Raeder"}]}, "`Reader`"),
+        ("clusters/nobody/connect", {}, "policyengine emulator clusters"),
+    ],
+)
+def test_what_is_refused_comes_with_a_way_to_mend_it(api: Api, noun: str, body: object, mend: str) -> None:
+    answer = api.http.post(f"/_emulator/{noun}", json=body)
+    assert answer.status_code in {400, 404}
+    assert mend in answer.json()["error"]["help"]
+
+
+MEMBERS = {
+    "clock": ("advance", "mode"),
+    "clusters/osl-01/simulation": (
+        "pollInterval",
+        "allowedHosts",
+        "servicePrincipal",
+        "installFailures",
+        "reconcileFailures",
+    ),
+    "clusters/osl-01/objects": ("kind", "name", "namespace", "data", "healthyAfter", "failure", "source"),
+    "sources": ("url", "heads", "revisions", "failure", "private"),
+    "versions": ("type", "train", "version", "locations"),
+    "faults": ("status", "method", "times", "probability", "after", "drop", "delay", "install", "lag", "retryAfter"),
+    "graph": ("lag",),
+    "principals": ("token", "objectId", "roles", "clientId", "clientSecret"),
+    "denials": ("path", "policy"),
+    "snapshots": ("save", "load"),
+}
+ODD = st.sampled_from(
+    (None, True, -1, 1, 10**30, 1.5, float("inf"), "", "x", "1.2.0", "https://x/y", "5m", "9999999999d", "\ud800")
+) | st.sampled_from(([], ["x"], [{}], {}, {"x": "y"}, {"x": 1}, {"x": [{}]}, {"kind": "ConfigMap"}))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(sorted(MEMBERS)).flatmap(
+        lambda noun: st.tuples(st.just(noun), st.dictionaries(st.sampled_from(MEMBERS[noun]), ODD, min_size=1))
+    )
+)
+def test_whatever_is_sent_is_done_or_refused(sent: tuple[str, dict[str, object]]) -> None:
+    noun, body = sent
+    answer = answer_control(_SHARED, "POST", noun.split("/"), {}, body)
+    assert answer.status in {200, 400, 404}
+    json.dumps(answer.body).encode()
+    _SHARED.settle()
+
+
+_SHARED = Emulator(fleet(), clock="frozen")
 
 
 @pytest.mark.parametrize("fault", [{}, {"status": 200}, {"status": 409, "paht": "x"}])

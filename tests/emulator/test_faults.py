@@ -118,7 +118,20 @@ def test_faults_are_listed_as_written_and_taken_back(api: Api) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [{}, {"status": 200}, {"statuss": 500}, {"status": 500, "probability": 0}, {"delay": "soon"}, {"status": True}],
+    [
+        {},
+        {"status": 200},
+        {"statuss": 500},
+        {"status": 500, "probability": 0},
+        {"delay": "soon"},
+        {"status": True},
+        {"status": 500, "times": 0},
+        {"status": 500, "times": "many"},
+        {"status": 500, "method": "FETCH"},
+        {"status": 429, "retryAfter": -1},
+        {"status": 500, "after": "no"},
+        {"status": 500, "drop": True},
+    ],
 )
 def test_a_fault_that_could_never_strike_is_refused(api: Api, fault: dict[str, Any]) -> None:
     answer = script(api, **fault)

@@ -53,6 +53,18 @@ def test_a_port_that_is_taken_is_named() -> None:
             RunningEmulator(Emulator(clock="frozen"), port=port)
 
 
+def test_a_host_that_is_none_of_this_machine_is_told_apart_from_a_port_that_is_taken() -> None:
+    with pytest.raises(ConfigError) as raised:
+        RunningEmulator(Emulator(clock="frozen"), host="192.0.2.1")
+    assert "`--host`" in str(raised.value.help)
+
+
+def test_on_all_addresses_it_names_one_that_can_be_called() -> None:
+    with RunningEmulator(Emulator(clock="frozen"), host="0.0.0.0") as running:
+        assert running.url.startswith("http://127.0.0.1:")
+        assert httpx.get(f"{running.url}/_emulator/health").json()["status"] == "ok"
+
+
 def test_at_sixty_times_the_speed_a_minute_passes_in_a_second() -> None:
     """The only test that waits: everything else moves the clock itself."""
     with RunningEmulator(Emulator(clock="x60")) as running:

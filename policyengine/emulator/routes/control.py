@@ -25,7 +25,7 @@ POST /_emulator/reset                     everything as in the beginning
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from policyengine.emulator.access import Principal, role_name
@@ -38,7 +38,9 @@ from policyengine.emulator.kubernetes_api import answer_kubernetes
 from policyengine.emulator.residency import stored_in
 from policyengine.emulator.restrictions import Denial
 from policyengine.emulator.state import EmulatedCluster
-from policyengine.errors import PolicyEngineError, UsageError
+from policyengine.emulator.versions import is_version
+from policyengine.emulator.written import length, mapping
+from policyengine.errors import ConfigError, PolicyEngineError, UsageError
 from policyengine.model.values import JSON
 
 PREFIX: Final = "_emulator"
@@ -58,7 +60,7 @@ ControlHandler: TypeAlias = Callable[[Emulator, ControlRequest], JSON]
 
 
 def answer_control(emulator: Emulator, method: str, parts: list[str], query: Mapping[str, str], body: JSON) -> Answer:
-    """Answers errors in ARM's shape, 404 for what is not there and 400 for what cannot be done."""
+    """Answers errors in ARM's shape and how to mend them, 404 for what is not there, 400 for what cannot be done."""
     noun, *rest = parts or [""]
     handler = HANDLERS.get((method, noun.casefold()))
     try:
@@ -74,9 +76,17 @@ def answer_control(emulator: Emulator, method: str, parts: list[str], query: Map
     except Refusal as refusal:
         return refusal.answer
     except UsageError as error:
-        return Refusal(404, "NotFound", error.message).answer
-    except (PolicyEngineError, ValueError) as error:
-        return Refusal(400, "BadRequest", str(error)).answer
+        return _refused(404, "NotFound", error.message, error.help)
+    except PolicyEngineError as error:
+        return _refused(400, "BadRequest", error.message, error.help)
+    except ValueError as error:
+        return _refused(400, "BadRequest", str(error), None)
+
+
+def _refused(status: int, code: str, message: str, help: str | None) -> Answer:
+    """An error that also says how to mend it, in ``help``: no API of Azure's does."""
+    refused = Refusal(status, code, message)
+    return replace(refused.answer, body={"error": {**refused.error, **({"help": help} if help else {})}})
 
 
 def _health(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
@@ -93,7 +103,7 @@ def _clock(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
 
 def _set_clock(emulator: Emulator, request: ControlRequest) -> JSON:
     if not {"advance", "mode"} & set(request.body):
-        raise ValueError("say `advance`, `mode`, or both")
+        raise ConfigError("the clock is told nothing", help="say `advance`, `mode`, or both")
     by = parse_duration(request.body.get("advance") or 0)
     if "mode" in request.body:
         emulator.clock.set_mode(str(request.body["mode"]))
@@ -204,9 +214,10 @@ def _told_versions(emulator: Emulator, type: str, train: str) -> dict[str, JSON]
 def _publish(emulator: Emulator, request: ControlRequest) -> JSON:
     type, train = str(request.body.get("type") or "microsoft.flux"), str(request.body.get("train") or "Stable")
     version = str(request.body.get("version") or "")
-    if not version[:1].isdigit():
-        raise ValueError("say which `version` appears, such as `1.20.0`")
-    arrivals = {str(name): parse_duration(delay) for name, delay in (request.body.get("locations") or {}).items()}
+    if not is_version(version):
+        raise ConfigError(f"`{version}` is no `version` that can appear", help="write it like `1.20.0`")
+    locations = mapping(request.body.get("locations"), "`locations`", "write it like `westeurope: 2d`")
+    arrivals = {str(name): length(delay, f"`locations.{name}`") for name, delay in locations.items()}
     emulator.publish_version(type, train, version, arrivals)
     return _told_versions(emulator, type, train)
 
@@ -229,7 +240,7 @@ def _graph(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
 
 
 def _set_graph(emulator: Emulator, request: ControlRequest) -> JSON:
-    emulator.graph.lag = parse_duration(request.body.get("lag"))
+    emulator.graph.lag = length(request.body.get("lag") or 0, "`lag`")
     return _graph(emulator, request)
 
 
@@ -257,7 +268,7 @@ def _snapshots(emulator: Emulator, request: ControlRequest) -> JSON:
 
 def _use_snapshot(emulator: Emulator, request: ControlRequest) -> JSON:
     if len({"save", "load"} & set(request.body)) != 1:
-        raise ValueError("say `save` or `load`, and the name of the snapshot")
+        raise ConfigError("the snapshots are told nothing", help="say `save` or `load`, and the name of the snapshot")
     if "save" in request.body:
         return emulator.save_snapshot(str(request.body["save"])).document()
     return emulator.load_snapshot(str(request.body["load"])).document()
