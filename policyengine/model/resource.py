@@ -16,6 +16,8 @@ ARC = "Microsoft.Kubernetes/connectedClusters"
 EXTENSIONS = "Microsoft.KubernetesConfiguration/extensions"
 FLUX_CONFIGURATIONS = "Microsoft.KubernetesConfiguration/fluxConfigurations"
 
+_ETAGS = frozenset({"eTag", "etag", "ETag"})
+
 CLUSTER_TYPES = {"aks": AKS, "arc": ARC}
 """The short names users write (`appliesTo: [aks, arc]`) and the types they stand for."""
 
@@ -146,9 +148,15 @@ class Cluster:
 
     @cached_property
     def content_hash(self) -> str:
-        """Changes when the cluster or anything on it changes."""
-        children = sorted(sorted_bytes(child.document) for child in self.children)
-        return blake2b(b"\n".join((sorted_bytes(self.resource.document), *children)), digest_size=16).hexdigest()
+        """Changes when the cluster or anything on it changes; the same however the documents were come by."""
+        children = sorted(_content(child.document) for child in self.children)
+        return blake2b(b"\n".join((_content(self.resource.document), *children)), digest_size=16).hexdigest()
+
+
+def _content(document: Mapping[str, JSON]) -> bytes:
+    """All but the tag of the version: Resource Graph does not tell it, and it changes without anything else."""
+    tags = document.keys() & _ETAGS
+    return sorted_bytes({k: v for k, v in document.items() if k not in tags} if tags else document)
 
 
 def _to_the_minute(instant: str) -> str:

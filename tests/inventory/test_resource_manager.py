@@ -15,12 +15,15 @@ from policyengine.arm import ArmClient, EmulatorCredential
 from policyengine.emulator import Emulator, RunningEmulator, Settings
 from policyengine.errors import ArmError
 from policyengine.inventory import read
+from policyengine.inventory.live import read_clusters
 from policyengine.inventory.reconcile import told_apart
 from policyengine.inventory.resource_manager import ProgressListener
 from policyengine.model.fleet import Fleet, FleetFile, parse_fleet
 from policyengine.model.resource import ARC
+from policyengine.model.synthetic import SyntheticFleet
 from policyengine.text.reader import read as read_text
 from policyengine.text.reader import to_value
+from policyengine.workflows.demo import load_fleet, sample_fleet
 
 FLEET = """\
 apiVersion: policyengine/v1
@@ -271,3 +274,21 @@ def test_the_sample_fleet_reads_the_same_from_its_file_and_over_the_wire() -> No
     assert {s.id: s.management_group for s in fleet.tree.subscriptions} == {
         s.id: s.management_group for s in written.fleet.tree.subscriptions
     }
+
+
+@pytest.mark.parametrize("size", [None, "40?seed=3"])
+def test_every_way_of_reading_gives_the_same_content(size: str | None) -> None:
+    """Else a subscription that is listed for once, or a cluster looked at by itself, would seem to have changed."""
+    fleet = SyntheticFleet.parse(size) if size else load_fleet(sample_fleet())
+
+    async def main(url: str) -> list[dict[str, str]]:
+        async with ArmClient(url, EmulatorCredential(), timer=NoTime()) as arm:
+            asked, listed = await read("arm:", arm=arm), await read("arm:list", arm=arm)
+            looked_at = await read_clusters(arm, [c.id for c in asked.clusters], on_progress=lambda _done, _all: None)
+        return [{c.id.text: c.content_hash for c in way.clusters} for way in (asked, listed, looked_at)]
+
+    with RunningEmulator(Emulator(fleet, clock="frozen", settings=UNLIMITED)) as emulator:
+        by_graph, by_list, by_get = asyncio.run(main(emulator.url))
+
+    assert by_graph
+    assert by_graph == by_list == by_get

@@ -92,3 +92,11 @@ def test_the_order_of_children_does_not_change_the_hash() -> None:
     one, two = child(EXTENSIONS, "flux"), child(EXTENSIONS, "dapr")
 
     assert make_cluster(ARC, one, two).content_hash == make_cluster(ARC, two, one).content_hash
+
+
+def test_the_tag_of_a_version_is_no_content() -> None:
+    """Not every way of reading tells it."""
+    plain = make_cluster(AKS)
+    tagged = Cluster(Resource(plain.id, {**plain.resource.document, "eTag": "5f"}))
+
+    assert tagged.content_hash == plain.content_hash

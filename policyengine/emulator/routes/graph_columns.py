@@ -1,7 +1,8 @@
 """How a document becomes a row: the columns and the casing of Resource Graph.
 
 Types and groups are in lower case, ids as stored; properties of extensions begin with a capital, those of other
-resources do not. Source: configuration API, "Resource Graph".
+resources do not. Source: configuration API, "Resource Graph"; that there is `systemData` is what published queries
+read.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from policyengine.model.values import JSON, get_folded
 
 COLUMNS: Final = (
     *("id", "name", "type", "tenantId", "kind", "location", "resourceGroup", "subscriptionId", "managedBy", "sku"),
-    *("plan", "properties", "tags", "identity", "zones", "extendedLocation"),
+    *("plan", "properties", "tags", "identity", "zones", "extendedLocation", "systemData"),
 )
 _TEXTS: Final = ("kind", "location", "managedBy")
-_DYNAMIC: Final = ("sku", "plan", "tags", "identity", "zones", "extendedLocation")
+_DYNAMIC: Final = ("sku", "plan", "tags", "identity", "zones", "extendedLocation", "systemData")
 
 
 def resource_row(document: Mapping[str, JSON], emulator: Emulator) -> dict[str, JSON]:
