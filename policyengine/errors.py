@@ -37,6 +37,11 @@ class PolicyEngineError(Exception):
         self.message = message
         self.help = help
 
+    @property
+    def told(self) -> str:
+        """What is wrong and, where anybody knows, how to mend it, on one line."""
+        return f"{self.message}; {self.help}" if self.help else self.message
+
 
 class PolicyError(PolicyEngineError):
     """Policy files that cannot be used; every problem found, sorted by place."""

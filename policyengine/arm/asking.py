@@ -73,7 +73,13 @@ class Asking:
             if isinstance(again, GiveUp):
                 if isinstance(outcome, ArmTransportError):
                     raise outcome
-                raise refusal(outcome, method=request.method, path=request.path, correlation_id=request.correlation_id)
+                raise refusal(
+                    outcome,
+                    method=request.method,
+                    path=request.path,
+                    correlation_id=request.correlation_id,
+                    is_read=request.is_read,
+                )
             await self.pause(again.reason, again.after_s, on_wait)
         raise AssertionError("count() does not end")
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 from policyengine.arm.answer import Answer
 from policyengine.arm.asking import Asking
 from policyengine.arm.credentials import Credential
-from policyengine.arm.exchange import Exchange, Request
+from policyengine.arm.exchange import Exchange, Request, new_correlation_id
 from policyengine.arm.links import Endpoint, path_of
 from policyengine.arm.operation import (
     POLL_AFTER_S,
@@ -203,13 +203,14 @@ class ArmClient:
 
     async def _follow(self, url: str, first_wait_s: float, on_wait: WaitListener | None) -> JSON:
         operation, pause, status = Operation(url, first_wait_s or POLL_AFTER_S), first_wait_s, "accepted"
-        waited_s = 0.0
+        waited_s, id = 0.0, new_correlation_id()  # of all looks together
         while True:
             await self._asking.pause(f"operation is {status}", pause, on_wait)
             waited_s += pause
-            step = operation.next(await self._asking.ask(Request("GET", operation.url, is_look=True), on_wait))
+            request = Request("GET", operation.url, is_look=True, correlation_id=id)
+            step = operation.next(await self._asking.ask(request, on_wait))
             if isinstance(step, Failed):
-                raise operation_failed(step.status, step.cause, path=path_of(url))
+                raise operation_failed(step.status, step.cause, path=path_of(url), correlation_id=id)
             if not isinstance(step, Wait):
                 return step.body
             operation, status = Operation(self._endpoint.own(step.url), step.after_s), step.status

@@ -48,6 +48,11 @@ _BEFORE_SENDING: Final = (
 )
 
 
+def new_correlation_id() -> str:
+    """What ties together the requests that belong together."""
+    return str(uuid.uuid4())
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One thing to ask, however often it is sent; all tries share the correlation id.
@@ -60,7 +65,7 @@ class Request:
     content: bytes | None = None
     is_query: bool = False
     is_look: bool = False
-    correlation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    correlation_id: str = field(default_factory=new_correlation_id)
 
     @property
     def path(self) -> str:
@@ -147,6 +152,7 @@ class Exchange:
             endpoint=self._endpoint.text,
             sent=sent,
             correlation_id=request.correlation_id,
+            is_read=request.is_read,
         )
         error.__cause__ = why if isinstance(why, BaseException) else None
         return error

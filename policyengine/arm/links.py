@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
 from policyengine.errors import ArmRejected, ConfigError
 
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _PORTS: Final = {"http": 80, "https": 443}
 _IN_A_PATH: Final = "/:@!$&'()*+,;=~"
 
@@ -36,7 +36,7 @@ class Endpoint:
     @property
     def is_local(self) -> bool:
         """True when it is this machine."""
-        return self.host in _LOOPBACK
+        return self.host == "localhost" or _is_loopback(self.host)
 
     @property
     def host(self) -> str:
@@ -68,6 +68,13 @@ class Endpoint:
                 url=path,
             )
         return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def path_of(url: str) -> str:

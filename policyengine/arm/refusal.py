@@ -10,6 +10,7 @@ from policyengine.arm.answer import Answer, one_line, retry_after_s
 from policyengine.arm.causes import Cause, innermost_cause
 from policyengine.arm.registration import Registration, missing_in
 from policyengine.arm.retry import is_busy
+from policyengine.arm.retry import is_outcome_unknown
 from policyengine.arm.roles import role_for
 from policyengine.errors import (
     ArmConflict,
@@ -24,29 +25,48 @@ from policyengine.errors import (
 )
 from policyengine.model.values import JSON, get_folded, is_array, walk
 
-_ACTION: Final = re.compile(r"perform action '(?P<action>[^']+)' over scope '(?P<scope>[^']+)'")
+_ACTION: Final = re.compile(
+    r"perform action(?:\(s\))? '(?P<action>[^',]+)[^']*' (?:over scope|on the linked scope\(s\)) '(?P<scope>[^',]+)"
+)
+_TYPE: Final = re.compile(r".*/providers/([^/]+/[^/]+)", re.IGNORECASE)
 _WHO: Final = re.compile(r"object id '([^']+)'")
 _DISTRUST: Final = re.compile(r"certificate", re.IGNORECASE)
 _NO_TLS: Final = re.compile(r"\[SSL")  # OpenSSL's own words; aiohttp says `ssl:` about any connection
 
+_DOWN: Final = "the service is overloaded or down: try again later"
+_IN_DOUBT: Final = "the service failed, and may have done the work all the same: look before trying again"
 _BY_STATUS: Final = {
+    401: "sign in again, or check the `arm.credential` and `arm.audience` settings",
+    404: "it is not there, or this identity may not see it: read the inventory again",
+    409: "something else holds it or has changed it: see what is under way there, then plan again",
     412: "the resource changed in the meantime: plan again",
     429: "others may spend the same budget: set `arm.budget` lower, or try again later",
-    500: "the service failed, and may have done the work all the same: look before trying again",
-    502: "the service failed, and may have done the work all the same: look before trying again",
-    503: "the service is overloaded or down: try again later",
-    504: "the service took too long, and may have done the work all the same: look before trying again",
 }
+_UNKNOWN_VERSION: Final = (
+    "this service does not know the type in that api-version: check the `arm.cloud` and `arm.endpoint` settings"
+)
+_DISABLED: Final = "the subscription is disabled and cannot be written to: enable it, or leave it out"
+_NO_ROLE: Final = frozenset({"", "authorizationfailed", "linkedauthorizationfailed", "forbidden"})
 _BY_CODE: Final = {
     "subscriptionnotfound": "check the subscription's id, the `arm.cloud` setting, and that this identity may see it",
     "resourcegroupnotfound": "the group was deleted, or this identity may not see it: read the inventory again",
     "resourcenotfound": "it was deleted meanwhile: read the inventory again",
     "parentresourcenotfound": "its cluster was deleted meanwhile: read the inventory again",
+    "invalidresourcetype": _UNKNOWN_VERSION,
+    "noregisteredproviderfound": _UNKNOWN_VERSION,
+    "invalidapiversionparameter": _UNKNOWN_VERSION,
+    "readonlydisabledsubscription": _DISABLED,
+    "scopelocked": "a lock protects this scope: remove it, or leave the scope out",
+    "expiredauthenticationtoken": "sign in again, with an `arm.credential` that renews its tokens if this one does not",
+    "invalidauthenticationtokentenant": "sign in to the tenant of this subscription, for example by AZURE_TENANT_ID",
 }
 
 
-def refusal(answer: Answer, *, method: str, path: str, correlation_id: str | None) -> ArmError:
-    """The exception for an answer that is not a success. ``path`` holds no host and no query."""
+def refusal(answer: Answer, *, method: str, path: str, correlation_id: str | None, is_read: bool = False) -> ArmError:
+    """The exception for an answer that is not a success. ``path`` holds no host and no query.
+
+    ``is_read``: what was asked changes nothing.
+    """
     cause = _cause(answer)
     error = _kind(answer.status)(
         f"{method} {path} was answered {answer.status}: {cause}",
@@ -55,7 +75,7 @@ def refusal(answer: Answer, *, method: str, path: str, correlation_id: str | Non
         status=answer.status,
         code=answer.code or cause.code or None,
         correlation_id=correlation_id,
-        help=_help(answer, path) or cause.help,
+        help=_help(answer, path, is_read=is_read) or cause.help or _help_by_status(answer.status, is_read=is_read),
     )
     if isinstance(error, ArmThrottled):
         error.retry_after_s = retry_after_s(answer)
@@ -90,24 +110,27 @@ def still_unregistered(provider: Registration, seconds: float) -> ArmConflict:
 
 
 def silence(
-    why: str, *, method: str, path: str, endpoint: str, sent: bool, correlation_id: str | None
+    why: str, *, method: str, path: str, endpoint: str, sent: bool, correlation_id: str | None, is_read: bool = False
 ) -> ArmTransportError:
-    """The exception for no usable answer."""
+    """The exception for no usable answer. ``is_read``: what was asked changes nothing."""
     error = ArmTransportError(
         f"{method} {path} got no answer from {endpoint}: {one_line(why)}",
         method=method,
         url=path,
         correlation_id=correlation_id,
-        help=_help_of_silence(why, endpoint, sent=sent),
+        help=_help_of_silence(why, endpoint, is_read=is_read, sent=sent),
     )
     error.sent = sent
     error.lasts = not sent and _DISTRUST.search(why) is not None
     return error
 
 
-def _help_of_silence(why: str, endpoint: str, *, sent: bool) -> str | None:
+def _help_of_silence(why: str, endpoint: str, *, is_read: bool, sent: bool) -> str:
+    if sent and not is_read:
+        return "it may have been applied all the same: look before trying again"
     if sent:
-        return None
+        plain = "; if it serves https, say so" if endpoint.startswith("http://") else ""
+        return f"try again; if it lasts, see what stands between here and `{endpoint}`{plain}"
     if _DISTRUST.search(why):
         return (
             f"the certificate of `{endpoint}` is not trusted: a proxy may stand in between; "
@@ -118,7 +141,7 @@ def _help_of_silence(why: str, endpoint: str, *, sent: bool) -> str | None:
     return f"check that `{endpoint}` is the right endpoint and can be reached from here"
 
 
-def operation_failed(status: str, cause: Cause, *, path: str) -> OperationFailed:
+def operation_failed(status: str, cause: Cause, *, path: str, correlation_id: str) -> OperationFailed:
     """The exception for work that was accepted and then ended ``status``."""
     said = str(cause) if cause.message or cause.code else "the service gave no cause"
     return OperationFailed(
@@ -126,6 +149,7 @@ def operation_failed(status: str, cause: Cause, *, path: str) -> OperationFailed
         method="GET",
         url=path,
         code=cause.code or None,
+        correlation_id=correlation_id,
         help=cause.help,
     )
 
@@ -148,9 +172,10 @@ def _cause(answer: Answer) -> Cause:
     return Cause("", one_line(answer.body)[:200] if isinstance(answer.body, str) else "")
 
 
-def _help(answer: Answer, path: str) -> str | None:
+def _help(answer: Answer, path: str, *, is_read: bool) -> str | None:
+    """What the service's own words call for."""
     code = answer.code.casefold()
-    if code == "authorizationfailed" and (found := _ACTION.search(answer.message)):
+    if answer.status == 403 and (found := _ACTION.search(answer.message)):
         return _role(found["action"], found["scope"], answer.message)
     if (missing := missing_in(answer.code, answer.message, path)) is not None:
         return (
@@ -159,11 +184,22 @@ def _help(answer: Answer, path: str) -> str | None:
         )
     if code == "requestdisallowedbypolicy":
         return _denied_by(answer.error)
-    if code == "scopelocked":
-        return "a lock protects this scope: remove it, or leave the scope out"
-    if answer.status == 401:
-        return "sign in again, or check the `arm.credential` and `arm.audience` settings"
-    return _BY_STATUS.get(answer.status) or _BY_CODE.get(code)
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    return _some_role(path, is_read=is_read) if answer.status == 403 and code in _NO_ROLE else None
+
+
+def _help_by_status(status: int, *, is_read: bool) -> str | None:
+    """What can be done where nobody says more."""
+    if 300 <= status < 400:
+        return "check the `arm.endpoint` setting: a proxy or a page to sign in may answer in its place"
+    if is_outcome_unknown(status) and not is_read:
+        return _IN_DOUBT
+    if status == 408 or status >= 500:
+        return _DOWN
+    if status == 400 and not is_read:
+        return "the service does not take this content: mend the policy or the parameters it was made from"
+    return _BY_STATUS.get(status)
 
 
 def _role(action: str, scope: str, message: str) -> str:
@@ -171,6 +207,14 @@ def _role(action: str, scope: str, message: str) -> str:
     who = _WHO.search(message)
     assign = f"az role assignment create --assignee {who[1] if who else 'IDENTITY'} --role '{role_for(action)}'"
     return f"it needs a role that allows `{action}`, such as {role_for(action)}: `{assign} --scope {scope}`"
+
+
+def _some_role(path: str, *, is_read: bool) -> str:
+    """The same where the service does not name the action."""
+    found = _TYPE.match(path)
+    kind = found[1] if found else "Microsoft.Resources/subscriptions"
+    role = role_for(f"{kind}/{'read' if is_read else 'write'}")
+    return f"this identity may lack a role such as {role} here; or a firewall keeps it out"
 
 
 def _denied_by(error: Mapping[str, JSON]) -> str:

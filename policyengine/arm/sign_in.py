@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
 
@@ -29,6 +29,7 @@ from policyengine.errors import ArmNotAuthorized, ArmTransportError, ArmUnavaila
 from policyengine.model.values import JSON, walk
 
 _SILENCES: Final = 5
+_UPGRADING: Final = 410  # the metadata service of a machine says so for a minute or so
 _AADSTS: Final = re.compile(r"AADSTS(\d+)")
 _HELP: Final[Mapping[str, str]] = {
     "7000215": "AZURE_CLIENT_SECRET must hold the secret's value, not its id",
@@ -82,7 +83,8 @@ async def answer_to(ask: Ask, http: httpx.AsyncClient, machine: Machine, *, sile
         if isinstance(outcome, ArmTransportError):
             again = after_silence(outcome, is_read=True, attempt=attempt, jitter=jitter)
         else:
-            again = decide(outcome, is_read=True, attempt=attempt, jitter=jitter)
+            seen = replace(outcome, status=503) if outcome.status == _UPGRADING else outcome
+            again = decide(seen, is_read=True, attempt=attempt, jitter=jitter)
         if isinstance(outcome, ArmTransportError):
             if isinstance(again, GiveUp) or attempt >= silences:
                 raise outcome

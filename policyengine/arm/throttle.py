@@ -8,6 +8,7 @@ Source: configuration API §6.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -42,6 +43,7 @@ _INSTANT_S: Final = 1e-6
 _WORTH_TELLING_S: Final = 0.5
 _LOOK_AGAIN_S: Final = 2.0
 _REMAINING: Final = "x-ms-ratelimit-remaining-"
+_LEFT: Final = re.compile(r"(?:^|;)\s*(\d+)\s*(?=,|$)")  # `11999`, or `Microsoft.Compute/GetVM3Min;219,…`
 _QUOTA: Final = "x-ms-user-quota-remaining"
 _QUOTA_BACK: Final = "x-ms-user-quota-resets-after"
 
@@ -193,7 +195,8 @@ class Throttle:
         """
         if headers.get(_QUOTA, "").strip() == "0":
             self.pause(subscription, kind, seconds_of(headers.get(_QUOTA_BACK, "")))
-        left = [int(v) for name, v in headers.items() if name.startswith(_REMAINING) and v.strip().isdecimal()]
+        told = (value for name, value in headers.items() if name.startswith(_REMAINING))
+        left = [int(number) for value in told for number in _LEFT.findall(value)]
         if left:
             self._bucket(subscription, kind).observe(min(left))
 

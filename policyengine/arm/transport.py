@@ -17,6 +17,7 @@ import aiohttp
 from httpx_aiohttp import AiohttpTransport
 
 from policyengine.arm.links import Endpoint
+from policyengine.errors import ConfigError
 
 _CONNECTIONS: Final = 100
 # Shorter than any server's keep-alive: a PUT on a connection the server is just closing would be in doubt.
@@ -26,13 +27,20 @@ _KEEP_ALIVE_S: Final = 3.0
 class Transport(AiohttpTransport):
     """Opens its session on the first request, inside the running event loop.
 
-    A proxy from the environment is used, except towards this machine.
+    A proxy from the environment is used, except towards this machine. Raises ConfigError when SSL_CERT_FILE or
+    SSL_CERT_DIR name no certificates.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._proxy = _proxy_towards(endpoint)
         # Reading the certificates takes longer than a request; without TLS, a context that trusts nobody will do.
-        super().__init__(verify=True if endpoint.is_encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        try:
+            super().__init__(verify=True if endpoint.is_encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        except OSError as error:
+            raise ConfigError(
+                f"the certificates to trust cannot be read: {error.strerror or error}",
+                help="SSL_CERT_FILE names a file of them in PEM, SSL_CERT_DIR a folder",
+            ) from error
 
     def get_client(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_S, ssl=self.ssl_context)

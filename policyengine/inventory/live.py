@@ -85,7 +85,7 @@ async def _each(
 def _sorted_out(ids: Sequence[ResourceId], found: Sequence[Cluster | PolicyEngineError | None]) -> LiveClusters:
     clusters = tuple(item for item in found if isinstance(item, Cluster))
     errors = [(id, item) for id, item in zip(ids, found, strict=True) if isinstance(item, PolicyEngineError)]
-    return LiveClusters(clusters, tuple(ScopeFailure(id, error.message) for id, error in errors))
+    return LiveClusters(clusters, tuple(ScopeFailure(id, error.told) for id, error in errors))
 
 
 async def read_cluster(arm: ArmClient, id: ResourceId) -> Cluster:

@@ -87,7 +87,7 @@ class Found:
     failures: list[ScopeFailure] = field(default_factory=list)
 
     def fail(self, scope: ResourceId, error: PolicyEngineError) -> None:
-        self.failures.append(ScopeFailure(scope, error.message))
+        self.failures.append(ScopeFailure(scope, error.told))
 
 
 async def read_resource_manager(arm: ArmClient, *, on_progress: ProgressListener | None = None) -> Fleet:

@@ -456,6 +456,7 @@ def test_without_a_usable_answer_a_write_goes_out_once(broken: bytes) -> None:
 
     assert isinstance(error, ArmTransportError)
     assert error.sent
+    assert "look before trying again" in (error.help or "")
     assert len(run.server.heard) == 1
 
 
@@ -491,6 +492,7 @@ def test_an_answer_that_takes_too_long_is_none(monkeypatch: pytest.MonkeyPatch, 
 
     error, run = against(act=get, server=Slow([]))
     assert isinstance(error, ArmTransportError)
+    assert "what stands between here and" in (error.help or "")
     assert len(run.server.heard) == 5
 
 
@@ -520,6 +522,19 @@ def test_a_certificate_nobody_vouches_for_is_told_at_once_and_nothing_is_sent(tm
     assert not error.sent
     assert slept == []
     assert "SSL_CERT_FILE" in (error.help or "")
+
+
+@pytest.mark.parametrize("written", [None, "no certificate"])
+def test_a_file_of_certificates_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: str | None
+) -> None:
+    file = tmp_path / "ca.pem"
+    if written is not None:
+        file.write_text(written)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with pytest.raises(ConfigError, match="certificates to trust cannot be read") as unusable:
+        ArmClient("https://arm.example", StaticToken("t"))
+    assert "SSL_CERT_FILE" in (unusable.value.help or "")
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
@@ -659,10 +674,11 @@ def test_a_failed_operation_tells_the_innermost_cause() -> None:
 
     wrapped = json.dumps({"error": {"code": "InstallationFailed", "message": "no room"}})
     body = {"status": "Failed", "error": {"code": "ExtensionOperationFailed", "message": wrapped}}
-    error, _ = against(answer(200, body), act=follow)
+    error, run = against(answer(200, {"status": "InProgress"}), answer(200, body), act=follow)
 
     assert isinstance(error, OperationFailed)
     assert (error.code, error.message) == ("InstallationFailed", "InstallationFailed: no room")
+    assert {heard.headers["x-ms-correlation-request-id"] for heard in run.server.heard} == {error.correlation_id}
 
 
 def test_a_forgotten_operation_is_not_found_and_a_foreign_one_not_asked_for() -> None:

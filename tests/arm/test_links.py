@@ -14,6 +14,7 @@ from policyengine.errors import ArmRejected, ConfigError
         "http://127.0.0.1:1",
         "http://[::1]:80",
         "http://localhost",
+        "http://127.0.0.2:8765",
     ],
 )
 def test_https_and_this_machine_are_endpoints(text: str) -> None:

@@ -99,7 +99,20 @@ def test_a_missing_permission_names_the_role_that_grants_it(action: str, role: s
 @pytest.mark.parametrize(
     ("status", "code", "help"),
     [
+        (302, "", "arm.endpoint"),
+        (400, "ValidationFailed", "mend the policy"),
+        (400, "InvalidApiVersionParameter", "arm.cloud"),
         (401, "InvalidAuthenticationToken", "arm.credential"),
+        (401, "ExpiredAuthenticationToken", "renews its tokens"),
+        (401, "InvalidAuthenticationTokenTenant", "AZURE_TENANT_ID"),
+        (403, "AuthorizationFailed", "such as Contributor"),
+        (403, "", "a firewall"),
+        (403, "ReadOnlyDisabledSubscription", "enable it"),
+        (404, "NotFound", "read the inventory again"),
+        (404, "InvalidResourceType", "arm.cloud"),
+        (408, "RequestTimeout", "look before trying again"),
+        (409, "Conflict", "plan again"),
+        (409, "ScopeLocked", "remove it"),
         (404, "SubscriptionNotFound", "arm.cloud"),
         (404, "ResourceNotFound", "deleted meanwhile"),
         (412, "PreconditionFailed", "plan again"),
@@ -107,10 +120,30 @@ def test_a_missing_permission_names_the_role_that_grants_it(action: str, role: s
         (500, "InternalServerError", "look before trying again"),
         (503, "ServiceUnavailable", "try again later"),
         (504, "GatewayTimeout", "look before trying again"),
+        (511, "", "try again later"),
     ],
 )
 def test_every_kind_of_refusal_says_what_to_do(status: int, code: str, help: str) -> None:
     assert help in (error_of(status, code).help or "")
+
+
+def test_a_read_that_failed_leaves_nothing_in_doubt() -> None:
+    failed = refusal(Answer(500, {}, None), method="GET", path=PATH, correlation_id=None, is_read=True)
+    forbidden = refusal(Answer(403, {}, None), method="GET", path=PATH, correlation_id=None, is_read=True)
+
+    assert failed.help == "the service is overloaded or down: try again later"
+    assert "such as Reader" in (forbidden.help or "")
+
+
+def test_a_permission_that_is_missing_elsewhere_is_named_with_its_scope() -> None:
+    message = (
+        "The client 'X' with object id 'Y' has permission to perform action 'A/b/write' on scope '/here'; however, it "
+        "does not have permission to perform action(s) 'M.I/userAssigned/assign/action' on the linked scope(s) '/there'"
+    )
+
+    help = error_of(403, "LinkedAuthorizationFailed", message).help or ""
+    assert "allows `M.I/userAssigned/assign/action`" in help
+    assert help.endswith("--scope /there`")
 
 
 def test_a_missing_registration_gives_the_command() -> None:

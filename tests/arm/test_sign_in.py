@@ -199,7 +199,7 @@ def test_a_virtual_machine_asks_its_metadata_service(tokens: TokenServer, monkey
 
 
 def test_a_busy_metadata_service_is_asked_again(tokens: TokenServer) -> None:
-    script(tokens, Told(429, {}), Told(500, {}), issued())
+    script(tokens, Told(429, {}), Told(410, {}), Told(500, {}), issued())
 
     assert asyncio.run(managed({"AZURE_POD_IDENTITY_AUTHORITY_HOST": tokens.url}).fetch("")).value == "t1"
 

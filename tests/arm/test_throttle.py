@@ -5,6 +5,7 @@ import itertools
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,6 +107,36 @@ def test_little_left_at_the_service_slows_us_down() -> None:
 
     assert careful[-1] >= 3.9 * normal[-1]
     assert departures(10, kind=Kind.WRITES, remaining=199) == normal
+
+
+@pytest.mark.parametrize(
+    ("headers", "slows"),
+    [
+        ({"x-ms-ratelimit-remaining-subscription-writes": "5"}, True),
+        ({"x-ms-ratelimit-remaining-subscription-writes": "199"}, False),
+        ({"x-ms-ratelimit-remaining-subscription-writes": "199", "x-ms-ratelimit-remaining-tenant-writes": "3"}, True),
+        ({"x-ms-ratelimit-remaining-subscription-global-writes": "0"}, True),
+        ({"x-ms-ratelimit-remaining-subscription-resource-requests": "7"}, True),
+        ({"x-ms-ratelimit-remaining-resource": "Microsoft.Compute/PutVM3Min;740,Microsoft.Compute/PutVM30Min;4"}, True),
+        ({"x-ms-ratelimit-remaining-resource": "Microsoft.Compute/PutVM3Min;740"}, False),
+        ({"x-ms-ratelimit-remaining-resource": "PutVM3Min"}, False),
+        ({"x-ms-request-charge": "1"}, False),
+    ],
+)
+def test_whatever_says_how_little_is_left_counts(headers: dict[str, str], slows: bool) -> None:
+    async def main() -> float:
+        timer = ManualTimer()
+        throttle = Throttle(timer, reads_per_second=1, writes_per_second=1)
+
+        async def writes() -> None:
+            for _ in range(10):
+                await throttle.acquire("a", Kind.WRITES)
+                throttle.observe("a", Kind.WRITES, headers)
+
+        await timer.run(asyncio.create_task(writes()))
+        return timer.now
+
+    assert (asyncio.run(main()) > 15) is slows
 
 
 def test_subscriptions_and_kinds_do_not_wait_for_each_other() -> None:

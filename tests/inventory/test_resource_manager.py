@@ -151,7 +151,8 @@ def test_a_subscription_that_fails_makes_the_fleet_incomplete(emulator: RunningE
         (
             NORDICS,
             f"GET {NORDICS}/providers/Microsoft.Kubernetes/connectedClusters was answered 403: "
-            "AuthorizationFailed: no leave",
+            "AuthorizationFailed: no leave; "
+            "this identity may lack a role such as Reader here; or a firewall keeps it out",
         )
     ]
     shown = {cluster.id for cluster in fleet.clusters}
