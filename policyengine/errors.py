@@ -5,6 +5,7 @@ PolicyEngineError
 ├── ExpressionError                  a template expression cannot be parsed or evaluated
 ├── TemplateError                    a deployment template cannot be expanded
 ├── InventoryError                   a snapshot or listing cannot be read
+│   └── NotReadError                 what a policy looks for on a cluster could not be
 ├── ArmError(method, url, status, code)
 │   ├── ArmTransportError            no answer                    retry
 │   ├── ArmThrottled                 429, with retry_after_s      retry
@@ -76,6 +77,10 @@ class InventoryError(PolicyEngineError):
     def __init__(self, message: str, *, help: str | None = None, path: tuple[str | int, ...] | None = None) -> None:
         super().__init__(message, help=help)
         self.path = path
+
+
+class NotReadError(InventoryError):
+    """What a policy looks for on a cluster could not be read, so that nobody can tell whether it is there."""
 
 
 class ArmError(PolicyEngineError):

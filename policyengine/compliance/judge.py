@@ -8,7 +8,7 @@ from policyengine.compliance.applicability import is_applicable
 from policyengine.compliance.bound import BoundPolicy
 from policyengine.effects.base import Amendment, Judgement, Remedy, World
 from policyengine.effects.elsewhere import HandledElsewhere
-from policyengine.errors import PolicyEngineError
+from policyengine.errors import NotReadError, PolicyEngineError
 from policyengine.evaluation import Context, Subject, evaluate, redact_text, secrets_in
 from policyengine.language.documents import Exemption
 from policyengine.language.indexed import looks_at
@@ -70,12 +70,21 @@ def _judge_here(policy: BoundPolicy, cluster: Cluster, world: World) -> Verdict:
 
 
 def judgement_of(policy: BoundPolicy, cluster: Cluster, context: Context) -> Judgement:
-    """What the policy says of a resource, wherever it is assigned; what cannot be evaluated is an Error."""
+    """What the policy says of a resource, wherever it is assigned.
+
+    What cannot be evaluated is an Error, what hangs on something that could not be read is Unknown.
+    """
     try:
         return _judge(policy, cluster, context)
+    except NotReadError as problem:
+        return Judgement(ComplianceState.UNKNOWN, Reason("not-read", _without_secrets(problem.message, cluster)))
     except PolicyEngineError as problem:
-        secrets = secrets_in(cluster.resource.document, *(child.document for child in cluster.children))
-        return Judgement(ComplianceState.ERROR, Reason("evaluation-error", redact_text(problem.message, secrets)))
+        return Judgement(ComplianceState.ERROR, Reason("evaluation-error", _without_secrets(problem.message, cluster)))
+
+
+def _without_secrets(message: str, cluster: Cluster) -> str:
+    secrets = secrets_in(cluster.resource.document, *(child.document for child in cluster.children))
+    return redact_text(message, secrets)
 
 
 def remedy_for(policy: BoundPolicy, cluster: Cluster, world: World) -> Remedy | Amendment | None:

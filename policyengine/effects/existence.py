@@ -12,14 +12,14 @@ from typing import Final
 
 from policyengine.effects import words
 from policyengine.effects.base import Judgement
-from policyengine.errors import ExpressionError, PolicyError
+from policyengine.errors import ExpressionError, NotReadError, PolicyError
 from policyengine.evaluation import Context, Subject, Trace, evaluate, short_name, trace
 from policyengine.expressions.compiled import CompiledValue
 from policyengine.language.documents import PolicyDefinition
 from policyengine.language.syntax import AllOf, Condition, ExistenceDetails, Field, Logic
 from policyengine.model.diagnostic import Diagnostic
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import EXTENSIONS, FLUX_CONFIGURATIONS, Cluster, Resource
+from policyengine.model.resource import EXTENSIONS, FLUX_CONFIGURATIONS, Cluster, Resource, Sought
 from policyengine.model.states import ComplianceState, Reason
 from policyengine.model.values import get_folded
 
@@ -39,7 +39,7 @@ EXTENSION_TYPES: Final = frozenset(
 """Types that hang on any resource: like children, they are looked for underneath it."""
 
 COLLECTED: Final = frozenset({EXTENSIONS.casefold(), FLUX_CONFIGURATIONS.casefold()})
-"""Types that every inventory reads with a cluster: when there is none, there is none."""
+"""Types that every inventory reads with a cluster: when there is none, there is none. Others it reads when asked to."""
 
 _IDENTIFYING: Final = frozenset({"extensiontype", "name"})
 """Labels of conditions that say which object is meant, rather than how it should be."""
@@ -117,16 +117,42 @@ def related(details: ExistenceDetails, cluster: Cluster, context: Context) -> tu
     subject = Subject.of(cluster.resource, context)
     type = related_type(details, subject)
     wanted = None if details.name is None else _text(details.name, subject, "details.name")
-    found: Sequence[Resource]
-    if is_underneath(type, cluster.resource.type):
-        found = cluster.related(type)
-        if not found and type.casefold() not in COLLECTED:
-            found = context.resources(type, cluster.id)
-    elif type.casefold() == cluster.resource.type.casefold() and _is_itself(cluster, wanted):
+    found: Sequence[Resource] | None
+    if type.casefold() == cluster.resource.type.casefold() and _is_itself(cluster, wanted):
         found = (cluster.resource,)
     else:
-        found = context.resources(type, _scope(details, subject))
+        found = _on_cluster(Sought(type, plain_name(wanted)), cluster)
+    if found is None:
+        underneath = is_underneath(type, cluster.resource.type)
+        found = context.resources(type, cluster.id if underneath else _scope(details, subject))
     return tuple(r for r in found if _is_named(r, wanted, cluster) and _is_kind(r, details.kind))
+
+
+def looked_for(details: ExistenceDetails, subject: Subject) -> Sought | None:
+    """What the inventory should have read on the cluster; None where every inventory has it. Raises ExpressionError."""
+    type = related_type(details, subject)
+    if type.casefold() in COLLECTED or type.casefold() == subject.root.type.casefold():
+        return None
+    return Sought(type, plain_name(None if details.name is None else _text(details.name, subject, "details.name")))
+
+
+def plain_name(wanted: str | None) -> str | None:
+    """The one name that will do; None when several may."""
+    return None if wanted is None or wanted.endswith("?") or "/" in wanted else wanted
+
+
+def _on_cluster(what: Sought, cluster: Cluster) -> Sequence[Resource] | None:
+    """What is on it, None when nobody looked. Raises NotReadError when somebody tried."""
+    found, key = cluster.related(what.type), Sought(what.type).key
+    if key in COLLECTED:
+        return found
+    told = [cluster.looked_for[known] for known in (key, what.key) if known in cluster.looked_for]
+    if None in told:
+        return found
+    if told:
+        raise NotReadError(f"`{what.type}` on `{cluster.name}` could not be read: {told[0]}")
+    names_only = any(told.startswith(f"{key}:") for told in cluster.looked_for)
+    return found if found and not names_only else None
 
 
 def related_type(details: ExistenceDetails, subject: Subject) -> str:

@@ -1,6 +1,7 @@
 """A cluster with all that is on it as two texts, and back: the form in which fleets are kept and streamed.
 
-The first text is the cluster's own document, the second an object with a list of documents for each kind of child.
+The first text is the cluster's own document, the second an object with a list of documents for each kind of child, and
+with what was looked for beside them, if anything was.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from policyengine.model.values import JSON, get_folded
 EXTENSIONS_KEY: Final = "extensions"
 FLUX_KEY: Final = "fluxConfigurations"
 OTHERS_KEY: Final = "others"
+LOOKED_FOR_KEY: Final = "lookedFor"
 
 _PLAIN: Final = msgspec.json.Encoder()  # several times as fast as json, which is left what is not ASCII
 
@@ -40,7 +42,9 @@ def to_texts(cluster: Cluster) -> tuple[str, str]:
         FLUX_KEY: cluster.flux_configurations,
         OTHERS_KEY: cluster.others,
     }
-    children = {key: [_document(resource) for resource in group] for key, group in groups.items()}
+    children: dict[str, JSON] = {key: [_document(resource) for resource in group] for key, group in groups.items()}
+    if cluster.looked_for:
+        children[LOOKED_FOR_KEY] = dict(cluster.looked_for)
     return to_text(cluster.resource.document), to_text(children)
 
 
@@ -49,7 +53,8 @@ def from_texts(id: str, document: str | bytes, children: str | bytes) -> Cluster
     extensions, configurations, others = (
         tuple(Resource.from_document(child) for child in groups[key]) for key in (EXTENSIONS_KEY, FLUX_KEY, OTHERS_KEY)
     )
-    return Cluster(Resource(ResourceId(id), json.loads(document)), extensions, configurations, others)
+    head = Resource(ResourceId(id), json.loads(document))
+    return Cluster(head, extensions, configurations, others, groups.get(LOOKED_FOR_KEY) or {})
 
 
 def _document(resource: Resource) -> Mapping[str, JSON]:

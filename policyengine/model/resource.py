@@ -98,14 +98,32 @@ class LooseResource(Resource):
         return value if isinstance(value, str) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a policy looks for on a cluster: all resources of a type, or the one of that name."""
+
+    type: str
+    name: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Folded: the type, and behind a colon the name."""
+        return (self.type if self.name is None else f"{self.type}:{self.name}").casefold()
+
+
 @dataclass(frozen=True)
 class Cluster:
-    """The unit of inventory, storage and evaluation."""
+    """The unit of inventory, storage and evaluation.
+
+    ``looked_for`` says what was asked for on it beside extensions and Flux configurations, by `Sought.key`: None where
+    that was read, so that what is not among ``others`` is not there; else why it could not be.
+    """
 
     resource: Resource
     extensions: tuple[Resource, ...] = ()
     flux_configurations: tuple[Resource, ...] = ()
     others: tuple[Resource, ...] = field(default=())
+    looked_for: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def id(self) -> ResourceId:
@@ -148,8 +166,10 @@ class Cluster:
 
     @cached_property
     def content_hash(self) -> str:
-        """Changes when the cluster or anything on it changes; the same however the documents were come by."""
+        """Changes when the cluster or anything on it changes, and when more is known of it than was; the same however
+        the documents were come by."""
         children = sorted(_content(child.document) for child in self.children)
+        children += [sorted_bytes(dict(self.looked_for))] if self.looked_for else []
         return blake2b(b"\n".join((_content(self.resource.document), *children)), digest_size=16).hexdigest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -219,3 +220,14 @@ class TestScopeAndExemptions:
         expected: ComplianceState,
     ) -> None:
         assert judge(policy, cluster(group="pay-prod"), world(at)).state is expected
+
+
+def test_what_hangs_on_something_that_could_not_be_read_is_unknown(verdict: Judge, cluster: MakeCluster) -> None:
+    locks = "Microsoft.Authorization/locks"
+    on = replace(cluster(), looked_for={locks.casefold(): "403: no leave"})
+    found = verdict(if_not_exists(f"{{type: {locks}}}"), on)
+
+    assert found.state is ComplianceState.UNKNOWN
+    assert found.reason is not None
+    assert found.reason.code == "not-read"
+    assert found.reason.message == f"`{locks}` on `edge-osl-03` could not be read: 403: no leave"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from policyengine.effects.base import Judgement
-from policyengine.errors import ExpressionError
+from policyengine.errors import ExpressionError, NotReadError
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.states import ComplianceState
@@ -162,3 +163,58 @@ def test_the_reason_names_what_is_missing(
 def test_a_related_type_of_its_own_needs_a_name(judged: Judge, cluster: MakeCluster) -> None:
     with pytest.raises(ExpressionError, match=r"`details.name` is needed"):
         judged(if_not_exists("{type: Microsoft.Kubernetes/connectedClusters}"), cluster())
+
+
+LOCKS = "Microsoft.Authorization/locks"
+
+
+def holding(cluster: Cluster, *locks: str, **looked_for: str | None) -> Cluster:
+    """With these locks; ``looked_for`` tells how the reading of all of them went, or of the one of that name."""
+    told = {(LOCKS if name == "every" else f"{LOCKS}:{name}").casefold(): why for name, why in looked_for.items()}
+    on_it = (Resource.from_document({"id": f"{cluster.id}/providers/{LOCKS}/{name}"}) for name in locks)
+    return replace(cluster, others=tuple(on_it), looked_for=told)
+
+
+def nowhere(type: str, scope: ResourceId) -> list[Resource]:
+    raise LookupError(f"{type} in {scope}")
+
+
+@pytest.mark.parametrize(
+    ("details", "locks", "read", "expected"),
+    [
+        (f"{{type: {LOCKS}}}", ["a"], {"every": None}, OK),
+        (f"{{type: {LOCKS}}}", [], {"every": None}, BAD),
+        (f"{{type: {LOCKS}, name: A}}", ["a"], {"a": None}, OK),
+        (f"{{type: {LOCKS}, name: a}}", [], {"a": None}, BAD),
+        (f"{{type: {LOCKS}, name: a}}", ["b"], {"a": None, "b": None}, BAD),
+        (f"{{type: {LOCKS}, name: a}}", ["b"], {"every": None}, BAD),
+        (f"{{type: {LOCKS}, name: a}}", [], {"every": "refused", "a": None}, BAD),
+        (f"{{type: {LOCKS}, existenceScope: Subscription}}", ["a"], {"every": None}, OK),
+        (f"{{type: {LOCKS}}}", ["a"], {}, OK),  # nobody looked, and yet there it is
+    ],
+)
+def test_what_was_looked_for_on_the_cluster_is_there_or_not(
+    judged: Judge,
+    cluster: MakeCluster,
+    details: str,
+    locks: list[str],
+    read: dict[str, str | None],
+    expected: ComplianceState,
+) -> None:
+    assert judged(if_not_exists(details), holding(cluster(), *locks, **read), resources=nowhere).state is expected
+
+
+@pytest.mark.parametrize("read", [{}, {"b": None}])
+def test_what_nobody_looked_for_is_asked_of_others(
+    judged: Judge, cluster: MakeCluster, read: dict[str, str | None]
+) -> None:
+    """One of another name says nothing."""
+    on = holding(cluster(), *read, **read)
+
+    with pytest.raises(LookupError, match=f"{LOCKS} in {on.id}"):
+        judged(if_not_exists(f"{{type: {LOCKS}, name: a}}"), on, resources=nowhere)
+
+
+def test_what_could_not_be_read_is_neither_there_nor_missing(judged: Judge, cluster: MakeCluster) -> None:
+    with pytest.raises(NotReadError, match=f"`{LOCKS}` on `edge-1` could not be read: it was refused"):
+        judged(if_not_exists(f"{{type: {LOCKS}}}"), holding(cluster(), every="it was refused"), resources=nowhere)

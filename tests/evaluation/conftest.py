@@ -46,7 +46,7 @@ def parse_condition(text: str) -> Logic:
     return definition.condition
 
 
-def cluster_of(document: Mapping[str, Any] | None = None, **parts: tuple[Resource, ...]) -> Cluster:
+def cluster_of(document: Mapping[str, Any] | None = None, **parts: Any) -> Cluster:
     base = {"id": ARC_ID, "name": "edge-osl-03", "location": "norwayeast", "properties": {}}
     return Cluster(Resource.from_document({**base, **(document or {})}), **parts)
 

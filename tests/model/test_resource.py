@@ -1,8 +1,10 @@
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, Cluster, Resource
+from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, Cluster, Resource, Sought
 
 GROUP = "/subscriptions/a/resourceGroups/g"
 
@@ -100,3 +102,15 @@ def test_the_tag_of_a_version_is_no_content() -> None:
     tagged = Cluster(Resource(plain.id, {**plain.resource.document, "eTag": "5f"}))
 
     assert tagged.content_hash == plain.content_hash
+
+
+def test_what_more_is_known_of_a_cluster_changes_its_hash() -> None:
+    """Else a scan would not learn that it may say now that there is none."""
+    told: list[Mapping[str, str | None]] = [{}, {"a.b/c": None}, {"a.b/c": "refused"}, {"a.b/c:d": None}]
+
+    assert len({replace(make_cluster(), looked_for=looked_for).content_hash for looked_for in told}) == len(told)
+
+
+def test_what_is_sought_has_a_key_without_case() -> None:
+    assert Sought("A.B/C").key == "a.b/c"
+    assert Sought("A.B/C", "Default").key == "a.b/c:default"
