@@ -7,17 +7,41 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from policyengine.emulator.identifiers import digest_of
 from policyengine.emulator.private_link import PRIVATE_LINK_SCOPES
 from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON, get_folded
 
+Path: TypeAlias = tuple[str, ...]
+
 VAULT_SECRETS: Final = "Microsoft.KeyVault/vaults/secrets"
 FLEET_MEMBERS: Final = "microsoft.containerservice/fleets/members"
 FLEET_MEMBERSHIPS: Final = "Microsoft.ContainerService/fleetMemberships"
 WORKSPACES: Final = "Microsoft.OperationalInsights/workspaces"
+_VAULT_BACKUPS: Final = "Microsoft.DataProtection/backupVaults/backupInstances"
+ON_CLUSTERS: Final = frozenset(
+    {
+        "microsoft.authorization/locks",
+        "microsoft.authorization/roleassignments",
+        "microsoft.containerservice/fleetmemberships",
+        "microsoft.containerservice/managedclusters/agentpools",
+        "microsoft.containerservice/managedclusters/maintenanceconfigurations",
+        "microsoft.containerservice/managedclusters/privateendpointconnections",
+        "microsoft.containerservice/managedclusters/trustedaccessrolebindings",
+        "microsoft.dataprotection/backupinstances",
+        "microsoft.insights/datacollectionruleassociations",
+        "microsoft.insights/diagnosticsettings",
+        "microsoft.maintenance/configurationassignments",
+        "microsoft.security/assessments",
+    }
+)
+"""Folded types that hang on clusters: where there is none, the list is empty. Of others nobody can say."""
+_SHOWN_ELSEWHERE: Final[Mapping[str, tuple[str, Path]]] = {
+    "microsoft.dataprotection/backupinstances": (_VAULT_BACKUPS, ("dataSourceInfo", "resourceID")),
+}
+"""Types that are listed on a resource and kept elsewhere: as what, and which property names the resource."""
 _SECRET_MEMBERS: Final[Mapping[str, frozenset[str]]] = {VAULT_SECRETS.casefold(): frozenset({"value"})}
 _ADDED: Final[Mapping[str, Callable[[ResourceId], Mapping[str, JSON]]]] = {
     WORKSPACES.casefold(): lambda at: {"customerId": _guid(at, "customer")},
@@ -62,6 +86,11 @@ def brought_along(id: ResourceId, properties: Mapping[str, JSON]) -> dict[str, J
         "type": FLEET_MEMBERSHIPS,
         "properties": {"memberId": id.text, "provisioningState": "Succeeded"},
     }
+
+
+def kept_elsewhere(type: str) -> tuple[str, Path] | None:
+    """As what type the resources are kept that a list of ``type`` shows, and the property that says on what."""
+    return _SHOWN_ELSEWHERE.get(type.casefold())
 
 
 def shown(document: Mapping[str, JSON]) -> dict[str, JSON]:

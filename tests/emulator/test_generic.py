@@ -80,6 +80,24 @@ def test_a_child_of_a_cluster_is_stored_below_it(api: Api) -> None:
     assert [i["name"] for i in api.get(f"{api.aks}/maintenanceConfigurations").json()["value"]] == ["default"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["providers/Microsoft.Insights/diagnosticSettings", "providers/Microsoft.Authorization/locks", "agentPools"],
+)
+def test_what_may_hang_on_a_cluster_is_an_empty_list_where_there_is_none(api: Api, path: str) -> None:
+    assert api.get(f"{api.aks}/{path}").json() == {"value": []}
+    assert api.error(api.get(f"{api.aks.replace('web-01', 'none')}/{path}")) == (404, "ResourceNotFound")
+
+
+def test_backups_of_a_cluster_are_listed_on_it_and_kept_in_their_vault(api: Api) -> None:
+    vault = f"{group_of(api)}/providers/Microsoft.DataProtection/backupVaults/vault"
+    listed = f"{api.aks}/providers/Microsoft.DataProtection/backupInstances"
+    api.put(vault, {"location": "norwayeast"})
+    api.put(f"{vault}/backupInstances/web", {"properties": {"dataSourceInfo": {"resourceID": api.aks.upper()}}})
+    api.put(f"{vault}/backupInstances/edge", {"properties": {"dataSourceInfo": {"resourceID": api.arc}}})
+    assert [item["id"] for item in api.get(listed).json()["value"]] == [f"{vault}/backupInstances/web"]
+
+
 def test_a_member_of_a_fleet_is_told_of_on_its_cluster(api: Api) -> None:
     fleet = f"{group_of(api)}/providers/Microsoft.ContainerService/fleets/fleet"
     membership = f"{api.aks}/providers/Microsoft.ContainerService/fleetMemberships/default"

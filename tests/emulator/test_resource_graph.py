@@ -101,6 +101,14 @@ def test_policy_resources_are_what_was_written(api: Api) -> None:
     assert data(api, "resources | where name == 'flux'") == []
 
 
+def test_security_resources_have_a_table_of_their_own(api: Api) -> None:
+    assessment = f"{api.aks}/providers/Microsoft.Security/assessments/one"
+    api.put(assessment, {"location": "global", "properties": {"status": {"code": "Healthy"}}})
+    query = f"securityresources | where id startswith '{api.aks}' | project name, code = properties.status.code"
+    assert data(api, query) == [{"name": "one", "code": "Healthy"}]
+    assert data(api, "resources | where name == 'one'") == []
+
+
 @pytest.mark.parametrize(
     ("scope", "found"),
     [

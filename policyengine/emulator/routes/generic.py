@@ -6,12 +6,19 @@ that are emulated are not taken in: what they lack is said to be missing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from policyengine.emulator.answers import Answer, ArmRequest, Refusal, cluster_not_found, invalid_content
 from policyengine.emulator.emulator import Emulator
-from policyengine.emulator.generic_rules import added_by_service, brought_along, keys_of, shown
+from policyengine.emulator.generic_rules import (
+    ON_CLUSTERS,
+    added_by_service,
+    brought_along,
+    kept_elsewhere,
+    keys_of,
+    shown,
+)
 from policyengine.emulator.paging import page
 from policyengine.emulator.routes.lifecycle import system_data
 from policyengine.emulator.routes.providers import check_registered
@@ -20,7 +27,7 @@ from policyengine.emulator.routes.subscriptions import find_subscription
 from policyengine.emulator.routing import Handler, not_emulated
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, ARC
-from policyengine.model.values import JSON, get_folded
+from policyengine.model.values import JSON, get_folded, walk
 
 EMULATED: Final = frozenset(
     {
@@ -132,16 +139,33 @@ def _delete(emulator: Emulator, request: ArmRequest) -> Answer:
 
 
 def _list(emulator: Emulator, request: ArmRequest) -> Answer:
-    """Those of the type at or under the scope; of a type nobody ever wrote we cannot say there are none."""
+    """Those of the type at or under the scope.
+
+    Of a type that we neither know nor were ever told of we cannot say there are none.
+    """
     _check_containers(emulator, request)
     scope, _, tail = request.path.rpartition("/providers/")
     namespace, *pairs = tail.split("/")
     type = "/".join((namespace, *pairs[::2]))
-    if not emulator.state.resources.knows_type(type):
+    resources = emulator.state.resources
+    if not resources.knows_type(type) and type.casefold() not in ON_CLUSTERS:
         raise not_emulated("GET", type)
     above = ResourceId(scope if len(pairs) == 1 else request.path.rpartition("/")[0])
-    found = [shown(d) for d in emulator.state.resources.of_type(type) if above.contains(ResourceId(d["id"]))]
-    return page(request, found, emulator.settings.page_size)
+    if above.type.casefold() in _CLUSTERS and not exists(emulator, above):
+        raise _missing(above)
+    found = [shown(d) for d in resources.of_type(type) if above.contains(ResourceId(d["id"]))]
+    return page(request, [*found, *_kept_elsewhere(emulator, type, above)], emulator.settings.page_size)
+
+
+def _kept_elsewhere(emulator: Emulator, type: str, on: ResourceId) -> Iterator[dict[str, JSON]]:
+    """Such as the backups of a cluster, which are in a vault."""
+    kept = kept_elsewhere(type)
+    if kept is None:
+        return
+    of_type, path = kept
+    for document in emulator.state.resources.of_type(of_type):
+        if str(walk(document, "properties", *path)).casefold() == on.key:
+            yield shown(document)
 
 
 def _list_keys(emulator: Emulator, request: ArmRequest) -> Answer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from heapq import merge
 from typing import Final
 
@@ -30,6 +31,7 @@ RESOURCES: Final = "resources"
 CONFIGURATIONS: Final = "kubernetesconfigurationresources"
 CONTAINERS: Final = "resourcecontainers"
 POLICIES: Final = "policyresources"
+SECURITY: Final = "securityresources"
 _POLICY_TYPES: Final = (
     "microsoft.policyinsights/",
     "microsoft.authorization/policyassignments",
@@ -37,6 +39,9 @@ _POLICY_TYPES: Final = (
     "microsoft.authorization/policysetdefinitions",
     "microsoft.authorization/policyexemptions",
 )
+_SECURITY_TYPES: Final = ("microsoft.security/",)
+_OF_THEIR_OWN: Final = {POLICIES: _POLICY_TYPES, SECURITY: _SECURITY_TYPES}
+"""How the types begin of which a table of its own tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +96,17 @@ def shown_now(emulator: Emulator, id: ResourceId, at: datetime) -> Shown | None:
         record = owner.records.get(id.key) if owner is not None else None
         return Shown(CONFIGURATIONS, None if record is None else configuration_row(record.document(), emulator))
     stored = emulator.state.resources.get(id)
-    table = POLICIES if id.type.casefold().startswith(_POLICY_TYPES) else RESOURCES
+    table = next((name for name, types in _OF_THEIR_OWN.items() if _is_one(id.type, types)), RESOURCES)
     return Shown(table, None if stored is None else resource_row(shown(stored), emulator))
 
 
 def _resources(emulator: Emulator, subscriptions: Sequence[ResourceId], at: datetime) -> Iterable[Row]:
     clusters = list(cluster_rows(emulator, subscriptions, at))
+    apart = tuple(type for types in _OF_THEIR_OWN.values() for type in types)
     stored = [
         resource_row(shown(document), emulator)
         for document in emulator.state.resources.below(ResourceId("/"))
-        if "location" in document and not str(document["type"]).casefold().startswith(_POLICY_TYPES)
+        if "location" in document and not _is_one(str(document["type"]), apart)
     ]
     return merge(clusters, stored, key=_folded_id) if stored else clusters
 
@@ -129,10 +135,19 @@ def _containers(emulator: Emulator, subscriptions: Sequence[ResourceId], at: dat
         yield {**row, "location": found.location, "tags": dict(found.tags)}
 
 
-def _policies(emulator: Emulator, subscriptions: Sequence[ResourceId], at: datetime) -> Iterator[Row]:  # noqa: ARG001
+def _stored(
+    types: tuple[str, ...],
+    emulator: Emulator,
+    subscriptions: Sequence[ResourceId],  # noqa: ARG001
+    at: datetime,  # noqa: ARG001
+) -> Iterator[Row]:
     for document in emulator.state.resources.below(ResourceId("/")):
-        if str(document["type"]).casefold().startswith(_POLICY_TYPES):
+        if _is_one(str(document["type"]), types):
             yield resource_row(shown(document), emulator)
+
+
+def _is_one(type: str, beginnings: tuple[str, ...]) -> bool:
+    return type.casefold().startswith(beginnings)
 
 
 def _container(
@@ -150,5 +165,5 @@ TABLES: Final[Mapping[str, Callable[[Emulator, Sequence[ResourceId], datetime], 
     RESOURCES: _resources,
     CONFIGURATIONS: _configurations,
     CONTAINERS: _containers,
-    POLICIES: _policies,
+    **{name: partial(_stored, types) for name, types in _OF_THEIR_OWN.items()},
 }
