@@ -9,8 +9,7 @@ from typing import Final
 from policyengine.arm.answer import Answer, one_line, retry_after_s
 from policyengine.arm.causes import Cause, innermost_cause
 from policyengine.arm.registration import Registration, missing_in
-from policyengine.arm.retry import is_busy
-from policyengine.arm.retry import is_outcome_unknown
+from policyengine.arm.retry import is_busy, is_outcome_unknown
 from policyengine.arm.roles import role_for
 from policyengine.errors import (
     ArmConflict,

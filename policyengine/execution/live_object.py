@@ -13,7 +13,7 @@ from typing import Final
 from policyengine.arm.client import ArmClient
 from policyengine.arm.throttle import WaitListener
 from policyengine.errors import ArmNotFound, ArmRejected
-from policyengine.inventory.resource_manager import API_VERSIONS
+from policyengine.inventory.listing import API_VERSIONS
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import ResourceWrite
 from policyengine.model.values import JSON

@@ -9,13 +9,12 @@ from typing import Final
 
 from policyengine.arm.client import ArmClient
 from policyengine.errors import ArmNotFound, InventoryError, PolicyEngineError
-from policyengine.inventory.resource_manager import API_VERSIONS, list_documents
+from policyengine.inventory.listing import API_VERSIONS, list_documents, version_of
 from policyengine.model.fleet import Fleet, ScopeFailure, assemble
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import EXTENSIONS, FLUX_CONFIGURATIONS, Cluster
 
 _AT_ONCE: Final = 16
-_VERSIONS: Final = {type.casefold(): version for type, version in API_VERSIONS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def _sorted_out(ids: Sequence[ResourceId], found: Sequence[Cluster | PolicyEngin
 
 async def read_cluster(arm: ArmClient, id: ResourceId) -> Cluster:
     """Raises ArmNotFound when it is gone, ArmError or InventoryError when it cannot be read whole."""
-    version = _VERSIONS[id.type.casefold()]
+    version = version_of(id.type)
     head = await arm.get(id.text, version)
     try:
         children = [

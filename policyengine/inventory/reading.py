@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
@@ -26,7 +27,7 @@ class Reading:
     ``lags``: the source follows the clusters by seconds or minutes.
     """
 
-    batches: AsyncIterator[Batch]
+    batches: AsyncGenerator[Batch, None]
     rest: Callable[[], Fleet]
     lags: bool = False
 
@@ -37,7 +38,7 @@ def whole(fleet: Fleet, told: Told | None = None) -> Reading:
     return Reading(batched(iter(fleet.clusters), len(fleet.clusters), told), lambda: rest, fleet.lags)
 
 
-async def batched(clusters: Iterator[Cluster], total: int, told: Told | None) -> AsyncIterator[Batch]:
+async def batched(clusters: Iterator[Cluster], total: int, told: Told | None) -> AsyncGenerator[Batch, None]:
     """Clusters as they are made, away from the event loop; ``told`` hears of those that were dealt with."""
     done = 0
     while batch := await asyncio.to_thread(_next, clusters):
@@ -53,5 +54,6 @@ def _next(clusters: Iterable[Cluster]) -> Batch:
 
 async def collected(reading: Reading) -> Fleet:
     """All of it in memory."""
-    clusters = [cluster async for batch in reading.batches for cluster in batch]
+    async with aclosing(reading.batches) as batches:
+        clusters = [cluster async for batch in batches for cluster in batch]
     return replace(reading.rest(), clusters=tuple(clusters))

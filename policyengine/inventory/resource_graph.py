@@ -2,7 +2,8 @@
 
 Resource Graph follows the resources by seconds or minutes, shows only what it has indexed, and may cut a result
 short. So each subscription must show up itself, each count must be reached, and what it cannot show whole is
-listed through Resource Manager instead.
+listed through Resource Manager instead. It is asked part by part, in order of ids, so that no more of a fleet is held
+than a part: some subscriptions, one, or some resource groups of a large one.
 
 INVARIANT: rows that are missing, for whatever reason, never make a smaller fleet that looks whole.
 Source: configuration API §9.
@@ -10,156 +11,234 @@ Source: configuration API §9.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Final, TypeVar
 
 from policyengine.arm.client import ArmClient
 from policyengine.errors import ArmError, ArmNotAuthorized, InventoryError
 from policyengine.inventory.containers import read_tree
+from policyengine.inventory.graph_query import SUBSCRIPTIONS_A_QUERY, CutShort, TooMany, query_of, rows_of
 from policyengine.inventory.graph_rows import Document, container_document, id_of, resource_document
 from policyengine.inventory.live import look_again
+from policyengine.inventory.reading import Batch, Reading
 from policyengine.inventory.resource_manager import (
+    Gathered,
     Progress,
     ProgressListener,
     ToldGroups,
-    fleet_of,
-    list_subscriptions,
+    in_order,
+    list_in_order,
     management_groups,
+    slices,
     visible_subscriptions,
 )
-from policyengine.model.fleet import Fleet, assemble
+from policyengine.model.fleet import Fleet, ScopeFailure, assemble
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS
-from policyengine.model.scope import ResourceGroup, ScopeTree
-from policyengine.model.values import JSON, get_folded, is_array
+from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, Cluster
+from policyengine.model.scope import ScopeTree
 
-PATH: Final = "/providers/Microsoft.ResourceGraph/resources"
-API_VERSION: Final = "2024-04-01"
-ROWS_A_PAGE: Final = 1000
-SUBSCRIPTIONS_A_QUERY: Final = 200
+CLUSTERS_AT_ONCE: Final = 4000
+"""More in one part would take memory, fewer more questions; a single resource group is not divided."""
 
-
-def _query(table: str, *types: str) -> str:
-    names = ", ".join(f"'{type.casefold()}'" for type in types)
-    # Ordered by id: pages of an unordered result may repeat rows and miss others.
-    return f"{table} | where type in~ ({names}) | order by id asc"
-
-
-CLUSTERS: Final = _query("resources", AKS, ARC)
-CHILDREN: Final = _query("kubernetesconfigurationresources", EXTENSIONS, FLUX_CONFIGURATIONS)
-CONTAINERS: Final = _query(
+CLUSTERS: Final = ("resources", (AKS, ARC))
+CHILDREN: Final = ("kubernetesconfigurationresources", (EXTENSIONS, FLUX_CONFIGURATIONS))
+CONTAINERS: Final = query_of(
     "resourcecontainers",
-    "microsoft.resources/subscriptions",
-    "microsoft.resources/subscriptions/resourcegroups",
-    "microsoft.management/managementgroups",
+    (
+        "microsoft.resources/subscriptions",
+        "microsoft.resources/subscriptions/resourcegroups",
+        "microsoft.management/managementgroups",
+    ),
 )
 
+_Item = TypeVar("_Item")
 _CLUSTER_TYPES: Final = frozenset({AKS.casefold(), ARC.casefold()})
 
 
-class _CutShort(Exception):
-    """A result that lacks rows: fewer subscriptions at once may fit. Its text says how many."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Subscriptions in a row, or some resource groups (folded) of one."""
+
+    subscriptions: tuple[ResourceId, ...]
+    groups: tuple[str, ...] | None = None
+
+    def query(self, table: str, types: Sequence[str]) -> str:
+        among = {} if self.groups is None else {"resourceGroup": self.groups}
+        return query_of(table, types, **among)
 
 
-@dataclass(slots=True)
-class _Rows:
-    """What Resource Graph showed. ``uncovered`` are the subscriptions it did not show whole, and why."""
-
-    containers: list[Document] = field(default_factory=list)
-    resources: list[Document] = field(default_factory=list)
-    uncovered: dict[ResourceId, str] = field(default_factory=dict)
-
-    def leave(self, subscriptions: Iterable[ResourceId], why: str) -> None:
-        self.uncovered.update(dict.fromkeys(subscriptions, why))
-
-
-async def read_resource_graph(arm: ArmClient, *, on_progress: ProgressListener | None = None) -> Fleet:
-    """Every cluster this identity can see, with its extensions and fluxConfigurations, in id order.
+async def open_resource_graph(arm: ArmClient, *, on_progress: ProgressListener | None = None) -> Reading:
+    """Every cluster this identity can see, with its extensions and fluxConfigurations.
 
     Subscriptions that Resource Graph does not show whole are listed, and ``notes`` say so. Raises ArmError when not
     even the subscriptions can be listed, InventoryError for answers that make no sense.
     """
     visible = await visible_subscriptions(arm)
-    rows, progress = _Rows(), Progress(on_progress)
+    shown = _Shown()
     for start in range(0, len(visible.live), SUBSCRIPTIONS_A_QUERY):
-        await _read(arm, visible.live[start : start + SUBSCRIPTIONS_A_QUERY], rows, progress)
-    clusters, orphans = assemble(map(resource_document, rows.resources))
-    listed = await list_subscriptions(arm, rows.uncovered, progress)
-    tree = read_tree(map(container_document, rows.containers))
+        await _read_containers(arm, visible.live[start : start + SUBSCRIPTIONS_A_QUERY], shown)
+    tree = read_tree(map(container_document, shown.containers))
     told = _groups_in(tree, visible.live) or await management_groups(arm)
-    fleet = fleet_of(told, visible, listed)
-    whole = replace(
-        fleet,
-        clusters=tuple(sorted((*fleet.clusters, *clusters), key=lambda cluster: cluster.id)),
-        tree=replace(fleet.tree, resource_groups=_merged(fleet.tree, tree)),
-        lags=len(rows.uncovered) < len(visible.live),
-        notes=tuple(_notes(rows.uncovered)),
-    )
-    # Something on a cluster that is not shown itself: one of the two rows is behind.
-    hidden = {above for orphan in orphans if (above := orphan.id.parent) and above.type.casefold() in _CLUSTER_TYPES}
-    return await look_again(arm, whole, sorted(hidden))
+    gathered = Gathered(told, visible, list(tree.resource_groups))
+    stream = _Stream(arm, gathered, shown.uncovered, Progress(on_progress))
+    return Reading(stream.batches(), stream.rest, lags=True)
 
 
-async def _read(arm: ArmClient, subscriptions: Sequence[ResourceId], rows: _Rows, progress: Progress) -> None:
+@dataclass(slots=True)
+class _Shown:
+    """The rows above clusters. ``uncovered`` are the subscriptions that are not shown whole, and why."""
+
+    containers: list[Document] = field(default_factory=list)
+    uncovered: dict[ResourceId, str] = field(default_factory=dict)
+
+
+async def _read_containers(arm: ArmClient, subscriptions: Sequence[ResourceId], shown: _Shown) -> None:
     """The rows of the subscriptions; halves, when all together are refused or cut short."""
     try:
-        containers = await _rows(arm, CONTAINERS, subscriptions)
-        clusters = await _rows(arm, CLUSTERS, subscriptions)
-        progress.found(len(clusters))
-        children = await _rows(arm, CHILDREN, subscriptions)
-    except (_CutShort, ArmNotAuthorized) as error:
-        if isinstance(error, ArmNotAuthorized) and error.status == 401:
+        rows = await rows_of(arm, CONTAINERS, subscriptions)
+    except (CutShort, ArmNotAuthorized) as error:
+        if _is_refused_token(error):
             raise
         if len(subscriptions) == 1:
-            rows.leave(subscriptions, str(error))
+            shown.uncovered[subscriptions[0]] = str(error)
             return
-        middle = len(subscriptions) // 2
-        await _read(arm, subscriptions[:middle], rows, progress)
-        await _read(arm, subscriptions[middle:], rows, progress)
+        for half in _parted(subscriptions, 2):
+            await _read_containers(arm, half, shown)
         return
     except (ArmError, InventoryError) as error:
-        rows.leave(subscriptions, error.message)
+        shown.uncovered.update(dict.fromkeys(subscriptions, error.message))
         return
-    shown = {id_of(row) for row in containers}
-    unseen = {id for id in subscriptions if id not in shown}
-    rows.leave(unseen, "Resource Graph does not show the subscription")
-    rows.containers += containers
-    rows.resources += [
-        row
-        for row in (*clusters, *children)
-        if ResourceId.for_subscription(id_of(row).subscription or "-") not in unseen
-    ]
-    progress.read(len(clusters))
+    seen = {id_of(row) for row in rows}
+    unseen = (id for id in subscriptions if id not in seen)
+    shown.uncovered.update(dict.fromkeys(unseen, "Resource Graph does not show the subscription"))
+    shown.containers += rows
 
 
-async def _rows(arm: ArmClient, query: str, subscriptions: Sequence[ResourceId]) -> list[Document]:
-    """Every row, once. Raises _CutShort when some are missing, InventoryError for an answer that is no result."""
-    found: dict[ResourceId, Document] = {}
-    least, token, seen = None, "", set[str]()
-    while True:
-        page = await arm.query(PATH, API_VERSION, _body(query, subscriptions, token))
-        data, total = get_folded(page, "data"), get_folded(page, "totalRecords")
-        if not is_array(data) or not all(isinstance(row, Mapping) for row in data) or not isinstance(total, int):
-            raise InventoryError("Resource Graph gave something that is no list of rows")
-        found.update((id_of(row), row) for row in data)
-        least = total if least is None else min(least, total)
-        token = str(get_folded(page, "$skipToken") or "")
-        if not token:
-            break
-        if token in seen:
-            raise InventoryError("Resource Graph leads from page to page without an end")
-        seen.add(token)
-    if str(get_folded(page, "resultTruncated")).casefold() == "true" or len(found) < least:
-        raise _CutShort(f"Resource Graph showed {len(found)} of {least} rows")
-    return list(found.values())
+@dataclass
+class _Stream:
+    """``uncovered`` grows while the clusters are read. ``_lacking`` counts, of subscriptions that are told by resource
+    group, the clusters that no group has had so far."""
+
+    arm: ArmClient
+    gathered: Gathered
+    uncovered: dict[ResourceId, str]
+    progress: Progress
+    _lacking: dict[ResourceId, int] = field(default_factory=dict)
+
+    def rest(self) -> Fleet:
+        listed_all = len(self.uncovered) == len(self.gathered.visible.live)
+        why = "Resource Graph counts {} more clusters than its resource groups have"
+        lacking = [ScopeFailure(id, why.format(count)) for id, count in self._lacking.items() if count > 0]
+        return self.gathered.rest(lacking, lags=not listed_all, notes=tuple(_notes(self.uncovered)))
+
+    async def batches(self) -> AsyncGenerator[Batch, None]:
+        """In id order: runs of subscriptions that are shown, and such as are not."""
+        runs = groupby(in_order(self.gathered.visible.live), key=self.uncovered.__contains__)
+        for left, run in [(left, tuple(ids)) for left, ids in runs]:
+            async with aclosing(self._listed(run) if left else self._shown(run)) as batches:
+                async for batch in batches:
+                    yield batch
+
+    async def _listed(self, subscriptions: Sequence[ResourceId]) -> AsyncGenerator[Batch, None]:
+        async with aclosing(list_in_order(self.arm, subscriptions, self.progress)) as listed:
+            async for found in listed:
+                self.gathered.add(found)
+                for batch in slices(found.clusters):
+                    yield batch
+
+    async def _shown(self, subscriptions: Sequence[ResourceId]) -> AsyncGenerator[Batch, None]:
+        for start in range(0, len(subscriptions), SUBSCRIPTIONS_A_QUERY):
+            part = _Part(tuple(subscriptions[start : start + SUBSCRIPTIONS_A_QUERY]))
+            async with aclosing(self._read(part)) as batches:
+                async for batch in batches:
+                    yield batch
+
+    async def _read(self, part: _Part) -> AsyncGenerator[Batch, None]:
+        """The clusters of a part; of smaller ones, when it is refused, cut short or too much at once."""
+        smaller: Sequence[_Part] = ()
+        clusters: Sequence[Cluster] = ()
+        try:
+            clusters = await self._clusters(part)
+        except TooMany as error:
+            smaller = self._divided(part, error.count)
+        except (CutShort, ArmNotAuthorized) as error:
+            if _is_refused_token(error):
+                raise
+            smaller = self._halves(part)
+            if not smaller:
+                smaller = self._leave(part, str(error))
+        except (ArmError, InventoryError) as error:
+            smaller = self._leave(part, error.message)
+        for batch in slices(clusters):
+            yield batch
+        for each in smaller:
+            left = each.subscriptions[0] in self.uncovered
+            async with aclosing(self._listed(each.subscriptions) if left else self._read(each)) as batches:
+                async for batch in batches:
+                    yield batch
+
+    async def _clusters(self, part: _Part) -> Sequence[Cluster]:
+        divisible = len(part.subscriptions) > 1 or len(self._groups(part)) > 1
+        most = CLUSTERS_AT_ONCE if divisible else None
+        clusters = await rows_of(self.arm, part.query(*CLUSTERS), part.subscriptions, most=most)
+        self.progress.found(len(clusters))
+        children = await rows_of(self.arm, part.query(*CHILDREN), part.subscriptions)
+        found, orphans = assemble(map(resource_document, (*clusters, *children)))
+        # Something on a cluster that is not shown itself: one of the two rows is behind.
+        hidden = {on for orphan in orphans if (on := orphan.id.parent) and on.type.casefold() in _CLUSTER_TYPES}
+        whole = await look_again(self.arm, Fleet(ScopeTree(), found), sorted(hidden))
+        self.gathered.failures += whole.failures
+        self.progress.read(len(clusters))
+        if part.groups is not None:
+            self._lacking[part.subscriptions[0]] -= len(clusters)
+        return whole.clusters
+
+    def _groups(self, part: _Part) -> tuple[str, ...]:
+        """The resource groups by which a part of one subscription can be divided."""
+        if part.groups is not None or len(part.subscriptions) > 1:
+            return part.groups or ()
+        known = (g.id for g in self.gathered.groups if part.subscriptions[0].contains(g.id))
+        return tuple(sorted({id.name.casefold() for id in known}, key=lambda name: f"{name}/"))
+
+    def _divided(self, part: _Part, count: int) -> Sequence[_Part]:
+        """Parts that will hardly be too much again."""
+        number = max(2, -(-count * 3 // (CLUSTERS_AT_ONCE * 2)))
+        if len(part.subscriptions) > 1:
+            return [_Part(tuple(some)) for some in _parted(part.subscriptions, number)]
+        if part.groups is None:
+            self._lacking[part.subscriptions[0]] = count
+        return [_Part(part.subscriptions, tuple(some)) for some in _parted(self._groups(part), number)]
+
+    def _halves(self, part: _Part) -> Sequence[_Part]:
+        """None of a single subscription, or a single resource group."""
+        if len(part.subscriptions) > 1:
+            return [_Part(tuple(half)) for half in _parted(part.subscriptions, 2)]
+        if part.groups is None or len(part.groups) == 1:
+            return ()
+        return [_Part(part.subscriptions, tuple(half)) for half in _parted(part.groups, 2)]
+
+    def _leave(self, part: _Part, why: str) -> Sequence[_Part]:
+        """What to list instead. Of a subscription that was told in part the rest is only known to be missing."""
+        if part.groups is None:
+            self.uncovered.update(dict.fromkeys(part.subscriptions, why))
+            return [part]
+        (subscription,) = part.subscriptions
+        scopes = (ResourceId(f"{subscription}/resourceGroups/{name}") for name in part.groups)
+        self.gathered.failures += (ScopeFailure(scope, why) for scope in scopes)
+        return ()
 
 
-def _body(query: str, subscriptions: Sequence[ResourceId], token: str) -> dict[str, JSON]:
-    options: dict[str, JSON] = {"resultFormat": "objectArray", "$top": ROWS_A_PAGE}
-    if token:
-        options["$skipToken"] = token
-    return {"subscriptions": [id.name for id in subscriptions], "query": query, "options": options}
+def _is_refused_token(error: Exception) -> bool:
+    return isinstance(error, ArmNotAuthorized) and error.status == 401
+
+
+def _parted(items: Sequence[_Item], number: int) -> Iterator[Sequence[_Item]]:
+    """So many pieces of about one size, in order, none of them empty."""
+    size = max(1, -(-len(items) // number))
+    return (items[at : at + size] for at in range(0, len(items), size))
 
 
 def _groups_in(tree: ScopeTree, subscriptions: Iterable[ResourceId]) -> ToldGroups | None:
@@ -168,11 +247,6 @@ def _groups_in(tree: ScopeTree, subscriptions: Iterable[ResourceId]) -> ToldGrou
     if not above or any(id.name.casefold() not in above for id in subscriptions):
         return None
     return sorted(tree.management_groups, key=lambda group: group.id), above
-
-
-def _merged(listed: ScopeTree, shown: ScopeTree) -> tuple[ResourceGroup, ...]:
-    groups = {group.id: group for group in (*shown.resource_groups, *listed.resource_groups)}
-    return tuple(groups[id] for id in sorted(groups))
 
 
 def _notes(uncovered: Mapping[ResourceId, str]) -> list[str]:

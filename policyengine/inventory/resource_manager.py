@@ -8,53 +8,38 @@ Source: configuration API §1, §8 and §10.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
 from policyengine.arm.client import ArmClient
-from policyengine.errors import ArmError, ArmNotAuthorized, ArmNotFound, InventoryError, PolicyEngineError
+from policyengine.errors import ArmNotAuthorized, ArmNotFound, PolicyEngineError
 from policyengine.inventory.containers import (
     parent_group,
     read_management_group,
     read_resource_group,
     read_subscription,
 )
+from policyengine.inventory.listing import API_VERSIONS, Document, is_gone, list_documents
+from policyengine.inventory.reading import BATCH, Batch, Reading
 from policyengine.model.fleet import Fleet, ScopeFailure, assemble
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, Cluster, Resource
+from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, Cluster
 from policyengine.model.scope import ManagementGroup, ResourceGroup, ScopeTree
-from policyengine.model.values import JSON, get_folded
+from policyengine.model.values import get_folded
 
-Document = Mapping[str, JSON]
 ToldGroups = tuple[list[ManagementGroup], Mapping[str, str]]
 """Management groups in id order, and for each subscription or group (folded) the group right above it."""
 
 ProgressListener = Callable[[int, int], None]
 """Told how many clusters have been read, of how many found so far."""
 
-API_VERSIONS: Final[Mapping[str, str]] = {
-    "subscriptions": "2022-12-01",
-    "resourceGroups": "2021-04-01",
-    "managementGroups": "2020-05-01",
-    AKS: "2026-06-01",
-    ARC: "2024-01-01",
-    EXTENSIONS: "2024-11-01",
-    FLUX_CONFIGURATIONS: "2024-11-01",
-}
-"""What each type is read with."""
-
 _GROUPS: Final = "/providers/Microsoft.Management/managementGroups"
 _AT_ONCE: Final = 8  # clusters of one subscription
-_SUBSCRIPTIONS_AT_ONCE: Final = 12
+SUBSCRIPTIONS_AT_ONCE: Final = 12
 _GONE: Final = frozenset({"deleted"})
-# A provider that was never registered has no resources: that is an empty list, not a failure.
-_NO_PROVIDER: Final = frozenset(
-    {
-        "missingsubscriptionregistration",
-        "subscriptionnotregistered",
-    }
-)
 
 
 @dataclass(slots=True)
@@ -80,7 +65,7 @@ class Progress:
 
 @dataclass(slots=True)
 class Found:
-    """What one subscription holds."""
+    """What one subscription holds; once it is read, clusters in id order."""
 
     groups: list[ResourceGroup] = field(default_factory=list)
     clusters: list[Cluster] = field(default_factory=list)
@@ -90,15 +75,31 @@ class Found:
         self.failures.append(ScopeFailure(scope, error.told))
 
 
-async def read_resource_manager(arm: ArmClient, *, on_progress: ProgressListener | None = None) -> Fleet:
-    """Every cluster this identity can see, with its extensions and fluxConfigurations, in id order.
+async def open_resource_manager(arm: ArmClient, *, on_progress: ProgressListener | None = None) -> Reading:
+    """Every cluster this identity can see, with its extensions and fluxConfigurations, some subscriptions at a time.
 
     Raises ArmError when not even the subscriptions can be listed, InventoryError for answers that make no sense.
     """
     visible = await visible_subscriptions(arm)
-    told = await management_groups(arm)
-    found = await list_subscriptions(arm, visible.live, Progress(on_progress))
-    return fleet_of(told, visible, found)
+    gathered = Gathered(await management_groups(arm), visible)
+
+    async def batches() -> AsyncGenerator[Batch, None]:
+        async with aclosing(list_in_order(arm, in_order(visible.live), Progress(on_progress))) as listed:
+            async for found in listed:
+                gathered.add(found)
+                for batch in slices(found.clusters):
+                    yield batch
+
+    return Reading(batches(), gathered.rest)
+
+
+def in_order(subscriptions: Iterable[ResourceId]) -> list[ResourceId]:
+    """As the ids of what is below them follow each other."""
+    return sorted(subscriptions, key=lambda subscription: f"{subscription.key}/")
+
+
+def slices(clusters: Sequence[Cluster]) -> Iterator[Batch]:
+    return (tuple(clusters[at : at + BATCH]) for at in range(0, len(clusters), BATCH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,33 +118,56 @@ async def visible_subscriptions(arm: ArmClient) -> Visible:
     return Visible(tuple(documents), tuple(read_subscription(d, None).id for d in live))
 
 
-async def list_subscriptions(arm: ArmClient, ids: Iterable[ResourceId], progress: Progress) -> list[Found]:
-    """What each holds, some side by side: every subscription has a budget of its own, but connections are shared."""
-    at_once = asyncio.Semaphore(_SUBSCRIPTIONS_AT_ONCE)
+@dataclass(slots=True)
+class Gathered:
+    """A fleet without its clusters, while they are read. ``told`` are the management groups, None when not known."""
 
-    async def one(id: ResourceId) -> Found:
-        async with at_once:
-            return await list_subscription(arm, id, progress)
+    told: ToldGroups | None
+    visible: Visible
+    groups: list[ResourceGroup] = field(default_factory=list)
+    failures: list[ScopeFailure] = field(default_factory=list)
 
-    async with asyncio.TaskGroup() as tasks:
-        reading = [tasks.create_task(one(id)) for id in ids]
-    return [task.result() for task in reading]
+    def add(self, found: Found) -> None:
+        self.groups += found.groups
+        self.failures += found.failures
+
+    @property
+    def tree(self) -> ScopeTree:
+        groups, above = self.told if self.told is not None else ([], {})
+        subscriptions = [
+            read_subscription(document, above.get(read_subscription(document, None).subscription_id.casefold()))
+            for document in self.visible.documents
+        ]
+        resource_groups = {group.id: group for group in self.groups}
+        in_order = (resource_groups[id] for id in sorted(resource_groups))
+        return ScopeTree(tuple(groups), tuple(subscriptions), tuple(in_order))
+
+    def rest(self, more: Iterable[ScopeFailure] = (), *, lags: bool = False, notes: tuple[str, ...] = ()) -> Fleet:
+        failures = sorted((*self.failures, *more), key=lambda failure: failure.scope)
+        if not self.visible.live:
+            failures.append(ScopeFailure(ResourceId("/"), "no subscription is visible to this identity"))
+        return Fleet(self.tree, (), tuple(failures), groups_known=self.told is not None, lags=lags, notes=notes)
 
 
-def fleet_of(told: ToldGroups | None, visible: Visible, found: Sequence[Found]) -> Fleet:
-    """``told`` are the management groups, None when they are not known."""
-    groups, above = told if told is not None else ([], {})
-    subscriptions = [
-        read_subscription(document, above.get(read_subscription(document, None).subscription_id.casefold()))
-        for document in visible.documents
-    ]
-    resource_groups = sorted((group for part in found for group in part.groups), key=lambda group: group.id)
-    clusters = sorted((cluster for part in found for cluster in part.clusters), key=lambda cluster: cluster.id)
-    failures = sorted((f for part in found for f in part.failures), key=lambda failure: failure.scope)
-    if not visible.live:
-        failures.append(ScopeFailure(ResourceId("/"), "no subscription is visible to this identity"))
-    tree = ScopeTree(tuple(groups), tuple(subscriptions), tuple(resource_groups))
-    return Fleet(tree, tuple(clusters), tuple(failures), groups_known=told is not None)
+async def list_in_order(
+    arm: ArmClient, subscriptions: Iterable[ResourceId], progress: Progress
+) -> AsyncGenerator[Found, None]:
+    """What each holds, one after the other, while the next are read: each has a budget of its own.
+
+    So many are held at once, whatever waits for the first of them.
+    """
+    reading: deque[asyncio.Task[Found]] = deque()
+    try:
+        for subscription in subscriptions:
+            reading.append(asyncio.create_task(list_subscription(arm, subscription, progress)))
+            if len(reading) == SUBSCRIPTIONS_AT_ONCE:
+                yield await reading.popleft()
+        while reading:
+            yield await reading.popleft()
+    finally:
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
 
 
 async def management_groups(arm: ArmClient) -> ToldGroups | None:
@@ -196,6 +220,7 @@ async def list_subscription(arm: ArmClient, subscription: ResourceId, progress: 
     async with asyncio.TaskGroup() as tasks:
         for head in heads:
             tasks.create_task(_read_cluster(arm, head, found, at_once, progress))
+    found.clusters.sort(key=lambda cluster: cluster.id)
     return found
 
 
@@ -212,35 +237,8 @@ async def _read_cluster(
             ]
             found.clusters += assemble([head, *children])[0]
         except ArmNotFound as error:
-            if not await _is_gone(arm, id):
+            if not await is_gone(arm, id):
                 found.fail(id, error)
         except PolicyEngineError as error:
             found.fail(id, error)
         progress.read()
-
-
-async def _is_gone(arm: ArmClient, id: ResourceId) -> bool:
-    """True when the cluster itself was deleted since it was listed; a 404 below it alone says no such thing."""
-    version = next(v for type, v in API_VERSIONS.items() if type.casefold() == id.type.casefold())
-    try:
-        await arm.get(id.text, version)
-    except ArmNotFound:
-        return True
-    except PolicyEngineError:
-        return False
-    return False
-
-
-async def list_documents(arm: ArmClient, path: str, api_version: str) -> list[Document]:
-    try:
-        documents = [document async for document in arm.list(path, api_version)]
-    except ArmError as error:
-        if (error.code or "").casefold() in _NO_PROVIDER:
-            return []
-        raise
-    for document in documents:
-        try:
-            Resource.from_document(document)
-        except ValueError as error:
-            raise InventoryError(f"GET {path} lists a document that cannot be used: {error}") from error
-    return documents

@@ -9,9 +9,9 @@ from typing import Protocol
 from policyengine.arm.client import ArmClient
 from policyengine.errors import ConfigError, InventoryError
 from policyengine.inventory.files import open_file
-from policyengine.inventory.reading import Reading, collected, whole
-from policyengine.inventory.resource_graph import read_resource_graph
-from policyengine.inventory.resource_manager import ProgressListener, read_resource_manager
+from policyengine.inventory.reading import Reading, collected
+from policyengine.inventory.resource_graph import open_resource_graph
+from policyengine.inventory.resource_manager import ProgressListener, open_resource_manager
 from policyengine.inventory.synthetic import read_synthetic
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.fleet import Fleet
@@ -27,10 +27,10 @@ class Request:
 
 
 class _Way(Protocol):
-    async def __call__(self, arm: ArmClient, *, on_progress: ProgressListener | None = None) -> Fleet: ...
+    async def __call__(self, arm: ArmClient, *, on_progress: ProgressListener | None = None) -> Reading: ...
 
 
-WAYS: Mapping[str, _Way] = {"": read_resource_graph, "list": read_resource_manager}
+WAYS: Mapping[str, _Way] = {"": open_resource_graph, "list": open_resource_manager}
 """What may follow `arm:`."""
 
 
@@ -43,7 +43,7 @@ async def _arm(request: Request) -> Reading:
             f"`arm:{request.rest}` is no inventory source",
             help="write `arm:`, or `arm:list` to go without Resource Graph",
         )
-    return whole(await way(request.arm, on_progress=request.on_progress))
+    return await way(request.arm, on_progress=request.on_progress)
 
 
 async def _file(request: Request) -> Reading:

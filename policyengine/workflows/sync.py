@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
@@ -64,17 +65,19 @@ async def sync(settings: Settings, store: Store, clock: Clock, on_progress: OnPr
     intake = Intake(store, settings.inventory, clock)
     if not settings.inventory.startswith("arm:"):
         reading = await open_source(settings.inventory, on_progress=on_progress)
-        async for batch in reading.batches:
-            intake.take(batch)
+        async with aclosing(reading.batches) as batches:
+            async for batch in batches:
+                intake.take(batch)
         return _finish(intake, reading.rest(), store.spelt(intake.absent()))
     async with arm_client(settings) as client:
         reading = await open_source(settings.inventory, arm=client, on_progress=on_progress)
         written = frozenset(store.written_since(clock.now() - LAG)) if reading.lags else frozenset[ResourceId]()
         failures: list[ScopeFailure] = []
-        async for batch in reading.batches:
-            seen = await look_again(client, Fleet(ScopeTree(), batch), [c.id for c in batch if c.id in written])
-            failures += seen.failures
-            intake.take(seen.clusters, until=batch[-1].id.key)
+        async with aclosing(reading.batches) as batches:
+            async for batch in batches:
+                seen = await look_again(client, Fleet(ScopeTree(), batch), [c.id for c in batch if c.id in written])
+                failures += seen.failures
+                intake.take(seen.clusters, until=batch[-1].id.key)
         rest = reading.rest()
         rest = replace(rest, failures=(*rest.failures, *failures))
         absent = store.spelt(intake.absent())

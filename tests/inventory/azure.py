@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
-from policyengine.inventory import resource_graph as graph
+from policyengine.inventory.graph_query import PATH
 from policyengine.model.resource import AKS, ARC, EXTENSIONS
 
 Row = dict[str, Any]
@@ -22,11 +22,12 @@ Quirk = Callable[[Row, list[Row]], Page | None]
 
 SUBSCRIPTIONS = [f"{n}{n}{n}{n}0000-0000-4000-8000-000000000000" for n in "abcd"]
 TABLES = {"resources", "kubernetesconfigurationresources", "resourcecontainers"}
-OPERATORS = re.compile(r"(\w+)((?: \| (?:where type in~ \([^)]*\)|order by id asc))*)")
+OPERATORS = re.compile(r"(\w+)((?: \| (?:where \w+ in~ \([^)]*\)|order by id asc))*)")
+AMONG = re.compile(r"where (\w+) in~ \(([^)]*)\)")
 
 
-def cluster_id(subscription: str, name: str, type: str = ARC) -> str:
-    return f"/subscriptions/{subscription}/resourceGroups/Shops/providers/{type}/{name}"
+def cluster_id(subscription: str, name: str, type: str = ARC, group: str = "Shops") -> str:
+    return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{type}/{name}"
 
 
 def row(id: str, **more: Any) -> Row:
@@ -56,6 +57,7 @@ class Azure:
 
     resources: dict[str, Row] = field(default_factory=dict)
     listed: dict[str, Row] | None = None
+    groups: list[str] = field(default_factory=lambda: ["Shops"])
     chains: bool = True
     page_size: int = 1000
     quirk: Quirk = lambda _body, _rows: None
@@ -64,14 +66,14 @@ class Azure:
     requests: list[str] = field(default_factory=list)
     url: str = ""
 
-    def add(self, subscription: str, name: str, *, type: str = ARC, **more: Any) -> None:
-        id = cluster_id(subscription, name, type)
+    def add(self, subscription: str, name: str, *, type: str = ARC, group: str = "Shops", **more: Any) -> None:
+        id = cluster_id(subscription, name, type, group)
         self.resources[id] = row(id, location="norwayeast", tags={"site": name}, **more)
         extension = f"{id}/providers/{EXTENSIONS}/flux"
         self.resources[extension] = row(extension, properties={"ExtensionType": "microsoft.flux"})
 
     def answer(self, method: str, path: str, body: Row) -> Page:
-        if method == "POST" and path == graph.PATH:
+        if method == "POST" and path == PATH:
             return self.graph(body)
         self.requests.append(path)
         return self.manager(path)
@@ -93,10 +95,15 @@ class Azure:
         read = OPERATORS.fullmatch(query)
         assert read is not None, f"not an operator of the contract: {query}"
         assert read[1] in TABLES
-        types = set(re.findall(r"'([^']+)'", query))
+        among = [(column, re.findall(r"'([^']+)'", values)) for column, values in AMONG.findall(query)]
         containers = [c for s in subscriptions for c in self.containers(s)]
         rows = [*self.resources.values(), *containers]
-        found = [r for r in rows if r["type"] in types and r["subscriptionId"] in subscriptions]
+        found = [
+            r
+            for r in rows
+            if r["subscriptionId"] in subscriptions
+            and all(str(r.get(column, "")).lower() in {v.lower() for v in values} for column, values in among)
+        ]
         return sorted(found, key=lambda r: r["id"]) if "order by id" in query else found
 
     def containers(self, subscription: str) -> list[Row]:
@@ -107,8 +114,11 @@ class Azure:
         return [
             {**base, "id": id, "name": f"sub {subscription[0]}", "type": "microsoft.resources/subscriptions"}
             | {"properties": properties},
-            {**base, "id": f"{id}/resourceGroups/Shops", "name": "Shops", "location": "norwayeast"}
-            | {"type": "microsoft.resources/subscriptions/resourcegroups", "tags": {"team": "shops"}},
+            *(
+                {**base, "id": f"{id}/resourceGroups/{name}", "name": name, "location": "norwayeast"}
+                | {"type": "microsoft.resources/subscriptions/resourcegroups", "tags": {"team": "shops"}}
+                for name in self.groups
+            ),
         ]
 
     def manager(self, path: str) -> Page:

@@ -9,7 +9,7 @@ import pytest
 
 from policyengine.arm import ArmClient, EmulatorCredential
 from policyengine.errors import ArmNotAuthorized
-from policyengine.inventory import read
+from policyengine.inventory import open_source, read, resource_manager
 from policyengine.inventory import resource_graph as graph
 from policyengine.inventory.reconcile import told_apart
 from policyengine.model.fleet import Fleet
@@ -42,6 +42,24 @@ def fleet_of(azure: Azure, source: str = "arm:", told: list[tuple[int, int]] | N
             return await read(source, arm=arm, on_progress=None if told is None else lambda *p: told.append(p))
 
     return asyncio.run(main())
+
+
+def batches_of(azure: Azure, source: str = "arm:") -> tuple[list[list[str]], list[int], Fleet]:
+    """The names in each batch, how many questions had been asked by then, and what is told at the end."""
+
+    async def main() -> tuple[list[list[str]], list[int], Fleet]:
+        async with ArmClient(azure.url, EmulatorCredential(), timer=NoTime(), jitter=lambda: 0.5) as arm:
+            reading, batches, asked = await open_source(source, arm=arm), [], []
+            async for batch in reading.batches:
+                batches.append([cluster.name for cluster in batch])
+                asked.append(len(azure.queries) + len(azure.requests))
+            return batches, asked, reading.rest()
+
+    return asyncio.run(main())
+
+
+def flat(batches: list[list[str]]) -> list[str]:
+    return [name for batch in batches for name in batch]
 
 
 def names(fleet: Fleet) -> list[str]:
@@ -233,7 +251,7 @@ def test_what_stays_truncated_is_listed(azure: Azure) -> None:
 
 def test_pages_that_repeat_rows_and_miss_others_are_not_believed(azure: Azure) -> None:
     def quirk(body: Row, rows: list[Row]) -> Page | None:
-        if body["query"] != graph.CLUSTERS or len(body["subscriptions"]) < 2:
+        if not body["query"].startswith("resources ") or len(body["subscriptions"]) < 2:
             return None
         return 200, {"totalRecords": len(rows), "data": [rows[0]] * len(rows), "resultTruncated": "false"}
 
@@ -292,3 +310,92 @@ def test_resource_graph_can_be_left_out(azure: Azure) -> None:
     assert names(fleet) == EVERYTHING
     assert azure.queries == []
     assert not fleet.lags
+
+
+def test_no_more_than_a_part_of_the_fleet_is_held(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "CLUSTERS_AT_ONCE", 4)
+    batches, asked, rest = batches_of(azure)
+
+    assert flat(batches) == EVERYTHING
+    assert max(map(len, batches)) <= 4
+    assert asked == sorted(set(asked)), "each part is asked for when the one before has been taken"
+    assert rest.complete
+
+
+def spread(azure: Azure, groups: list[str]) -> list[str]:
+    """One subscription with two clusters in each resource group; all names, in order of the ids."""
+    azure.groups = groups
+    azure.resources.clear()
+    for number, group in enumerate(groups):
+        for name in (f"{number}-a", f"{number}-b"):
+            azure.add(SUBSCRIPTIONS[0], name, group=group)
+    keys = sorted(id.lower() for id, row in azure.resources.items() if row["type"] == ARC.lower())
+    return [key.rpartition("/")[2] for key in keys]
+
+
+def test_a_large_subscription_is_read_by_resource_groups(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order of the ids below them: a hyphen sorts before the slash."""
+    monkeypatch.setattr(graph, "CLUSTERS_AT_ONCE", 3)
+    everything = spread(azure, ["a-b", "A", "b", "C"])
+    batches, _, rest = batches_of(azure)
+
+    assert flat(batches) == everything == [f"{n}-{x}" for n in range(4) for x in "ab"]
+    assert max(map(len, batches)) <= 3
+    assert (rest.complete, rest.notes) == (True, ())
+
+
+def test_a_resource_group_that_resource_graph_does_not_know_makes_the_fleet_incomplete(
+    azure: Azure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph, "CLUSTERS_AT_ONCE", 3)
+    spread(azure, ["a", "b", "c"])
+    azure.groups = ["a", "b"]
+    batches, _, rest = batches_of(azure)
+
+    assert flat(batches) == ["0-a", "0-b", "1-a", "1-b"]
+    assert [(f.scope.name, f.reason) for f in rest.failures] == [
+        (SUBSCRIPTIONS[0], "Resource Graph counts 2 more clusters than its resource groups have")
+    ]
+
+
+def test_a_resource_group_that_is_cut_short_is_not_read_and_said_so(
+    azure: Azure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph, "CLUSTERS_AT_ONCE", 3)
+    spread(azure, ["a", "b", "c"])
+
+    def quirk(body: Row, rows: list[Row]) -> Page | None:
+        if "in~ ('b')" not in body["query"] or not body["query"].startswith("kubernetes"):
+            return None
+        return 200, {"totalRecords": 2, "count": 1, "resultTruncated": "true", "data": rows[:1]}
+
+    azure.quirk = quirk
+    batches, _, rest = batches_of(azure)
+
+    assert flat(batches) == ["0-a", "0-b", "2-a", "2-b"]
+    assert [f.scope.name for f in rest.failures] == [SUBSCRIPTIONS[0], "b"]
+
+
+def test_subscriptions_are_listed_a_few_at_a_time(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource_manager, "SUBSCRIPTIONS_AT_ONCE", 1)
+    batches, asked, rest = batches_of(azure, "arm:list")
+
+    assert flat(batches) == EVERYTHING
+    assert asked == sorted(set(asked))
+    assert rest.complete
+
+
+def test_a_reading_that_is_given_up_asks_no_more(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource_manager, "SUBSCRIPTIONS_AT_ONCE", 2)
+
+    async def main() -> int:
+        async with ArmClient(azure.url, EmulatorCredential(), timer=NoTime(), jitter=lambda: 0.5) as arm:
+            reading = await open_source("arm:list", arm=arm)
+            await anext(reading.batches)
+            await reading.batches.aclose()
+            asked = len(azure.requests)
+            await asyncio.sleep(0)
+            return len(azure.requests) - asked
+
+    assert asyncio.run(main()) == 0
+    assert not any(SUBSCRIPTIONS[3] in path for path in azure.requests)
