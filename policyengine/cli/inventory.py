@@ -115,10 +115,13 @@ async def _sync(cli: Cli, settings: Settings) -> SyncResult:
     from policyengine.cli.progress import progress
     from policyengine.clock import SystemClock
     from policyengine.workflows.connect import open_store
+    from policyengine.workflows.looking import wanted_in
     from policyengine.workflows.sync import sync
 
+    clock = SystemClock()
+    wanted = wanted_in(settings, clock)
     with open_store(settings) as store, progress(cli, "reading the inventory") as on_progress:
-        return await sync(settings, store, SystemClock(), on_progress)
+        return await sync(settings, store, clock, on_progress, wanted)
 
 
 def _finish(cli: Cli, result: SyncResult) -> None:

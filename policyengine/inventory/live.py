@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from policyengine.arm.client import ArmClient
 from policyengine.errors import ArmNotFound, InventoryError, PolicyEngineError
 from policyengine.inventory.listing import API_VERSIONS, list_documents, version_of
+from policyengine.inventory.related import Related
 from policyengine.model.fleet import Fleet, ScopeFailure, assemble
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import EXTENSIONS, FLUX_CONFIGURATIONS, Cluster
@@ -26,26 +26,26 @@ class LiveClusters:
 
 
 async def read_clusters(
-    arm: ArmClient, ids: Sequence[ResourceId], *, on_progress: Callable[[int, int | None], None]
+    related: Related, ids: Sequence[ResourceId], *, on_progress: Callable[[int, int | None], None]
 ) -> LiveClusters:
-    """Each cluster with its extensions and Flux configurations; one that cannot be read does not stop the others.
+    """Each cluster with its extensions and Flux configurations, and with what is ``related`` to it.
 
-    Raises ArmError or InventoryError when none could be read.
+    One that cannot be read does not stop the others. Raises ArmError or InventoryError when none could be read.
     """
-    found = await _each(arm, ids, on_progress)
+    found = await _each(related, ids, on_progress)
     live = _sorted_out(ids, found)
     if live.failures and not live.clusters:
         raise next(item for item in found if isinstance(item, PolicyEngineError))
-    return live
+    return replace(live, failures=live.failures + related.failures)
 
 
-async def look_again(arm: ArmClient, fleet: Fleet, ids: Sequence[ResourceId]) -> Fleet:
+async def look_again(related: Related, fleet: Fleet, ids: Sequence[ResourceId]) -> Fleet:
     """``fleet`` with these clusters as they are this moment: without those that are gone, and with a failure for each
     that could not be read.
     """
     if not ids:
         return fleet
-    live = _sorted_out(ids, await _each(arm, ids, _unwatched))
+    live = _sorted_out(ids, await _each(related, ids, _unwatched))
     asked = set(ids)
     others = (cluster for cluster in fleet.clusters if cluster.id not in asked)
     clusters = sorted((*others, *live.clusters), key=lambda cluster: cluster.id)
@@ -57,7 +57,7 @@ def _unwatched(done: int, total: int | None) -> None:
 
 
 async def _each(
-    arm: ArmClient, ids: Sequence[ResourceId], on_progress: Callable[[int, int | None], None]
+    related: Related, ids: Sequence[ResourceId], on_progress: Callable[[int, int | None], None]
 ) -> list[Cluster | PolicyEngineError | None]:
     """What became of reading each; None for one that is gone."""
     at_once = asyncio.Semaphore(_AT_ONCE)
@@ -67,7 +67,7 @@ async def _each(
         nonlocal done
         async with at_once:
             try:
-                return await read_cluster(arm, id)
+                return await read_cluster(related, id)
             except ArmNotFound:
                 return None
             except PolicyEngineError as error:
@@ -87,9 +87,9 @@ def _sorted_out(ids: Sequence[ResourceId], found: Sequence[Cluster | PolicyEngin
     return LiveClusters(clusters, tuple(ScopeFailure(id, error.told) for id, error in errors))
 
 
-async def read_cluster(arm: ArmClient, id: ResourceId) -> Cluster:
+async def read_cluster(related: Related, id: ResourceId) -> Cluster:
     """Raises ArmNotFound when it is gone, ArmError or InventoryError when it cannot be read whole."""
-    version = version_of(id.type)
+    arm, version = related.arm, version_of(id.type)
     head = await arm.get(id.text, version)
     try:
         children = [
@@ -100,4 +100,7 @@ async def read_cluster(arm: ArmClient, id: ResourceId) -> Cluster:
     except ArmNotFound as error:
         await arm.get(id.text, version)  # a 404 below it alone does not say that the cluster is gone
         raise InventoryError(error.message, help=error.help) from error
-    return assemble([head, *children])[0][0]
+    for cluster in await related.on(assemble([head, *children])[0]):
+        return cluster
+    await arm.get(id.text, version)
+    raise InventoryError(f"`{id}` comes and goes while it is read")

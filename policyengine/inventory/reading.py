@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
 from policyengine.model.fleet import Fleet
 from policyengine.model.resource import Cluster
+from policyengine.model.scope import ScopeTree
 
 BATCH: Final = 1000
 """Clusters taken at a time: as parsed documents some 20 MB, more of which only makes Python's collector slower."""
@@ -24,18 +25,20 @@ class Reading:
     """``batches`` have every cluster once, in id order from the first batch to the last.
 
     Once all have been taken, ``rest`` has the fleet without its clusters: the tree, and what could not be read.
-    ``lags``: the source follows the clusters by seconds or minutes.
+    ``tree`` is what is known before of what stands above them. ``lags``: the source follows the clusters by seconds or
+    minutes.
     """
 
     batches: AsyncGenerator[Batch, None]
     rest: Callable[[], Fleet]
+    tree: ScopeTree = field(default_factory=ScopeTree)
     lags: bool = False
 
 
 def whole(fleet: Fleet, told: Told | None = None) -> Reading:
     """A fleet that is in memory already."""
     rest = replace(fleet, clusters=())
-    return Reading(batched(iter(fleet.clusters), len(fleet.clusters), told), lambda: rest, fleet.lags)
+    return Reading(batched(iter(fleet.clusters), len(fleet.clusters), told), lambda: rest, fleet.tree, fleet.lags)
 
 
 async def batched(clusters: Iterator[Cluster], total: int, told: Told | None) -> AsyncGenerator[Batch, None]:

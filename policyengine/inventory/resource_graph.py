@@ -24,13 +24,14 @@ from policyengine.inventory.graph_query import SUBSCRIPTIONS_A_QUERY, CutShort, 
 from policyengine.inventory.graph_rows import Document, container_document, id_of, resource_document
 from policyengine.inventory.live import look_again
 from policyengine.inventory.reading import Batch, Reading
+from policyengine.inventory.related import Related, Wanted, nothing
 from policyengine.inventory.resource_manager import (
     Gathered,
     Progress,
     ProgressListener,
     ToldGroups,
     in_order,
-    list_in_order,
+    listed,
     management_groups,
     slices,
     visible_subscriptions,
@@ -70,8 +71,10 @@ class _Part:
         return query_of(table, types, **among)
 
 
-async def open_resource_graph(arm: ArmClient, *, on_progress: ProgressListener | None = None) -> Reading:
-    """Every cluster this identity can see, with its extensions and fluxConfigurations.
+async def open_resource_graph(
+    arm: ArmClient, *, wanted: Wanted = nothing, on_progress: ProgressListener | None = None
+) -> Reading:
+    """Every cluster this identity can see, with what is on it.
 
     Subscriptions that Resource Graph does not show whole are listed, and ``notes`` say so. Raises ArmError when not
     even the subscriptions can be listed, InventoryError for answers that make no sense.
@@ -83,8 +86,8 @@ async def open_resource_graph(arm: ArmClient, *, on_progress: ProgressListener |
     tree = read_tree(map(container_document, shown.containers))
     told = _groups_in(tree, visible.live) or await management_groups(arm)
     gathered = Gathered(told, visible, list(tree.resource_groups))
-    stream = _Stream(arm, gathered, shown.uncovered, Progress(on_progress))
-    return Reading(stream.batches(), stream.rest, lags=True)
+    stream = _Stream(Related(arm, wanted, gathered.tree), gathered, shown.uncovered, Progress(on_progress))
+    return Reading(stream.batches(), stream.rest, gathered.tree, lags=True)
 
 
 @dataclass(slots=True)
@@ -122,7 +125,7 @@ class _Stream:
     """``uncovered`` grows while the clusters are read. ``_lacking`` counts, of subscriptions that are told by resource
     group, the clusters that no group has had so far."""
 
-    arm: ArmClient
+    related: Related
     gathered: Gathered
     uncovered: dict[ResourceId, str]
     progress: Progress
@@ -132,7 +135,9 @@ class _Stream:
         listed_all = len(self.uncovered) == len(self.gathered.visible.live)
         why = "Resource Graph counts {} more clusters than its resource groups have"
         lacking = [ScopeFailure(id, why.format(count)) for id, count in self._lacking.items() if count > 0]
-        return self.gathered.rest(lacking, lags=not listed_all, notes=tuple(_notes(self.uncovered)))
+        return self.gathered.rest(
+            (*lacking, *self.related.failures), lags=not listed_all, notes=tuple(_notes(self.uncovered))
+        )
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """In id order: runs of subscriptions that are shown, and such as are not."""
@@ -142,12 +147,8 @@ class _Stream:
                 async for batch in batches:
                     yield batch
 
-    async def _listed(self, subscriptions: Sequence[ResourceId]) -> AsyncGenerator[Batch, None]:
-        async with aclosing(list_in_order(self.arm, subscriptions, self.progress)) as listed:
-            async for found in listed:
-                self.gathered.add(found)
-                for batch in slices(found.clusters):
-                    yield batch
+    def _listed(self, subscriptions: Sequence[ResourceId]) -> AsyncGenerator[Batch, None]:
+        return listed(self.related, self.gathered, subscriptions, self.progress)
 
     async def _shown(self, subscriptions: Sequence[ResourceId]) -> AsyncGenerator[Batch, None]:
         for start in range(0, len(subscriptions), SUBSCRIPTIONS_A_QUERY):
@@ -173,7 +174,7 @@ class _Stream:
         except (ArmError, InventoryError) as error:
             smaller = self._leave(part, error.message)
         for batch in slices(clusters):
-            yield batch
+            yield await self.related.on(batch, by_graph=True)
         for each in smaller:
             left = each.subscriptions[0] in self.uncovered
             async with aclosing(self._listed(each.subscriptions) if left else self._read(each)) as batches:
@@ -183,13 +184,13 @@ class _Stream:
     async def _clusters(self, part: _Part) -> Sequence[Cluster]:
         divisible = len(part.subscriptions) > 1 or len(self._groups(part)) > 1
         most = CLUSTERS_AT_ONCE if divisible else None
-        clusters = await rows_of(self.arm, part.query(*CLUSTERS), part.subscriptions, most=most)
+        clusters = await rows_of(self.related.arm, part.query(*CLUSTERS), part.subscriptions, most=most)
         self.progress.found(len(clusters))
-        children = await rows_of(self.arm, part.query(*CHILDREN), part.subscriptions)
+        children = await rows_of(self.related.arm, part.query(*CHILDREN), part.subscriptions)
         found, orphans = assemble(map(resource_document, (*clusters, *children)))
         # Something on a cluster that is not shown itself: one of the two rows is behind.
         hidden = {on for orphan in orphans if (on := orphan.id.parent) and on.type.casefold() in _CLUSTER_TYPES}
-        whole = await look_again(self.arm, Fleet(ScopeTree(), found), sorted(hidden))
+        whole = await look_again(Related(self.related.arm), Fleet(ScopeTree(), found), sorted(hidden))
         self.gathered.failures += whole.failures
         self.progress.read(len(clusters))
         if part.groups is not None:

@@ -24,6 +24,7 @@ from policyengine.inventory.containers import (
 )
 from policyengine.inventory.listing import API_VERSIONS, Document, is_gone, list_documents
 from policyengine.inventory.reading import BATCH, Batch, Reading
+from policyengine.inventory.related import Related, Wanted, nothing
 from policyengine.model.fleet import Fleet, ScopeFailure, assemble
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, Cluster
@@ -75,22 +76,29 @@ class Found:
         self.failures.append(ScopeFailure(scope, error.told))
 
 
-async def open_resource_manager(arm: ArmClient, *, on_progress: ProgressListener | None = None) -> Reading:
-    """Every cluster this identity can see, with its extensions and fluxConfigurations, some subscriptions at a time.
+async def open_resource_manager(
+    arm: ArmClient, *, wanted: Wanted = nothing, on_progress: ProgressListener | None = None
+) -> Reading:
+    """Every cluster this identity can see, with what is on it, some subscriptions at a time.
 
     Raises ArmError when not even the subscriptions can be listed, InventoryError for answers that make no sense.
     """
     visible = await visible_subscriptions(arm)
     gathered = Gathered(await management_groups(arm), visible)
+    related = Related(arm, wanted, gathered.tree)
+    batches = listed(related, gathered, in_order(visible.live), Progress(on_progress))
+    return Reading(batches, lambda: gathered.rest(related.failures), gathered.tree)
 
-    async def batches() -> AsyncGenerator[Batch, None]:
-        async with aclosing(list_in_order(arm, in_order(visible.live), Progress(on_progress))) as listed:
-            async for found in listed:
-                gathered.add(found)
-                for batch in slices(found.clusters):
-                    yield batch
 
-    return Reading(batches(), gathered.rest)
+async def listed(
+    related: Related, gathered: Gathered, subscriptions: Iterable[ResourceId], progress: Progress
+) -> AsyncGenerator[Batch, None]:
+    """The clusters of the subscriptions, as they are listed; what else they hold is ``gathered``."""
+    async with aclosing(list_in_order(related.arm, subscriptions, progress)) as parts:
+        async for found in parts:
+            gathered.add(found)
+            for batch in slices(found.clusters):
+                yield await related.on(batch)
 
 
 def in_order(subscriptions: Iterable[ResourceId]) -> list[ResourceId]:

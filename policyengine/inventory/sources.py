@@ -10,6 +10,7 @@ from policyengine.arm.client import ArmClient
 from policyengine.errors import ConfigError, InventoryError
 from policyengine.inventory.files import open_file
 from policyengine.inventory.reading import Reading, collected
+from policyengine.inventory.related import Wanted, nothing
 from policyengine.inventory.resource_graph import open_resource_graph
 from policyengine.inventory.resource_manager import ProgressListener, open_resource_manager
 from policyengine.inventory.synthetic import read_synthetic
@@ -24,10 +25,13 @@ class Request:
     rest: str
     arm: ArmClient | None
     on_progress: ProgressListener | None
+    wanted: Wanted
 
 
 class _Way(Protocol):
-    async def __call__(self, arm: ArmClient, *, on_progress: ProgressListener | None = None) -> Reading: ...
+    async def __call__(
+        self, arm: ArmClient, *, wanted: Wanted = nothing, on_progress: ProgressListener | None = None
+    ) -> Reading: ...
 
 
 WAYS: Mapping[str, _Way] = {"": open_resource_graph, "list": open_resource_manager}
@@ -43,7 +47,7 @@ async def _arm(request: Request) -> Reading:
             f"`arm:{request.rest}` is no inventory source",
             help="write `arm:`, or `arm:list` to go without Resource Graph",
         )
-    return await way(request.arm, on_progress=request.on_progress)
+    return await way(request.arm, wanted=request.wanted, on_progress=request.on_progress)
 
 
 async def _file(request: Request) -> Reading:
@@ -64,10 +68,15 @@ SOURCES: Mapping[str, Callable[[Request], Awaitable[Reading]]] = {
 
 
 async def open_source(
-    source_url: str, *, arm: ArmClient | None = None, on_progress: ProgressListener | None = None
+    source_url: str,
+    *,
+    arm: ArmClient | None = None,
+    on_progress: ProgressListener | None = None,
+    wanted: Wanted = nothing,
 ) -> Reading:
     """The fleet as the source knows it now, batch after batch.
 
+    ``wanted`` is read on clusters by sources that can be asked; files have what they have.
     Raises ConfigError for an unknown scheme, InventoryError or ArmError when nothing can be read.
     """
     scheme, _, rest = source_url.partition(":")
@@ -76,9 +85,15 @@ async def open_source(
         known = ", ".join(f"`{name}:`" for name in sorted(SOURCES))
         near = did_you_mean(scheme, SOURCES)
         raise ConfigError(f"`{source_url}` is no inventory source: there are {known}", help=near)
-    return await source(Request(rest, arm, on_progress))
+    return await source(Request(rest, arm, on_progress, wanted))
 
 
-async def read(source_url: str, *, arm: ArmClient | None = None, on_progress: ProgressListener | None = None) -> Fleet:
+async def read(
+    source_url: str,
+    *,
+    arm: ArmClient | None = None,
+    on_progress: ProgressListener | None = None,
+    wanted: Wanted = nothing,
+) -> Fleet:
     """The same, all in memory: clusters in id order; see ``Fleet.failures`` for what it lacks."""
-    return await collected(await open_source(source_url, arm=arm, on_progress=on_progress))
+    return await collected(await open_source(source_url, arm=arm, on_progress=on_progress, wanted=wanted))

@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from policyengine.arm.client import ArmClient
 from policyengine.arm.credentials import EmulatorCredential
 from policyengine.clock import SystemClock
+from policyengine.compliance.seeking import Seekers
 from policyengine.emulator import Emulator, RunningEmulator, Settings
 from policyengine.errors import RemediationError
 from policyengine.execution import Event, SecretResolver, execute
 from policyengine.inventory.live import read_cluster
+from policyengine.inventory.related import Related
 from policyengine.model.fleet import Fleet, FleetFile
 from policyengine.model.values import JSON, is_array
 from policyengine.remediation.plan import build_plan
@@ -77,7 +79,8 @@ async def after_apply(trial: Trial) -> Trial:
             running.url, EmulatorCredential(), writes_per_second=MANY, reads_per_second=MANY, jitter=lambda: 0.0
         ) as arm:
             now = emulator.settle()
-            live = trial.on(await read_cluster(arm, trial.cluster.id), now)
+            related = Related(arm, Seekers([trial.policy], trial.world), tree)
+            live = trial.on(await read_cluster(related, trial.cluster.id), now)
             plan = build_plan([live.policy], [live.cluster], live.world, created_at=now)
             memory = _Memory({step.id: StepOutcome(step.id, StepState.PLANNED, now) for step in plan.steps})
             outcomes = await execute(
@@ -90,7 +93,7 @@ async def after_apply(trial: Trial) -> Trial:
             )
             _demand_success(plan, outcomes)
             at = emulator.advance(SETTLING)
-            return trial.on(await read_cluster(arm, trial.cluster.id), at)
+            return trial.on(await read_cluster(related, trial.cluster.id), at)
 
 
 def _unheard(event: Event) -> None:

@@ -35,7 +35,7 @@ from policyengine.workflows.load import load, select
 from policyengine.workflows.settings import Settings
 
 _FIELD: Final = re.compile(r"[A-Za-z_][\w-]*([./][\w-]+|\[\*\]|\['[^']*'\])*")
-_CHILDREN: Final = ("extensions", "fluxConfigurations")
+_CHILDREN: Final = ("extensions", "fluxConfigurations", "others")
 
 
 class Kind(Enum):

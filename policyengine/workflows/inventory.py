@@ -39,9 +39,14 @@ def list_clusters(store: Store, where: str | None) -> list[Cluster]:
 
 
 def cluster_document(cluster: Cluster) -> dict[str, JSON]:
-    """The cluster's ARM document with what is on it under ``extensions`` and ``fluxConfigurations``."""
+    """The cluster's ARM document with what is on it under ``extensions`` and ``fluxConfigurations``.
+
+    Whatever else was found there is under ``others``, where there is any.
+    """
+    others = [dict(other.document) for other in cluster.others]
     return {
         **cluster.resource.document,
         "extensions": [dict(e.document) for e in cluster.extensions],
         "fluxConfigurations": [dict(f.document) for f in cluster.flux_configurations],
+        **({"others": others} if others else {}),
     }

@@ -16,6 +16,7 @@ from policyengine.compliance.bind import BoundPolicy
 from policyengine.compliance.judge import judge
 from policyengine.errors import ArmNotFound
 from policyengine.inventory.live import read_cluster
+from policyengine.inventory.related import Related
 from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.documents import RemediationMode
 from policyengine.model.resource import Cluster
@@ -24,6 +25,7 @@ from policyengine.model.states import ComplianceState
 from policyengine.remediation.steps import Plan, Step
 from policyengine.store.store import Store
 from policyengine.workflows.load import Loaded
+from policyengine.workflows.looking import wanted_by
 from policyengine.workflows.world import world_of
 
 _ASKS: Final = frozenset({ComplianceState.NON_COMPLIANT, ComplianceState.COMPLIANT})
@@ -59,8 +61,10 @@ class Permission:
         known = next(iter(self.store.find_clusters(step.cluster.text)), head)
         if not self.objection(step, replace(known, resource=head.resource)):
             return ""
+        asking = [self.policies[key] for key in step.policies if key in self.policies]
+        related = Related(arm, wanted_by(asking, self.aliases, self.clock), self.tree)
         try:
-            return self.objection(step, await read_cluster(arm, step.cluster))
+            return self.objection(step, await read_cluster(related, step.cluster))
         except ArmNotFound:
             return f"cluster `{step.cluster.name}` does not exist any more"
 

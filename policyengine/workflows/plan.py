@@ -12,9 +12,11 @@ from policyengine.compliance.judge import judge
 from policyengine.effects.base import World
 from policyengine.errors import UsageError
 from policyengine.inventory.live import LiveClusters, read_clusters
+from policyengine.inventory.related import Related, Wanted
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
+from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState
 from policyengine.remediation.budget import Estimate, estimate
 from policyengine.remediation.plan import Draft, draft_plan, settle
@@ -25,6 +27,7 @@ from policyengine.workflows.connect import arm_client
 from policyengine.workflows.inventory import one_cluster
 from policyengine.workflows.live_reads import answer_reads
 from policyengine.workflows.load import load, select
+from policyengine.workflows.looking import wanted_by
 from policyengine.workflows.settings import Settings
 from policyengine.workflows.sync import OnProgress
 from policyengine.workflows.world import world_of
@@ -64,7 +67,8 @@ class PlanRequest:
 
 @dataclass(frozen=True)
 class Planned:
-    """A stored plan and what it will cost. ``failures`` are clusters that could not be read: they are not in it."""
+    """A stored plan and what it will cost. ``failures`` are clusters, and what is on some, that could not be read: they
+    are not in it."""
 
     plan: Plan
     estimate: Estimate
@@ -96,7 +100,8 @@ async def make_plan(
             answers=answers,
         )
 
-    plan, live = await _planned(settings, candidates, draft, on_progress)
+    wanted = wanted_by(loaded.policies, loaded.aliases, clock)
+    plan, live = await _planned(settings, candidates, draft, wanted, world.tree, on_progress)
     store.save_plan(plan)
     budget = settings.arm.budget
     cost = estimate(plan, writes_per_second=budget.writes_per_second, reads_per_second=budget.reads_per_second)
@@ -130,7 +135,12 @@ def _scope(text: str) -> ResourceId:
 
 
 async def _planned(
-    settings: Settings, clusters: Sequence[Cluster], draft: MakeDraft, on_progress: OnProgress
+    settings: Settings,
+    clusters: Sequence[Cluster],
+    draft: MakeDraft,
+    wanted: Wanted,
+    tree: ScopeTree,
+    on_progress: OnProgress,
 ) -> tuple[Plan, LiveClusters]:
     """A plan for the clusters as they are this moment; from a file inventory there is nothing fresher than the file.
 
@@ -139,7 +149,8 @@ async def _planned(
     if not settings.inventory.startswith("arm:"):
         return settle(lambda answers: draft(clusters, answers), clusters, _NOT_IN_FILE), LiveClusters(tuple(clusters))
     async with arm_client(settings) as client:
-        live = await read_clusters(client, [cluster.id for cluster in clusters], on_progress=on_progress)
+        related = Related(client, wanted, tree)
+        live = await read_clusters(related, [cluster.id for cluster in clusters], on_progress=on_progress)
         answers: dict[LiveRead, Answer] = {}
         while unread := _unread(found := draft(live.clusters, answers), answers):
             answers |= await answer_reads(client, unread)

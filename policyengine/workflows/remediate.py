@@ -20,6 +20,7 @@ from policyengine.store.store import Store
 from policyengine.workflows.connect import arm_client, share_budget
 from policyengine.workflows.lease import leased
 from policyengine.workflows.load import load
+from policyengine.workflows.looking import related_by
 from policyengine.workflows.permission import Permission
 from policyengine.workflows.scan import REMEDIATION, record_of
 from policyengine.workflows.settings import Settings
@@ -138,7 +139,8 @@ async def _judge_again(
     try:
         loaded = load(settings.policies, settings.aliases)
         async with arm_client(settings) as client:
-            live = await read_clusters(client, ids, on_progress=unwatched)
+            related = related_by(loaded, client, store.tree(), clock)
+            live = await read_clusters(related, ids, on_progress=unwatched)
     except PolicyEngineError as error:
         return (), f"what was written could not be judged: {error.message}; run `policyengine scan`"
     world = world_of(store.tree(), loaded.aliases, clock)

@@ -23,6 +23,7 @@ from policyengine.store.store import Store
 from policyengine.workflows.bench import Bench, set_up
 from policyengine.workflows.executors import AUTO, choose, demand_executor, map_shards
 from policyengine.workflows.load import load, select
+from policyengine.workflows.looking import wanted_by
 from policyengine.workflows.settings import Settings
 from policyengine.workflows.shards import ENGINE, Judged
 from policyengine.workflows.sync import OnProgress, SyncResult, sync
@@ -137,7 +138,8 @@ async def scan(
         raise UsageError(
             "no policy is assigned", help="add a document of `kind: Assignment` to the folders under `policies:`"
         )
-    synced = await sync(settings, store, clock, on_sync) if request.sync else None
+    wanted = wanted_by(loaded.policies, loaded.aliases, clock)
+    synced = await sync(settings, store, clock, on_sync, wanted) if request.sync else None
     bench = set_up(settings, store, clock, loaded, chosen, synced.failures if synced is not None else None)
     if not bench.survey.clusters and synced is None:
         raise UsageError("the inventory is empty", help="run `policyengine inventory sync` first")

@@ -14,6 +14,7 @@ from policyengine.errors import InventoryError
 from policyengine.inventory import Changes, open_source, reconcile
 from policyengine.inventory.live import look_again
 from policyengine.inventory.reconcile import told_apart
+from policyengine.inventory.related import Related, Wanted, nothing
 from policyengine.model.fleet import Fleet, ScopeFailure
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
@@ -56,9 +57,12 @@ class SyncResult:
         return not self.failures
 
 
-async def sync(settings: Settings, store: Store, clock: Clock, on_progress: OnProgress) -> SyncResult:
+async def sync(
+    settings: Settings, store: Store, clock: Clock, on_progress: OnProgress, wanted: Wanted = nothing
+) -> SyncResult:
     """Reads batch by batch, and stores each before the next: one that is killed leaves what it had read.
 
+    ``wanted`` says what policies look for on clusters, beside what is read anyway.
     What is not shown is retired at the end alone, when all that there is has been. Raises InventoryError or ArmError
     when nothing can be read at all.
     """
@@ -70,21 +74,31 @@ async def sync(settings: Settings, store: Store, clock: Clock, on_progress: OnPr
                 intake.take(batch)
         return _finish(intake, reading.rest(), store.spelt(intake.absent()))
     async with arm_client(settings) as client:
-        reading = await open_source(settings.inventory, arm=client, on_progress=on_progress)
+        reading = await open_source(settings.inventory, arm=client, on_progress=on_progress, wanted=wanted)
+        related = Related(client, wanted, reading.tree)
         written = frozenset(store.written_since(clock.now() - LAG)) if reading.lags else frozenset[ResourceId]()
         failures: list[ScopeFailure] = []
         async with aclosing(reading.batches) as batches:
             async for batch in batches:
-                seen = await look_again(client, Fleet(ScopeTree(), batch), [c.id for c in batch if c.id in written])
+                if not batch:  # all of it was gone by the time somebody looked closer
+                    continue
+                seen = await look_again(related, Fleet(ScopeTree(), batch), [c.id for c in batch if c.id in written])
                 failures += seen.failures
                 intake.take(seen.clusters, until=batch[-1].id.key)
         rest = reading.rest()
         rest = replace(rest, failures=(*rest.failures, *failures))
         absent = store.spelt(intake.absent())
         if reading.lags:  # not believed about what it no longer shows
-            rest = await look_again(client, rest, told_apart(absent, rest)[0])
+            rest = await look_again(related, rest, told_apart(absent, rest)[0])
             absent = intake.take_late(rest.clusters, absent)
+        rest = replace(rest, failures=_merged(rest.failures, related.failures))
     return _finish(intake, rest, absent)
+
+
+def _merged(failures: Sequence[ScopeFailure], more: Sequence[ScopeFailure]) -> tuple[ScopeFailure, ...]:
+    """Of two about one scope the first."""
+    known = {failure.scope for failure in failures}
+    return (*failures, *(failure for failure in more if failure.scope not in known))
 
 
 @dataclass

@@ -8,6 +8,7 @@ from datetime import datetime
 from policyengine.clock import Clock
 from policyengine.effects.base import World
 from policyengine.errors import InventoryError
+from policyengine.inventory.related_types import listing_of
 from policyengine.language.aliases import AliasCatalogue
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Resource
@@ -24,6 +25,11 @@ def world_at(tree: ScopeTree, aliases: AliasCatalogue, at: datetime) -> World:
 
 
 def _no_other_resources(type: str, scope: ResourceId) -> Sequence[Resource]:
+    if listing_of(type) is not None:
+        raise InventoryError(
+            f"`{type}` was not read with the clusters: read the inventory from `arm:` while the policy is assigned"
+        )
     raise InventoryError(
-        f"the inventory holds clusters with their extensions and Flux configurations, not `{type}` in {scope}"
+        f"`{type}` is not known to hang on clusters, and the inventory does not search {scope} for it:"
+        " have the policy look for what is on the cluster, or exempt it"
     )

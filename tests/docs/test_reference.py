@@ -27,6 +27,7 @@ from policyengine.expressions.context import Where
 from policyengine.expressions.functions import FUNCTIONS
 from policyengine.expressions.jmespath import compile_jmespath
 from policyengine.inventory import SOURCES
+from policyengine.inventory.related_types import EXTENSION_LISTINGS
 from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.checker import RULES
 from policyengine.language.details import EFFECTS as LANGUAGE_EFFECTS
@@ -37,6 +38,7 @@ from policyengine.language.operators import OPERATORS
 from policyengine.language.parser import parse_documents
 from policyengine.language.problems import CODES
 from policyengine.model.clouds import CLOUDS
+from policyengine.model.resource import AKS
 from policyengine.model.states import ComplianceState
 from policyengine.model.values import UNDEFINED, canonical_json
 from policyengine.remediation.steps import TRANSITIONS, Preflight
@@ -263,6 +265,12 @@ def test_every_inventory_source_has_its_row(page: Read) -> None:
 
 
 # Plans
+
+
+def test_every_type_that_hangs_on_clusters_is_said_to_be_read(page: Read) -> None:
+    rows = page("docs/azure.md").section("What policies look for").table("Type")
+    named = [code for row in rows for code in row.codes() if f"{AKS}/" not in code]
+    assert sorted(named) == sorted(EXTENSION_LISTINGS)
 
 
 def test_the_states_of_a_step_and_what_may_follow_are_those_of_the_program(page: Read) -> None:

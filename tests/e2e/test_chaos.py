@@ -30,6 +30,7 @@ from policyengine.errors import ArmTransportError
 from policyengine.execution import Event, SecretResolver, execute
 from policyengine.inventory import read
 from policyengine.inventory.live import read_clusters
+from policyengine.inventory.related import Related
 from policyengine.model.fleet import Fleet, FleetFile, parse_fleet
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
@@ -240,7 +241,7 @@ async def mend(folder: Path, clusters: int) -> Chaos:
 
 
 async def planned(arm: ArmClient, loaded: Loaded, world: World, wrong: Sequence[ResourceId]) -> Plan:
-    live = await read_clusters(arm, wrong, on_progress=unwatched)
+    live = await read_clusters(Related(arm), wrong, on_progress=unwatched)
 
     def draft(answers: Answers) -> Draft:
         return draft_plan(loaded.policies, live.clusters, world, created_at=world.at, answers=answers)

@@ -21,7 +21,7 @@ Quirk = Callable[[Row, list[Row]], Page | None]
 """Sees the body of a query and the rows it would find; may answer in the server's stead."""
 
 SUBSCRIPTIONS = [f"{n}{n}{n}{n}0000-0000-4000-8000-000000000000" for n in "abcd"]
-TABLES = {"resources", "kubernetesconfigurationresources", "resourcecontainers"}
+TABLES = {"resources", "kubernetesconfigurationresources", "resourcecontainers", "securityresources"}
 OPERATORS = re.compile(r"(\w+)((?: \| (?:where \w+ in~ \([^)]*\)|order by id asc))*)")
 AMONG = re.compile(r"where (\w+) in~ \(([^)]*)\)")
 
@@ -129,7 +129,7 @@ class Azure:
                     for s in SUBSCRIPTIONS
                 ]
             }
-        if any(f"/subscriptions/{s}" in path for s in self.forbidden):
+        if any(part in path for part in self.forbidden):
             return 403, {"error": {"code": "AuthorizationFailed", "message": "No leave."}}
         known = self.resources if self.listed is None else self.listed
         if path in known:
