@@ -38,13 +38,14 @@ def command(
     context: typer.Context,
     by: Annotated[By | None, typer.Option(help="What a row is (default: policy; with --state cluster).")] = None,
     state: Annotated[list[State] | None, typer.Option(help="Only findings in these states.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Findings shown at most.")] = 1000,
 ) -> None:
     """Show where the fleet stood at the last scan.
 
     By policy, by scope, or finding by finding.
     """
     from policyengine.cli.compliance_table import compliance_result, fleet_line
-    from policyengine.cli.output import console, emit
+    from policyengine.cli.output import console, emit, notes
     from policyengine.model.states import ComplianceState
     from policyengine.workflows.connect import open_store
     from policyengine.workflows.scan import total_counts
@@ -56,14 +57,23 @@ def command(
         raise UsageError("--state picks findings", help="use it with `--by cluster`")
     with open_store(cli.settings) as store:
         states = [ComplianceState(s.value) for s in state] if state else None
-        status = read_status(store, states=states, with_findings=by is By.CLUSTER)
+        status = read_status(store, states=states, findings=limit if by is By.CLUSTER else 0)
     if by is By.POLICY:
         emit(cli, compliance_result(status.policies))
     else:
         emit(cli, _scopes(status) if by is By.SCOPE else _findings(status))
+    if status.in_all > len(status.findings) and by is By.CLUSTER:
+        notes(cli).print(_rest(status))
     if cli.output is Output.TABLE and cli.query is None:
         fleet = fleet_line(total_counts(status.policies))
         console(cli).print(f"\n{fleet}   scan {status.scan.id} of {status.scan.finished:%Y-%m-%d %H:%M} UTC")
+
+
+def _rest(status: Status) -> str:
+    return (
+        f"{len(status.findings):,} of {status.in_all:,} findings are shown; "
+        "all of them: `policyengine report --format csv`, or a larger --limit"
+    )
 
 
 def _scopes(status: Status) -> Result:

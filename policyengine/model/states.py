@@ -86,6 +86,9 @@ COUNTED: Final = (
 )
 """The states in the denominator of our percentage; exempt and not applicable stand beside it."""
 
+FAILING: Final = (ComplianceState.NON_COMPLIANT, ComplianceState.CONFLICT, ComplianceState.ERROR)
+"""The states that ask somebody to do something. Unknown is not among them, nor is it good."""
+
 
 def roll_up(states: Iterable[ComplianceState]) -> ComplianceState:
     """The state of a group; NOT_APPLICABLE for an empty one."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from policyengine.model.states import COUNTED, ComplianceState, compliance_ratio
+from policyengine.model.states import COUNTED, FAILING, ComplianceState, compliance_ratio
 from policyengine.reports.report import (
     ChangeEntry,
     ClusterEntry,
@@ -18,9 +18,6 @@ from policyengine.reports.report import (
     Report,
     ScopeNode,
 )
-
-FAILING: Final = (ComplianceState.NON_COMPLIANT, ComplianceState.CONFLICT, ComplianceState.ERROR)
-"""The states that ask somebody to do something. Unknown is not among them, nor is it good."""
 
 STATE_ORDER: Final = (
     ComplianceState.COMPLIANT,

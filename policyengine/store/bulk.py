@@ -101,6 +101,7 @@ _UPSERT_CLUSTER = Batch(
         **dict.fromkeys(("key", "id", "name", "subscription", "resource_group", "location", "type"), "text"),
         **dict.fromkeys(("document", "children", "content_hash"), "text"),
         "secretive": "bool",
+        "unreachable": "text",
     },
     into="cluster",
     conflict="""ON CONFLICT (key) DO UPDATE SET
@@ -108,7 +109,7 @@ _UPSERT_CLUSTER = Batch(
             THEN cluster.seq ELSE excluded.seq END,
         due = excluded.due, id = excluded.id, location = excluded.location, type = excluded.type,
         document = excluded.document, children = excluded.children, content_hash = excluded.content_hash,
-        secretive = excluded.secretive, removed = NULL""",
+        secretive = excluded.secretive, unreachable = excluded.unreachable, removed = NULL""",
 )
 _REMOVE_CLUSTER = Batch(
     {"removed": _INSTANT, "seq": "int", "due": "int", "number": "int"},
@@ -289,6 +290,13 @@ def finding_reasons(session: Session, clusters: Numbers) -> dict[tuple[int, int]
     """The reason's number of every finding on these clusters, by (cluster, assignment); ``clusters`` ascend."""
     rows = _on_clusters(session, "SELECT cluster, assignment, reason FROM finding WHERE cluster", clusters)
     return {(cluster, assignment): reason for cluster, assignment, reason in rows}
+
+
+def finding_rows(session: Session, clusters: Numbers) -> dict[tuple[int, int], tuple[str, int, Any]]:
+    """State, reason and, as the driver has it, since of every finding on these clusters, which ascend."""
+    query = "SELECT cluster, assignment, state, reason, since FROM finding WHERE cluster"
+    rows = _on_clusters(session, query, clusters)
+    return {(cluster, assignment): (state, reason, since) for cluster, assignment, state, reason, since in rows}
 
 
 def finding_texts(session: Session, clusters: Numbers) -> dict[tuple[int, int], tuple[str, Reason]]:

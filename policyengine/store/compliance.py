@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
+from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from policyengine.model.ids import ResourceId
 from policyengine.model.states import ComplianceState, Finding, Reason
-from policyengine.store import bulk, inventory, mapping
-from policyengine.store.blocks import CHUNK, state_of
+from policyengine.store import inventory, mapping
 from policyengine.store.records import Change, PolicyRecord, RollupRow, ScanRecord
 from policyengine.store.tables import (
     AssignmentRow,
     ClusterRow,
     FindingRow,
+    GroupTotalRow,
     HistoryRow,
+    PolicyTotalRow,
     ReasonRow,
     RollupCellRow,
     ScanCountRow,
@@ -43,6 +45,24 @@ def findings(
     states: Collection[ComplianceState] | None,
 ) -> list[Finding]:
     query = (
+        select_findings().where(*_of_pair(policy, cluster)).order_by(col(AssignmentRow.position), col(ClusterRow.key))
+    )
+    if states is not None:
+        query = query.where(col(FindingRow.state).in_([state.value for state in states]))
+    return list(found(session, query))
+
+
+Findings: TypeAlias = Select[str, str, str, datetime, str, str]
+
+
+def bound_keys(session: Session) -> dict[int, str]:
+    """The keys of the bound policies by their number, in order."""
+    return {row.number: row.key for row in _bound(session)}
+
+
+def select_findings() -> Findings:
+    """Findings with the names of their cluster, policy and reason; see `found`."""
+    return (
         select(
             col(ClusterRow.id),
             col(AssignmentRow.key),
@@ -54,15 +74,12 @@ def findings(
         .join(ClusterRow, col(ClusterRow.number) == col(FindingRow.cluster))
         .join(AssignmentRow, col(AssignmentRow.number) == col(FindingRow.assignment))
         .join(ReasonRow, col(ReasonRow.number) == col(FindingRow.reason))
-        .where(*_of_pair(policy, cluster))
-        .order_by(col(AssignmentRow.position), col(ClusterRow.key))
     )
-    if states is not None:
-        query = query.where(col(FindingRow.state).in_([state.value for state in states]))
-    return [
-        Finding(ResourceId(id), key, ComplianceState(state), since, Reason(code, message))
-        for id, key, state, since, code, message in session.execute(query)
-    ]
+
+
+def found(session: Session, query: Findings) -> Iterator[Finding]:
+    for id, key, state, since, code, message in session.execute(query):
+        yield Finding(ResourceId(id), key, ComplianceState(state), since, Reason(code, message))
 
 
 def history(
@@ -90,7 +107,7 @@ def history(
     if since is not None:
         query = query.where(col(HistoryRow.at) >= since)
     if after is not None:
-        query = query.where(col(HistoryRow.number) > _last_change(session, mapping.scan_number(after)))
+        query = query.where(col(HistoryRow.number) > last_change(session, mapping.scan_number(after)))
     return [
         Change(
             key,
@@ -104,7 +121,7 @@ def history(
     ]
 
 
-def _last_change(session: Session, scan: int) -> int:
+def last_change(session: Session, scan: int) -> int:
     """The number of the last change that this scan or one before it made; 0 when none did. Found from the end."""
     made = select(col(HistoryRow.number)).where(col(HistoryRow.scan) <= scan)
     return session.scalar(made.order_by(col(HistoryRow.number).desc()).limit(1)) or 0
@@ -149,57 +166,51 @@ def rollups(session: Session) -> list[RollupRow]:
 
 def policy_counts(session: Session) -> dict[str, dict[ComplianceState, int]]:
     """The fleet's pairs by policy and state."""
-    total = func.sum(col(RollupCellRow.n))
-    query = (
-        select(col(AssignmentRow.key), col(RollupCellRow.state), total)
-        .join(AssignmentRow, col(AssignmentRow.number) == col(RollupCellRow.assignment))
-        .group_by(col(AssignmentRow.key), col(RollupCellRow.state))
+    query = select(col(AssignmentRow.key), col(PolicyTotalRow.state), col(PolicyTotalRow.n)).join(
+        AssignmentRow, col(AssignmentRow.number) == col(PolicyTotalRow.assignment)
     )
     found: dict[str, dict[ComplianceState, int]] = {}
     for key, state, n in session.execute(query):
-        found.setdefault(key, {})[ComplianceState(state)] = int(n)
+        found.setdefault(key, {})[ComplianceState(state)] = n
     return found
 
 
 def group_counts(session: Session) -> dict[ResourceId, dict[ComplianceState, int]]:
     """The pairs of each resource group by state; ids are in lower case."""
-    place = (col(RollupCellRow.subscription), col(RollupCellRow.resource_group))
-    query = select(*place, col(RollupCellRow.state), func.sum(col(RollupCellRow.n)))
+    place = (col(GroupTotalRow.subscription), col(GroupTotalRow.resource_group))
     found: dict[ResourceId, dict[ComplianceState, int]] = {}
-    for subscription, group, state, n in session.execute(query.group_by(*place, col(RollupCellRow.state))):
+    for subscription, group, state, n in session.execute(
+        select(*place, col(GroupTotalRow.state), col(GroupTotalRow.n))
+    ):
         id = ResourceId(f"/subscriptions/{subscription}/resourceGroups/{group}")
-        found.setdefault(id, {})[ComplianceState(state)] = int(n)
+        found.setdefault(id, {})[ComplianceState(state)] = n
     return found
 
 
-def state_matrix(session: Session) -> list[tuple[ResourceId, dict[str, ComplianceState]]]:
-    """Every cluster in order of its folded id, with the state of each pair that has been judged."""
-    blocks = {row.key: bulk.blocks_of(session, row.number) for row in _bound(session)}
-    clusters = session.execute(
-        select(col(ClusterRow.number), col(ClusterRow.id))
-        .where(col(ClusterRow.removed).is_(None))
-        .order_by(col(ClusterRow.key))
-    )
-    return [
-        (
-            ResourceId(id),
-            {
-                key: state
-                for key, chunks in blocks.items()
-                if number // CHUNK in chunks
-                and (state := state_of(int(chunks[number // CHUNK][number % CHUNK]))) is not None
-            },
-        )
-        for number, id in clusters
-    ]
+def scans(session: Session, limit: int, *, without: str | None = None) -> list[ScanRecord]:
+    """The latest scans that were finished, newest first; ``without`` those of that trigger."""
+    query = _finished().order_by(col(ScanRow.number).desc()).limit(limit)
+    if without is not None:
+        query = query.where(col(ScanRow.trigger) != without)
+    return _values(session, query)
 
 
-def scans(session: Session, limit: int) -> list[ScanRecord]:
-    """The latest scans that were finished, newest first."""
-    finished = select(ScanRow).where(col(ScanRow.running).is_(False))
-    rows = list(session.scalars(finished.order_by(col(ScanRow.number).desc()).limit(limit)))
+def scan_before(session: Session, instant: datetime) -> ScanRecord | None:
+    """The latest scan that was finished at that instant or before, else the first one."""
+    number = col(ScanRow.number)
+    before = _finished().where(col(ScanRow.finished) <= instant).order_by(number.desc()).limit(1)
+    found = _values(session, before) or _values(session, _finished().order_by(number).limit(1))
+    return next(iter(found), None)
+
+
+def _finished() -> Select[ScanRow]:
+    return select(ScanRow).where(col(ScanRow.running).is_(False))
+
+
+def _values(session: Session, query: Select[ScanRow]) -> list[ScanRecord]:
+    rows = list(session.scalars(query))
     counts: dict[int, dict[ComplianceState, int]] = {}
-    query = select(ScanCountRow).where(col(ScanCountRow.scan).in_([row.number for row in rows]))
-    for count in session.scalars(query):
+    told = select(ScanCountRow).where(col(ScanCountRow.scan).in_([row.number for row in rows]))
+    for count in session.scalars(told):
         counts.setdefault(count.scan, {})[ComplianceState(count.state)] = count.n
     return [mapping.scan_value(row, counts.get(row.number, {})) for row in rows]

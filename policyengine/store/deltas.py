@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from policyengine.store import bulk, mapping
+from policyengine.store import bulk, mapping, tallies
 from policyengine.store.blocks import CHUNK, UNJUDGED, States, packed
 from policyengine.store.ledger import Moves, Pair, Sheet
 
@@ -24,7 +24,9 @@ def write(session: Session, sheet: Sheet, *, scan: int | None, at: datetime) -> 
     moves = Moves(sheet, _stored(sheet, blocks))
     _write_blocks(session, moves, blocks)
     _write_findings(session, moves, at=at)
-    bulk.add_to_rollup(session, moves.rollup_deltas())
+    growths = moves.rollup_deltas()
+    bulk.add_to_rollup(session, growths)
+    tallies.count_pairs(session, growths)
     bulk.write_history(session, moves.history(), scan=scan, at=at)
     return int(moves.changes.sum())
 
@@ -80,15 +82,19 @@ def _write_findings(session: Session, moves: Moves, *, at: datetime) -> None:
     begun, turned, stayed = moves.begun(), moves.turned(), moves.stayed()
     numbers = _reasons(session, moves.sheet, [*begun, *turned, *stayed])
     known = bulk.finding_reasons(session, moves.sheet.numbers) if stayed else {}
-    bulk.insert_findings(session, [(p.cluster, p.assignment, p.state, numbers[p.reason]) for p in begun], since=at)
-    bulk.turn_findings(session, [(p.cluster, p.assignment, p.state, numbers[p.reason]) for p in turned], since=at)
-    reworded = (
+    entered = [(p.cluster, p.assignment, p.state, numbers[p.reason]) for p in begun]
+    changed = [(p.cluster, p.assignment, p.state, numbers[p.reason]) for p in turned]
+    reworded = [
         (numbers[p.reason], p.cluster, p.assignment)
         for p in stayed
         if known.get((p.cluster, p.assignment)) != numbers[p.reason]
-    )
+    ]
+    ended = moves.ended()
+    tallies.count_findings(session, begun=entered, turned=changed, reworded=reworded, ended=ended, at=at)
+    bulk.insert_findings(session, entered, since=at)
+    bulk.turn_findings(session, changed, since=at)
     bulk.reword_findings(session, reworded)
-    bulk.delete_findings(session, moves.ended())
+    bulk.delete_findings(session, ended)
 
 
 def _reasons(session: Session, sheet: Sheet, pairs: Sequence[Pair]) -> dict[int, int]:

@@ -5,13 +5,13 @@ INVARIANT: findings, blocks and roll-ups speak only of clusters that are in the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import count
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, inspect, or_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, inspect, or_, select, true
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel, col
 
@@ -20,14 +20,13 @@ from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
-from policyengine.store import bulk, deltas, mapping
+from policyengine.store import bulk, deltas, mapping, tallies
 from policyengine.store.blocks import UNJUDGED
 from policyengine.store.ledger import Place, Sheet, placed
 from policyengine.store.places import Stirred, is_same, merged, stirred
 from policyengine.store.records import SyncRecord
 from policyengine.store.tables import (
     ClusterRow,
-    FindingRow,
     ManagementGroupRow,
     ResourceGroupRow,
     StateBlockRow,
@@ -86,7 +85,9 @@ def _upsert(session: Session, clusters: Sequence[Cluster], *, seq: int) -> int:
         for cluster in clusters
     ]
     bulk.upsert_clusters(session, rows)
-    return len(numbers) - sum(present for _, present in known.values())
+    come = {cluster.id.key: cluster.id for cluster in clusters if not known.get(cluster.id.key, (0, False))[1]}
+    tallies.count_clusters(session, come.values(), by=1)
+    return len(come)
 
 
 def _number(key: str, numbers: dict[str, int], following: Iterator[int]) -> int:
@@ -97,9 +98,12 @@ def _number(key: str, numbers: dict[str, int], following: Iterator[int]) -> int:
 
 def _remove(session: Session, ids: Iterable[ResourceId], *, seq: int, at: datetime) -> int:
     """How many of them were in the inventory."""
-    gone = sorted(bulk.places(session, [id.key for id in ids]).values())
+    known = {id.key: id for id in ids}
+    present = bulk.places(session, known)
+    gone = sorted(present.values())
     if gone:
         _retire(session, gone, at=at)
+        tallies.count_clusters(session, (known[key] for key in present), by=-1)
         bulk.remove_clusters(session, (number for number, _ in gone), seq=seq, at=at)
     return len(gone)
 
@@ -209,20 +213,19 @@ def find(session: Session, name_or_id: str) -> list[Cluster]:
     return [from_texts(id, document, children) for id, document, children in rows]
 
 
-def observed(session: Session, cluster: ResourceId | None, *, found_only: bool) -> dict[ResourceId, datetime]:
+def observed(session: Session, clusters: Collection[ResourceId] | None) -> dict[ResourceId, datetime]:
     """By the last reading whose failures do not touch the cluster, or a later one that changed it."""
     readings, known = _readings(session), tree(session)
-    seq = col(ClusterRow.seq)
+    seq, key = col(ClusterRow.seq), col(ClusterRow.key)
     query = select(col(ClusterRow.id), col(SyncRow.at)).join(SyncRow, col(SyncRow.seq) == seq).where(_present())
-    if cluster is not None:
-        query = query.where(col(ClusterRow.key) == cluster.key)
-    if found_only:
-        query = query.where(col(ClusterRow.number).in_(select(col(FindingRow.cluster))))
+    keys = sorted(id.key for id in clusters) if clusters is not None else []
+    pages = [key.in_(keys[at : at + _KEYS_AT_ONCE]) for at in range(0, len(keys), _KEYS_AT_ONCE)]
     found: dict[ResourceId, datetime] = {}
-    for text, changed in session.execute(query):
-        id = ResourceId(text)
-        whole = (r.at for r in readings if not any(known.contains(f.scope, id) for f in r.failures))
-        found[id] = max(changed, next(whole, changed))
+    for page in pages if clusters is not None else [true()]:
+        for text, changed in session.execute(query.where(page)):
+            id = ResourceId(text)
+            whole = (r.at for r in readings if not any(known.contains(f.scope, id) for f in r.failures))
+            found[id] = max(changed, next(whole, changed))
     return found
 
 

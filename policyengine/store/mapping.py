@@ -62,6 +62,7 @@ def cluster_columns(cluster: Cluster) -> dict[str, Any]:
         "children": children,
         "content_hash": cluster.content_hash,
         "secretive": may_hold_secrets(document, children),
+        "unreachable": cluster.unreachable_reason or "",
     }
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
-from policyengine.model.states import ComplianceState, Reason
+from policyengine.model.resource import Cluster
+from policyengine.model.states import ComplianceState, Finding, Reason
 
 PairVerdict: TypeAlias = tuple[str, ResourceId, ComplianceState, Reason | None]
 """What a scan says of one pair: the bound policy's key, the cluster, its state, and why."""
@@ -105,3 +106,46 @@ class Change:
     new: ComplianceState
     scan_id: str | None
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CauseRecord:
+    """How many findings of one policy are in one state for one reason."""
+
+    policy: str
+    state: ComplianceState
+    reason: Reason
+    findings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A pair that is in another state now than at the end of an earlier scan; ``at`` is when it came into it.
+
+    ``failed_before``: it had failed at some time before that scan ended.
+    """
+
+    policy: str
+    cluster: ResourceId
+    old: ComplianceState
+    new: ComplianceState
+    at: datetime
+    failed_before: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MoveKind:
+    """A choice of moves: the states they came from and went to; ``failed_before`` None means either."""
+
+    old: Collection[ComplianceState]
+    new: Collection[ComplianceState]
+    failed_before: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A cluster and how it stands: its states and its findings, by policy."""
+
+    cluster: Cluster
+    states: Mapping[str, ComplianceState]
+    findings: Mapping[str, Finding]

@@ -17,15 +17,16 @@ from sqlmodel import col
 
 from policyengine.errors import StoreError
 from policyengine.model.states import ComplianceState, Reason
-from policyengine.store import bulk, deltas, mapping
+from policyengine.store import bulk, deltas, mapping, tallies
 from policyengine.store.blocks import CHUNK, UNJUDGED
 from policyengine.store.ledger import WORDS, Place, Sheet, placed
 from policyengine.store.records import PairVerdict, PolicyRecord, ScanRecord
 from policyengine.store.tables import (
     AssignmentRow,
-    ClusterRow,
+    ClusterTotalRow,
     FindingRow,
     MarkRow,
+    PolicyTotalRow,
     RollupCellRow,
     ScanCountRow,
     ScanRow,
@@ -72,8 +73,10 @@ def begin(session: Session, policies: Sequence[PolicyRecord], facts: ScanFacts) 
     )
     session.add(scan)
     session.flush()
-    for number in _bind(session, policies, at=facts.at):
+    retired = _bind(session, policies, at=facts.at)
+    for number in retired:
         scan.changed += _retire(session, number, scan=scan.number, at=facts.at)
+    tallies.forget_policies(session, retired)
     return scan
 
 
@@ -141,15 +144,14 @@ def _sheet(
 
 def finish(session: Session, scan: ScanRow, *, finished: datetime) -> ScanRecord:
     """The scan, closed, with the counts of the whole store."""
-    present = select(func.count()).select_from(ClusterRow).where(col(ClusterRow.removed).is_(None))
-    scan.clusters = session.scalar(present) or 0
+    scan.clusters = session.scalar(select(func.sum(col(ClusterTotalRow.n)))) or 0
     scan.finished, scan.running = finished, False
     return mapping.scan_value(scan, _keep_counts(session, scan))
 
 
 def _keep_counts(session: Session, scan: ScanRow) -> dict[ComplianceState, int]:
     """The fleet's pairs by state, read from the roll-up and kept as a point of the trend."""
-    query = select(col(RollupCellRow.state), func.sum(col(RollupCellRow.n))).group_by(col(RollupCellRow.state))
+    query = select(col(PolicyTotalRow.state), func.sum(col(PolicyTotalRow.n))).group_by(col(PolicyTotalRow.state))
     counts = {ComplianceState(state): int(n) for state, n in session.execute(query)}
     session.add_all(ScanCountRow(scan=scan.number, state=state.value, n=n) for state, n in counts.items())
     return counts

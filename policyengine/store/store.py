@@ -16,9 +16,31 @@ from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState, Finding
 from policyengine.remediation.steps import Plan, StepOutcome
-from policyengine.store import bulk, compliance, inventory, leases, plans, scans, schedules, secrets
+from policyengine.store import (
+    bulk,
+    compliance,
+    inventory,
+    leases,
+    plans,
+    scans,
+    schedules,
+    secrets,
+    standings,
+    summaries,
+)
 from policyengine.store.database import BUSY_TIMEOUT_S, Database
-from policyengine.store.records import Change, PairVerdict, PolicyRecord, RollupRow, ScanRecord, SyncRecord
+from policyengine.store.records import (
+    CauseRecord,
+    Change,
+    Move,
+    MoveKind,
+    PairVerdict,
+    PolicyRecord,
+    RollupRow,
+    ScanRecord,
+    Standing,
+    SyncRecord,
+)
 from policyengine.store.scanning import Scanning
 from policyengine.store.schema import prepare
 
@@ -128,10 +150,20 @@ class Store:
         with self._database.read() as session:
             return inventory.tree(session)
 
-    def observed(self, cluster: ResourceId | None = None, *, found_only: bool = False) -> dict[ResourceId, datetime]:
-        """When each cluster (or that one, or those with findings) was last read, as far as its whole scope could be."""
+    def observed(self, clusters: Collection[ResourceId] | None = None) -> dict[ResourceId, datetime]:
+        """When each cluster, or each of those, was last read, as far as its whole scope could be."""
         with self._database.read() as session:
-            return inventory.observed(session, cluster, found_only=found_only)
+            return inventory.observed(session, clusters)
+
+    def cluster_counts(self) -> dict[ResourceId, dict[str, int]]:
+        """The clusters of each resource group by type, from the roll-ups; ids and types are in lower case."""
+        with self._database.read() as session:
+            return summaries.cluster_counts(session)
+
+    def unreachable(self, limit: int) -> tuple[int, list[tuple[ResourceId, str]]]:
+        """How many clusters cannot act on a write now, and the first of them, with why, in order of folded id."""
+        with self._database.read() as session:
+            return summaries.unreachable(session, limit)
 
     def last_sync(self) -> SyncRecord | None:
         with self._database.read() as session:
@@ -184,6 +216,37 @@ class Store:
         with self._database.read() as session:
             return compliance.findings(session, policy=policy, cluster=cluster, states=states)
 
+    def first_findings(self, limit: int, *, states: Collection[ComplianceState] | None = None) -> list[Finding]:
+        """At most so many of them, in the same order: policy after policy, those of one reason together."""
+        with self._database.read() as session:
+            return summaries.first_findings(session, states, limit)
+
+    def causes(self, policy: str, *, limit: int) -> list[CauseRecord]:
+        """Why pairs of a policy are not compliant, with how many, the commonest first; from the roll-ups."""
+        with self._database.read() as session:
+            return summaries.causes(session, policy, limit=limit)
+
+    def examples(self, policy: str, *, causes: int, each: int) -> list[Finding]:
+        """For so many of a policy's commonest causes so many of its oldest findings."""
+        with self._database.read() as session:
+            return summaries.examples(session, policy, causes=causes, each=each)
+
+    def open_since(self, borders: Sequence[datetime]) -> list[int]:
+        """How many pairs fail since after the first instant, since between it and the next, and so on; from the
+        roll-ups. ``borders``: latest first; the last number is of those that fail since the last one or longer."""
+        with self._database.read() as session:
+            return summaries.open_since(session, borders)
+
+    def oldest_failing(self) -> Finding | None:
+        """The pair that has failed longest."""
+        with self._database.read() as session:
+            return summaries.oldest_failing(session)
+
+    def failing_clusters(self) -> int:
+        """How many clusters fail a policy, from the roll-ups."""
+        with self._database.read() as session:
+            return summaries.failing_clusters(session)
+
     def rollups(self) -> list[RollupRow]:
         with self._database.read() as session:
             return compliance.rollups(session)
@@ -199,10 +262,25 @@ class Store:
             return compliance.group_counts(session)
 
     def state_matrix(self) -> Iterator[tuple[ResourceId, dict[str, ComplianceState]]]:
-        """Every cluster in order of folded id, with the state of each pair that has been judged."""
+        """Every cluster in order of folded id, with the state of each pair that has been judged; all of one instant.
+
+        Read a page at a time.
+        """
         with self._database.read() as session:
-            matrix = compliance.state_matrix(session)
-        yield from matrix
+            yield from standings.states(session)
+
+    def standings(self, *, scope: ResourceId | None = None, found_only: bool = False) -> Iterator[Standing]:
+        """The clusters at or under ``scope`` with their states and findings, in order of folded id, of one instant.
+
+        Read a page at a time. ``found_only``: those that have a finding.
+        """
+        with self._database.read() as session:
+            yield from standings.standings(session, scope=scope, found_only=found_only)
+
+    def standings_of(self, ids: Collection[ResourceId]) -> list[Standing]:
+        """Those of these clusters that are in the inventory, in order of folded id."""
+        with self._database.read() as session:
+            return standings.named(session, ids)
 
     def history(
         self,
@@ -216,10 +294,26 @@ class Store:
         with self._database.read() as session:
             return compliance.history(session, policy=policy, cluster=cluster, since=since, after=after)
 
-    def scans(self, limit: int = 20) -> list[ScanRecord]:
-        """The latest scans, newest first."""
+    def moved(self, after: ScanRecord) -> list[tuple[str, ComplianceState, ComplianceState, bool, int]]:
+        """Policy, old and new state, whether they had failed before, and how many pairs have gone that way since a
+        scan; there and back is no move. Costs what has changed since, not what there is."""
         with self._database.read() as session:
-            return compliance.scans(session, limit)
+            return summaries.moved(session, after)
+
+    def moves(self, after: ScanRecord, kinds: Sequence[MoveKind], limit: int) -> list[Move]:
+        """The latest of them, at most so many of each kind."""
+        with self._database.read() as session:
+            return summaries.moves(session, after, kinds, limit)
+
+    def scans(self, limit: int = 20, *, without: str | None = None) -> list[ScanRecord]:
+        """The latest scans, newest first; ``without`` those of that trigger."""
+        with self._database.read() as session:
+            return compliance.scans(session, limit, without=without)
+
+    def scan_before(self, instant: datetime) -> ScanRecord | None:
+        """The latest scan that was finished by then, else the first one."""
+        with self._database.read() as session:
+            return compliance.scan_before(session, instant)
 
     def last_scan(self) -> ScanRecord | None:
         return next(iter(self.scans(1)), None)

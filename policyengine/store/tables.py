@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, false, true
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, false, text, true
 from sqlmodel import Field, SQLModel
 
 from policyengine.store.columns import FOLDED, NUMBER, UtcDateTime
@@ -21,7 +21,7 @@ class ClusterRow(SQLModel, table=True):
     A cluster that left the inventory keeps its row (``removed`` says since when), so that its history has a name and
     its number comes back with it. ``seq`` is the reading of the inventory that last changed it, ``due`` the last one
     since which it must be judged again: it changed, or what its place tells did. ``secretive`` is False only where
-    the documents hold no secret.
+    the documents hold no secret. ``unreachable`` says why the cluster cannot act on a write, and is empty when it can.
     """
 
     __tablename__ = "cluster"
@@ -31,6 +31,12 @@ class ClusterRow(SQLModel, table=True):
         Index("ix_cluster_name", "name"),
         Index("ix_cluster_id", "id"),  # for people who ask the view by it
         Index("ix_cluster_known", "key", "removed", "content_hash"),  # a sync compares by it, and reads no document
+        Index(
+            "ix_cluster_unreachable",
+            "key",
+            sqlite_where=text("unreachable <> ''"),
+            postgresql_where=text("unreachable <> ''"),
+        ),
     )
 
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
@@ -48,6 +54,18 @@ class ClusterRow(SQLModel, table=True):
     removed: datetime | None = Field(default=None, sa_type=UtcDateTime)
     due: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     secretive: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
+    unreachable: str = Field(default="", sa_column_kwargs={"server_default": ""})
+
+
+class ClusterTotalRow(SQLModel, table=True):
+    """How many clusters of a type the inventory has in a group; never zero. All folded."""
+
+    __tablename__ = "cluster_total"
+
+    subscription: str = Field(primary_key=True)
+    resource_group: str = Field(primary_key=True)
+    type: str = Field(primary_key=True)
+    n: int
 
 
 class ManagementGroupRow(SQLModel, table=True):
@@ -159,7 +177,7 @@ class FindingRow(SQLModel, table=True):
     """A pair that is not compliant now."""
 
     __tablename__ = "finding"
-    __table_args__: ClassVar = (Index("ix_finding_assignment", "assignment", "cluster"),)
+    __table_args__: ClassVar = (Index("ix_finding_cause", "assignment", "reason", "since", "cluster"),)
 
     cluster: int = Field(primary_key=True, foreign_key="cluster.number")
     assignment: int = Field(primary_key=True, foreign_key="assignment.number")
@@ -177,6 +195,59 @@ class RollupCellRow(SQLModel, table=True):
     subscription: str = Field(primary_key=True)
     resource_group: str = Field(primary_key=True)
     state: str = Field(primary_key=True)
+    n: int
+
+
+class PolicyTotalRow(SQLModel, table=True):
+    """The roll-up of one policy: how many clusters are in a state; never zero."""
+
+    __tablename__ = "policy_total"
+
+    assignment: int = Field(primary_key=True, foreign_key="assignment.number")
+    state: str = Field(primary_key=True)
+    n: int
+
+
+class GroupTotalRow(SQLModel, table=True):
+    """The roll-up of one group: how many of its pairs are in a state; never zero. Names are folded."""
+
+    __tablename__ = "group_total"
+
+    subscription: str = Field(primary_key=True)
+    resource_group: str = Field(primary_key=True)
+    state: str = Field(primary_key=True)
+    n: int
+
+
+class CauseRow(SQLModel, table=True):
+    """How many findings of a policy are in a state for one reason; never zero."""
+
+    __tablename__ = "cause"
+    __table_args__: ClassVar = (Index("ix_cause_size", "assignment", "n"),)
+
+    assignment: int = Field(primary_key=True, foreign_key="assignment.number")
+    state: str = Field(primary_key=True)
+    reason: int = Field(primary_key=True, foreign_key="reason.number")
+    n: int
+
+
+class AgeRow(SQLModel, table=True):
+    """How many findings of a policy are in a state since one instant; never zero."""
+
+    __tablename__ = "age"
+
+    assignment: int = Field(primary_key=True, foreign_key="assignment.number")
+    state: str = Field(primary_key=True)
+    since: datetime = Field(primary_key=True, sa_type=UtcDateTime)
+    n: int
+
+
+class FailureRow(SQLModel, table=True):
+    """How many clusters fail so many policies: they are not compliant, in conflict, or could not be judged."""
+
+    __tablename__ = "failure"
+
+    policies: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     n: int
 
 

@@ -59,7 +59,7 @@ def explain_cluster(
         since=findings,
         not_applicable={e.policy.key: _why_not(e, world.tree) for e in found if e not in applicable and e not in shown},
         applicable=len(applicable),
-        observed_at=store.observed(cluster.id).get(cluster.id),
+        observed_at=store.observed([cluster.id]).get(cluster.id),
     )
 
 

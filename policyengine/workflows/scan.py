@@ -229,18 +229,11 @@ def policy_lines(store: Store, scan: ScanRecord, policies: Sequence[PolicyRecord
 
 def _moves(store: Store, before: ScanRecord) -> Mapping[str, Counter[str]]:
     """Per policy, the pairs that are compliant now and were not, and the other way round; a detour counts as none."""
-    first: dict[tuple[str, ResourceId], ComplianceState] = {}
-    last: dict[tuple[str, ResourceId], ComplianceState] = {}
-    for change in store.history(since=before.started, after=before.id):
-        if change.scan_id is None or change.scan_id > before.id:
-            first.setdefault((change.policy, change.cluster), change.old)
-            last[(change.policy, change.cluster)] = change.new
     moved: dict[str, Counter[str]] = defaultdict(Counter)
     bad = ComplianceState.NON_COMPLIANT
-    for (policy, cluster), new in last.items():
-        old = first[(policy, cluster)]
-        moved[policy]["new"] += new is bad and old is not bad
-        moved[policy]["fixed"] += old is bad and new is ComplianceState.COMPLIANT
+    for policy, old, new, _, pairs in store.moved(before):
+        moved[policy]["new"] += pairs if new is bad else 0
+        moved[policy]["fixed"] += pairs if old is bad and new is ComplianceState.COMPLIANT else 0
     return moved
 
 

@@ -32,13 +32,14 @@ class ScopeLine:
 
 @dataclass(frozen=True)
 class Status:
-    """``findings`` are there when they were asked for, and with them ``observed``: when each cluster of theirs was
-    last read."""
+    """``findings`` are as many as were asked for, of so many ``in_all``; with them ``observed``: when each cluster of
+    theirs was last read."""
 
     scan: ScanRecord
     policies: tuple[PolicyLine, ...]
     scopes: tuple[ScopeLine, ...]
     findings: tuple[Finding, ...]
+    in_all: int
     observed: Mapping[ResourceId, datetime]
 
     def message_of(self, finding: Finding) -> str:
@@ -52,17 +53,24 @@ class Status:
         return {line.policy.key: line.policy.message for line in self.policies}
 
 
-def read_status(store: Store, *, states: Sequence[ComplianceState] | None = None, with_findings: bool = True) -> Status:
-    """Counts come from the roll-ups. Raises UsageError when nothing was ever scanned."""
+def read_status(store: Store, *, states: Sequence[ComplianceState] | None = None, findings: int = 0) -> Status:
+    """At most so many ``findings``, of these states. Counts come from the roll-ups.
+
+    Raises UsageError when nothing was ever scanned.
+    """
     last = store.last_scan()
     if last is None:
         raise UsageError("nothing has been scanned yet", help="run `policyengine scan`")
+    lines = policy_lines(store, last, store.policies())
+    wanted = [state for state in states or ComplianceState if state.is_finding]
+    named = store.first_findings(findings, states=wanted) if findings else []
     return Status(
         scan=last,
-        policies=policy_lines(store, last, store.policies()),
+        policies=lines,
         scopes=tuple(scope_lines(store.tree(), store.group_counts())),
-        findings=tuple(store.findings(states=states)) if with_findings else (),
-        observed=store.observed(found_only=True) if with_findings else {},
+        findings=tuple(named),
+        in_all=sum(line.counts.get(state, 0) for line in lines for state in wanted),
+        observed=store.observed({finding.cluster for finding in named}) if named else {},
     )
 
 

@@ -220,7 +220,7 @@ def test_a_fact_is_as_old_as_the_last_reading_that_could_see_it(
     sync(replace(c, resource=Resource(c.id, {**c.resource.document, "kind": "x"})), partial=True)
 
     assert {id.name: at for id, at in store.observed().items()} == {"a": times[2], "b": times[1], "c": times[3]}
-    assert store.observed(b.id) == {b.id: times[1]}
+    assert store.observed([b.id]) == {b.id: times[1]}
 
 
 def test_the_last_sync_says_what_was_read(store: Store, sync: Sync, cluster: Make, clock: Any) -> None:

@@ -121,7 +121,7 @@ class TestScan:
 class TestStatus:
     def test_it_is_that_of_the_last_scan(self, fleet: Project) -> None:
         result = fleet.scan()
-        status = read_status(fleet.store)
+        status = read_status(fleet.store, findings=10)
 
         assert status.scan == result.scan
         assert status.policies == result.lines
@@ -142,7 +142,15 @@ class TestStatus:
     def test_findings_can_be_narrowed_to_states(self, fleet: Project) -> None:
         fleet.scan()
 
-        assert read_status(fleet.store, states=[ComplianceState.ERROR]).findings == ()
+        assert read_status(fleet.store, states=[ComplianceState.ERROR], findings=10).findings == ()
+
+    def test_it_names_as_many_findings_as_are_asked_for_and_says_of_how_many(self, fleet: Project) -> None:
+        fleet.scan()
+
+        status = read_status(fleet.store, findings=1)
+
+        assert (len(status.findings), status.in_all) == (1, 2)
+        assert set(status.observed) == {finding.cluster for finding in status.findings}
 
     def test_there_must_have_been_a_scan(self, project: Project) -> None:
         with pytest.raises(UsageError, match="nothing has been scanned yet"):

@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from policyengine.model.states import ComplianceState, azure_ratio, compliance_ratio
+from policyengine.model.states import FAILING, ComplianceState, azure_ratio, compliance_ratio
 from policyengine.reports.report import Counts, Direction, Report
 from policyengine.reports.summary import (
-    FAILING,
     FORMULA,
     changes_towards,
     counted,

@@ -1,0 +1,258 @@
+"""What reports ask of a fleet of any size: counts from the roll-ups, and a bounded choice of findings and changes.
+
+Nothing here reads a row for every cluster, pair or finding, save `moved`, whose cost follows what has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, select, true
+from sqlalchemy.orm import Session, aliased
+from sqlmodel import col
+
+from policyengine.model.ids import ResourceId
+from policyengine.model.states import FAILING, ComplianceState, Finding, Reason
+from policyengine.store import compliance, mapping
+from policyengine.store.records import CauseRecord, Move, MoveKind, ScanRecord
+from policyengine.store.tables import (
+    AgeRow,
+    AssignmentRow,
+    CauseRow,
+    ClusterRow,
+    ClusterTotalRow,
+    FailureRow,
+    FindingRow,
+    HistoryRow,
+    ReasonRow,
+)
+
+_FAILING = [state.value for state in FAILING]
+
+
+def cluster_counts(session: Session) -> dict[ResourceId, dict[str, int]]:
+    """The clusters of each resource group by their type; all in lower case."""
+    place = (col(ClusterTotalRow.subscription), col(ClusterTotalRow.resource_group))
+    found: dict[ResourceId, dict[str, int]] = {}
+    for subscription, group, type, n in session.execute(
+        select(*place, col(ClusterTotalRow.type), col(ClusterTotalRow.n))
+    ):
+        found.setdefault(ResourceId(f"/subscriptions/{subscription}/resourceGroups/{group}"), {})[type] = n
+    return found
+
+
+def failing_clusters(session: Session) -> int:
+    return int(session.scalar(select(func.sum(col(FailureRow.n)))) or 0)
+
+
+def unreachable(session: Session, limit: int) -> tuple[int, list[tuple[ResourceId, str]]]:
+    """How many clusters cannot act on a write now, and the first of them with why; an index holds only those."""
+    there = (col(ClusterRow.unreachable) != "", col(ClusterRow.removed).is_(None))
+    count = session.scalar(select(func.count()).select_from(ClusterRow).where(*there)) or 0
+    first = select(col(ClusterRow.id), col(ClusterRow.unreachable)).where(*there).order_by(col(ClusterRow.key))
+    return count, [(ResourceId(id), reason) for id, reason in session.execute(first.limit(limit))]
+
+
+def causes(session: Session, policy: str, *, limit: int) -> list[CauseRecord]:
+    """What most findings of a policy have in common, the commonest first."""
+    query = (
+        select(col(CauseRow.state), col(ReasonRow.code), col(ReasonRow.message), col(CauseRow.n))
+        .join(AssignmentRow, col(AssignmentRow.number) == col(CauseRow.assignment))
+        .join(ReasonRow, col(ReasonRow.number) == col(CauseRow.reason))
+        .where(col(AssignmentRow.key) == policy)
+        .order_by(col(CauseRow.n).desc(), col(CauseRow.state), col(CauseRow.reason))
+    )
+    return [
+        CauseRecord(policy, ComplianceState(state), Reason(code, message), n)
+        for state, code, message, n in session.execute(query.limit(limit))
+    ]
+
+
+def examples(session: Session, policy: str, *, causes: int, each: int) -> list[Finding]:
+    """The oldest findings of a policy for each of its commonest causes."""
+    common = (
+        select(CauseRow)
+        .join(AssignmentRow, col(AssignmentRow.number) == col(CauseRow.assignment))
+        .where(col(AssignmentRow.key) == policy)
+        .order_by(col(CauseRow.n).desc(), col(CauseRow.state), col(CauseRow.reason))
+        .limit(causes)
+        .subquery()
+    )
+    return _of_causes(session, policy, common, each)
+
+
+def _of_causes(session: Session, policy: str, chosen: Subquery, each: int) -> list[Finding]:
+    """The first findings of each of these causes of one policy."""
+    own = aliased(FindingRow)
+    oldest = (
+        select(col(own.cluster))
+        .where(
+            col(own.assignment) == chosen.c.assignment,
+            col(own.reason) == chosen.c.reason,
+            col(own.state) == chosen.c.state,
+        )
+        .order_by(col(own.since), col(own.cluster))
+        .limit(each)
+        .correlate(chosen)
+    )
+    query = (
+        select(
+            col(ClusterRow.id),
+            col(FindingRow.state),
+            col(FindingRow.since),
+            col(ReasonRow.code),
+            col(ReasonRow.message),
+        )
+        .select_from(chosen)
+        .join(
+            FindingRow,
+            and_(col(FindingRow.assignment) == chosen.c.assignment, col(FindingRow.cluster).in_(oldest)),
+        )
+        .join(ClusterRow, col(ClusterRow.number) == col(FindingRow.cluster))
+        .join(ReasonRow, col(ReasonRow.number) == col(FindingRow.reason))
+    )
+    return [
+        Finding(ResourceId(id), policy, ComplianceState(state), since, Reason(code, message))
+        for id, state, since, code, message in session.execute(query)
+    ]
+
+
+def first_findings(session: Session, states: Collection[ComplianceState] | None, limit: int) -> list[Finding]:
+    """At most so many, policy after policy and cause after cause; in order of policy and cluster."""
+    query = (
+        select(CauseRow, col(AssignmentRow.key))
+        .join(AssignmentRow, col(AssignmentRow.number) == col(CauseRow.assignment))
+        .order_by(col(AssignmentRow.position), col(CauseRow.state), col(CauseRow.reason))
+        .limit(limit)
+    )
+    if states is not None:
+        query = query.where(col(CauseRow.state).in_([state.value for state in states]))
+    found: list[Finding] = []
+    for cause, policy in session.execute(query):
+        chosen = _one(cause.assignment, cause.state, cause.reason)
+        found += _of_causes(session, policy, chosen, limit - len(found))
+        if len(found) >= limit:
+            break
+    order = {policy: at for at, policy in enumerate(dict.fromkeys(f.policy for f in found))}
+    return sorted(found, key=lambda f: (order[f.policy], f.cluster))
+
+
+def _one(assignment: int, state: str, reason: int) -> Subquery:
+    cell = (col(CauseRow.assignment) == assignment, col(CauseRow.state) == state, col(CauseRow.reason) == reason)
+    return select(CauseRow).where(*cell).subquery()
+
+
+def open_since(session: Session, borders: Sequence[datetime]) -> list[int]:
+    """How many failing pairs are so since after the first of these instants, between it and the next, and so on;
+    the last number is of those that are so since the last instant or longer. ``borders``: latest first."""
+    since, n = col(AgeRow.since), col(AgeRow.n)
+    parts: list[ColumnElement[Any]] = []
+    later: datetime | None = None
+    for border in [*borders, None]:
+        inside = [since > border] if border is not None else []
+        inside += [since <= later] if later is not None else []
+        parts.append(func.coalesce(func.sum(case((and_(true(), *inside), n), else_=0)), 0))
+        later = border
+    row = session.execute(select(*parts).where(col(AgeRow.state).in_(_FAILING))).one()
+    return [int(number) for number in row]
+
+
+def oldest_failing(session: Session) -> Finding | None:
+    """The pair that has failed longest; of several, one of the first policy."""
+    query = select(AgeRow).where(col(AgeRow.state).in_(_FAILING))
+    age = session.scalar(query.order_by(col(AgeRow.since), col(AgeRow.assignment)).limit(1))
+    if age is None:
+        return None
+    reasons = select(col(CauseRow.reason)).where(
+        col(CauseRow.assignment) == age.assignment, col(CauseRow.state) == age.state
+    )
+    found = compliance.select_findings().where(
+        col(FindingRow.assignment) == age.assignment,
+        col(FindingRow.reason).in_(reasons),
+        col(FindingRow.since) == age.since,
+        col(FindingRow.state) == age.state,
+    )
+    return next(compliance.found(session, found.limit(1)), None)
+
+
+def moved(session: Session, after: ScanRecord) -> list[tuple[str, ComplianceState, ComplianceState, bool, int]]:
+    """How many pairs of a policy went from one state to another since that scan, and whether they failed before it.
+
+    There and back is no move.
+    """
+    ends = _ends(session, after)
+    cells = (ends.c.policy, ends.c.old, ends.c.new, ends.c.failed_before)
+    query = select(*cells, func.count()).group_by(*cells).order_by(*cells)
+    return [
+        (policy, ComplianceState(old), ComplianceState(new), bool(failed), n)
+        for policy, old, new, failed, n in session.execute(query)
+    ]
+
+
+def moves(session: Session, after: ScanRecord, kinds: Sequence[MoveKind], limit: int) -> list[Move]:
+    """The latest moves of each kind since that scan, at most so many of each."""
+    ends = _ends(session, after)
+    return [move for kind in kinds for move in _moves_of(session, ends, kind, limit)]
+
+
+def _moves_of(session: Session, ends: Subquery, kind: MoveKind, limit: int) -> Iterator[Move]:
+    query = (
+        select(ends.c.policy, col(ClusterRow.id), ends.c.old, ends.c.new, ends.c.at, ends.c.failed_before)
+        .join(ClusterRow, col(ClusterRow.number) == ends.c.cluster)
+        .where(_among(ends.c.old, kind.old), _among(ends.c.new, kind.new))
+        .order_by(ends.c.number.desc())
+        .limit(limit)
+    )
+    if kind.failed_before is not None:
+        query = query.where(ends.c.failed_before == int(kind.failed_before))
+    for policy, id, was, is_, at, before in session.execute(query):
+        yield Move(policy, ResourceId(id), ComplianceState(was), ComplianceState(is_), at, bool(before))
+
+
+def _among(column: ColumnElement[str], states: Collection[ComplianceState]) -> ColumnElement[bool]:
+    return column.in_([state.value for state in states])
+
+
+def _ends(session: Session, after: ScanRecord) -> Subquery:
+    """Each pair that is in another state now than at the end of that scan: both, and when it came into this one."""
+    pair = (col(HistoryRow.assignment), col(HistoryRow.cluster))
+    last = compliance.last_change(session, mapping.scan_number(after.id))
+    span = (
+        select(*pair, func.min(col(HistoryRow.number)).label("begin"), func.max(col(HistoryRow.number)).label("end"))
+        .where(col(HistoryRow.number) > last, col(HistoryRow.at) >= after.started)
+        .group_by(*pair)
+        .subquery()
+    )
+    first, then = aliased(HistoryRow), aliased(HistoryRow)
+    query: Any = (
+        select(
+            col(AssignmentRow.key).label("policy"),
+            col(then.cluster).label("cluster"),
+            col(first.old).label("old"),
+            col(then.new).label("new"),
+            col(then.at).label("at"),
+            col(then.number).label("number"),
+            _failed_before(first, last).label("failed_before"),
+        )
+        .select_from(span)
+        .join(first, col(first.number) == span.c.begin)
+        .join(then, col(then.number) == span.c.end)
+        .join(AssignmentRow, col(AssignmentRow.number) == span.c.assignment)
+        .where(col(first.old) != col(then.new))
+    )
+    ends: Subquery = query.subquery()
+    return ends
+
+
+def _failed_before(first: Any, last: int) -> ColumnElement[int]:
+    """1 for a pair that had failed, at some time, when the last scan of before ended."""
+    earlier = aliased(HistoryRow)
+    failed: Select[int] = select(col(earlier.number)).where(
+        col(earlier.cluster) == first.cluster,
+        col(earlier.assignment) == first.assignment,
+        col(earlier.number) <= last,
+        col(earlier.new).in_(_FAILING),
+    )
+    return case((failed.correlate(first).exists(), 1), else_=0)

@@ -1,0 +1,145 @@
+"""The roll-ups of the whole fleet, kept by differences: what reports read, so that they need not count rows.
+
+Each is a plain sum over `rollup`, `finding` or `cluster`, and holds no zero. In the caller's transaction; what is
+still to be written is compared with what is stored, so findings are counted before they are written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from operator import itemgetter
+from typing import Any, Final
+
+import numpy as np
+from sqlalchemy import delete, text
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from policyengine.model.ids import ResourceId
+from policyengine.model.states import FAILING
+from policyengine.store import bulk
+from policyengine.store.bulk import Batch
+from policyengine.store.columns import UtcDateTime
+from policyengine.store.ledger import Growth
+from policyengine.store.tables import AgeRow, CauseRow, PolicyTotalRow
+
+Entered = tuple[int, int, str, int]
+"""Cluster, assignment, state and reason of a finding as it is now."""
+
+_FAILING: Final = tuple(state.value for state in FAILING)
+_PLACE: Final = {"subscription": "text", "resource_group": "text"}
+_INSTANT: Final = "timestamptz"
+
+
+def _total(table: str, columns: Mapping[str, str]) -> Batch:
+    """Adds to cells, which may be new."""
+    keys = ", ".join(columns)
+    conflict = f"ON CONFLICT ({keys}) DO UPDATE SET n = {table}.n + excluded.n"
+    return Batch({**columns, "n": "int"}, into=table, conflict=conflict)
+
+
+_CLUSTERS: Final = _total("cluster_total", {**_PLACE, "type": "text"})
+_POLICIES: Final = _total("policy_total", {"assignment": "int", "state": "text"})
+_GROUPS: Final = _total("group_total", {**_PLACE, "state": "text"})
+_CAUSES: Final = _total("cause", {"assignment": "int", "state": "text", "reason": "int"})
+_AGES: Final = _total("age", {"assignment": "int", "state": "text", "since": _INSTANT})
+_FAILURES: Final = _total("failure", {"policies": "int"})
+
+_FAILURES_ANEW: Final = (
+    "INSERT INTO failure SELECT policies, COUNT(*) FROM (SELECT COUNT(*) AS policies FROM finding"
+    f" WHERE state IN {_FAILING} GROUP BY cluster) AS failing"
+    " GROUP BY policies"
+)
+_GROUPS_ANEW: Final = (
+    "INSERT INTO group_total SELECT subscription, resource_group, state, SUM(n)"
+    " FROM rollup GROUP BY subscription, resource_group, state"
+)
+
+
+def count_clusters(session: Session, clusters: Iterable[ResourceId], *, by: int) -> None:
+    """Clusters that came (``by`` 1) or went (-1)."""
+    places: Counter[tuple[str, str, str]] = Counter()
+    for id in clusters:
+        cell = ((id.subscription or "").casefold(), (id.resource_group or "").casefold(), id.type.casefold())
+        places[cell] += by
+    _add(session, _CLUSTERS, places)
+
+
+def count_pairs(session: Session, growths: Sequence[Growth]) -> None:
+    """What was added to cells of the roll-up."""
+    policies: Counter[tuple[int, str]] = Counter()
+    groups: Counter[tuple[str, str, str]] = Counter()
+    for assignment, subscription, group, state, n in growths:
+        policies[assignment, state] += n
+        groups[subscription, group, state] += n
+    _add(session, _POLICIES, policies)
+    _add(session, _GROUPS, groups)
+
+
+def count_findings(
+    session: Session,
+    *,
+    begun: Sequence[Entered],
+    turned: Sequence[Entered],
+    reworded: Sequence[tuple[int, int, int]],
+    ended: Sequence[tuple[int, int]],
+    at: datetime,
+) -> None:
+    """Findings that will begin, turn into another kind, get another reason (reason, cluster, assignment) or end."""
+    touched = {entry[0] for entry in chain(begun, turned)} | {cluster for cluster, _ in ended}
+    touched |= {cluster for _, cluster, _ in reworded}
+    if not touched:
+        return
+    old = bulk.finding_rows(session, np.array(sorted(touched), dtype=np.int64))
+    left = [*((cluster, assignment) for cluster, assignment, _, _ in turned), *ended]
+    causes = Counter(map(itemgetter(1, 2, 3), begun)) + Counter(map(itemgetter(1, 2, 3), turned))
+    now = UtcDateTime().process_bind_param(at, session.connection().dialect)
+    ages: Counter[Any] = Counter()
+    for (assignment, state, _), n in causes.items():
+        ages[assignment, state, now] += n
+    for cluster, assignment in left:
+        state, reason, since = old[cluster, assignment]
+        causes[assignment, state, reason] -= 1
+        ages[assignment, state, since] -= 1
+    for reason, cluster, assignment in reworded:
+        state, before, _ = old[cluster, assignment]
+        causes[assignment, state, before] -= 1
+        causes[assignment, state, reason] += 1
+    _add(session, _CAUSES, causes)
+    _add(session, _AGES, ages)
+    _add(session, _FAILURES, _failures(old, chain(begun, turned), left))
+
+
+def _failures(
+    old: Mapping[tuple[int, int], tuple[str, int, Any]], new: Iterable[Entered], left: Iterable[tuple[int, int]]
+) -> Counter[tuple[int]]:
+    """By how much each class of clusters, those that fail so many policies, grows or shrinks."""
+    moved = Counter(entry[0] for entry in new if entry[2] in _FAILING)
+    moved.subtract(cluster for cluster, assignment in left if old[cluster, assignment][0] in _FAILING)
+    before = Counter(cluster for (cluster, _), (state, *_) in old.items() if state in _FAILING)
+    classes = Counter((before[cluster] + by,) for cluster, by in moved.items() if by)
+    classes.subtract((before[cluster],) for cluster, by in moved.items() if by)
+    del classes[0,]  # a cluster that fails none is not counted
+    return classes
+
+
+def forget_policies(session: Session, assignments: Sequence[int]) -> None:
+    """Their findings and roll-ups are gone already."""
+    if not assignments:
+        return
+    for table in (PolicyTotalRow, CauseRow, AgeRow):
+        session.execute(delete(table).where(col(table.assignment).in_(assignments)))
+    for name, anew in (("group_total", _GROUPS_ANEW), ("failure", _FAILURES_ANEW)):
+        session.execute(text(f"DELETE FROM {name}"))
+        session.execute(text(anew))
+
+
+def _add(session: Session, batch: Batch, cells: Mapping[Any, int]) -> None:
+    """``cells``: by key. Cells that come down to nothing are taken away."""
+    grown = [(*key, n) for key, n in sorted(cells.items(), key=itemgetter(0)) if n]
+    batch.run(session, grown)
+    if any(row[-1] < 0 for row in grown):
+        session.connection().exec_driver_sql(f"DELETE FROM {batch.into} WHERE n = 0")
