@@ -118,6 +118,8 @@ def show(cli: Cli, result: ScanResult, *, profile: bool = False) -> None:
         notes(cli).print(note)
     for failure in result.failures:
         notes(cli).print(f"not read: {failure.scope}: {failure.reason}")
+    if not result.whole:
+        notes(cli).print("the inventory is incomplete: it was never read to its end; run `policyengine inventory sync`")
     for name in result.idle:
         notes(cli).print(f"assignment {name}: no known cluster is in its scope")
     notes(cli).print(was_judged(result.effort))

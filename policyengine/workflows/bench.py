@@ -24,7 +24,10 @@ from policyengine.workflows.world import world_at
 
 @dataclass(frozen=True)
 class Bench:
-    """``chosen`` are the policies whose states are wanted, in the order of the brief's keys."""
+    """``chosen`` are the policies whose states are wanted, in the order of the brief's keys.
+
+    ``whole``: the inventory was read to its end; what it could not read on the way are the brief's failures.
+    """
 
     started: datetime
     scanning: Scanning
@@ -32,6 +35,7 @@ class Bench:
     chosen: Sequence[Standing]
     brief: Brief
     desk: Desk
+    whole: bool = True
 
     def work(self) -> Work:
         """What has changed since it was judged last."""
@@ -71,9 +75,9 @@ def set_up(
     failures: Sequence[ScopeFailure] | None = None,
 ) -> Bench:
     """``failures`` are the scopes that this sync could not read; without one those of the last sync count."""
-    if failures is None:
-        last = store.last_sync()
-        failures = last.failures if last is not None else ()
+    whole = True
+    if failures is None and (last := store.last_sync()) is not None:
+        failures, whole = last.failures, last.complete or bool(last.failures)
     tree, at = store.tree(), clock.now()
     world = world_at(tree, loaded.aliases, at)
     everyone = standings(loaded.policies, world, ENGINE)
@@ -86,10 +90,10 @@ def set_up(
         keys=keys,
         digest=digest_of(everyone),
         tree=tree,
-        failures=tuple(failures),
+        failures=tuple(failures or ()),
         at=at,
     )
     standing = {one.key: one for one in everyone}
     scanning = store.scanning
     desk = Desk(scanning, everyone, keys, world, brief.failures)
-    return Bench(at, scanning, scanning.survey(), [standing[key] for key in keys], brief, desk)
+    return Bench(at, scanning, scanning.survey(), [standing[key] for key in keys], brief, desk, whole)

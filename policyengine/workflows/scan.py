@@ -100,6 +100,7 @@ class Effort:
 class ScanResult:
     """What a scan found. ``idle`` are assignments whose scope holds no known cluster, often a slip of the pen.
 
+    ``whole`` is False when the inventory was never read to its end: clusters may be missing.
     ``outlines`` tells how each policy is evaluated on each type of cluster there is, when that was asked for.
     """
 
@@ -110,11 +111,12 @@ class ScanResult:
     failures: tuple[ScopeFailure, ...]
     idle: tuple[str, ...]
     effort: Effort
+    whole: bool = True
     outlines: tuple[tuple[str, str, Outline], ...] = field(default=(), repr=False)  # policy, type
 
     @property
     def complete(self) -> bool:
-        return not self.failures
+        return self.whole and not self.failures
 
 
 async def scan(
@@ -144,7 +146,8 @@ async def scan(
     if not bench.survey.clusters and synced is None:
         raise UsageError("the inventory is empty", help="run `policyengine inventory sync` first")
     work = everything(len(chosen), bench.survey) if request.full else bench.work()
-    facts = ScanFacts(bench.started, bench.brief.at, not bench.brief.failures, bench.survey.seq, ENGINE, trigger)
+    complete = bench.whole and not bench.brief.failures
+    facts = ScanFacts(bench.started, bench.brief.at, complete, bench.survey.seq, ENGINE, trigger)
     number = store.scanning.begin([record_of(policy) for policy in loaded.policies], facts)
     effort = await _carry_out(bench, work, number, request, on_scan)
     record = store.scanning.finish(number, bench.brief.keys, finished=clock.now())
@@ -152,7 +155,7 @@ async def scan(
     types = bench.types if request.profile else ()
     outlines = tuple((key, type, found) for type in types for key, found in bench.desk.outlines(type))
     idle = _idle(chosen, store, bench)
-    return ScanResult(record, synced, lines, bench.kinds, bench.brief.failures, idle, effort, outlines)
+    return ScanResult(record, synced, lines, bench.kinds, bench.brief.failures, idle, effort, bench.whole, outlines)
 
 
 async def _carry_out(bench: Bench, work: Work, number: int, request: ScanRequest, on_scan: OnProgress) -> Effort:

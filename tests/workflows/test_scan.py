@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -7,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from policyengine.errors import PolicyError, UsageError
+from policyengine.inventory.reading import BATCH
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import EXTENSIONS
 from policyengine.model.states import ComplianceState
 from policyengine.workflows.scan import PolicyLine, total_counts
 from policyengine.workflows.status import read_status
+from policyengine.workflows.sync import sync
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import Project
@@ -82,6 +85,25 @@ class TestScan:
         (finding,) = fleet.store.findings(states=[ComplianceState.UNKNOWN])
         assert finding.cluster.name == "edge-01"
         assert "could not be read" in finding.reason.message
+
+    def test_an_inventory_that_was_never_read_to_its_end_is_incomplete(self, fleet: Project) -> None:
+        """The first sync was killed after a batch: what it had read is there, and nobody knows what is missing."""
+        (edge,) = fleet.documents.pop("edge-01")
+        for number in range(BATCH):
+            fleet.documents[f"edge-{number:04d}"] = [{**edge, "id": f"{edge['id']}-{number:04d}"}]
+        fleet.put("edge-01")
+
+        def killed(done: int, total: int | None) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(sync(fleet.settings, fleet.store, fleet.clock, killed))
+        result = fleet.scan(sync=False)
+
+        assert sum(result.clusters.values()) == BATCH
+        assert (result.complete, result.whole, result.scan.complete) == (False, False, False)
+        assert fleet.scan().complete
+        assert fleet.scan(sync=False).complete
 
     def test_an_assignment_whose_scope_holds_no_cluster_is_named(self, fleet: Project) -> None:
         text = (fleet.folder / "policies" / "flux.yaml").read_text()
