@@ -14,6 +14,7 @@ _OF_POLICY: Final = {
     Cause.NEW: "not judged yet",
     Cause.POLICY: "changed",
     Cause.CLOCK: "asking for the time",
+    Cause.RESOURCES: "looking at other resources",
 }
 _NAMED: Final = 3
 """So many policies are told by name."""

@@ -16,6 +16,7 @@ from policyengine.compliance.bound import BoundPolicy
 from policyengine.compliance.clashes import may_clash
 from policyengine.effects.base import World
 from policyengine.effects.deploy_if_not_exists import DeployIfNotExists
+from policyengine.effects.existence import COLLECTED
 from policyengine.effects.manual import Manual
 from policyengine.effects.modify import Modify
 from policyengine.language.alias_file import to_document
@@ -32,6 +33,7 @@ class Cause(Enum):
     POLICY = "policy-changed"
     EXEMPTION = "exemption-changed"
     CLOCK = "policy-reads-clock"
+    RESOURCES = "policy-reads-resources"
     FULL = "asked-for"
 
 
@@ -49,13 +51,14 @@ class Standing:
     """A policy as it stands at an instant, beside all others.
 
     ``digest`` changes with whatever may change the state of any cluster, ``leave`` holds a digest for each active
-    exemption. ``partners`` are keys of policies with which it may dispute: they are judged with it.
+    exemption. ``volatile`` says why its states may change though nothing that can be compared did, if they may.
+    ``partners`` are keys of policies with which it may dispute: they are judged with it.
     """
 
     policy: BoundPolicy
     digest: str
     leave: Mapping[str, str]
-    volatile: bool
+    volatile: Cause | None = None
     partners: tuple[str, ...] = ()
 
     @property
@@ -84,8 +87,8 @@ def demand(standing: Standing, mark: Mark | None) -> Demand:
         return Demand(Cause.NEW)
     if mark.digest != standing.digest:
         return Demand(Cause.POLICY)
-    if standing.volatile:
-        return Demand(Cause.CLOCK)
+    if standing.volatile is not None:
+        return Demand(standing.volatile)
     if list(mark.leave.items()) == list(standing.leave.items()):
         return Demand(since=mark.seq)
     kept = {name for name, digest in mark.leave.items() if standing.leave.get(name) == digest}
@@ -102,25 +105,27 @@ def standings(policies: Sequence[BoundPolicy], world: World, engine: str) -> tup
     groups = _groups(policies)
     own = {policy.key: fingerprint([engine, aliases, _meaning(policy, world)]) for policy in policies}
     leaves = {policy.key: _leave(policy, world.at) for policy in policies}
+    volatile = {policy.key: _volatile(policy, world) for policy in policies}
     return tuple(
-        _alone(policy, own[policy.key], leaves[policy.key])
+        Standing(policy, own[policy.key], leaves[policy.key], volatile[policy.key])
         if groups[policy.key] == (policy.key,)
-        else _among([p for p in policies if p.key in groups[policy.key]], policy, own, leaves)
+        else _among([p for p in policies if p.key in groups[policy.key]], policy, own, leaves, volatile)
         for policy in policies
     )
 
 
-def _alone(policy: BoundPolicy, digest: str, leave: Mapping[str, str]) -> Standing:
-    return Standing(policy, digest, leave, _is_volatile(policy))
-
-
 def _among(
-    group: Sequence[BoundPolicy], policy: BoundPolicy, own: Mapping[str, str], leaves: Mapping[str, Mapping[str, str]]
+    group: Sequence[BoundPolicy],
+    policy: BoundPolicy,
+    own: Mapping[str, str],
+    leaves: Mapping[str, Mapping[str, str]],
+    volatile: Mapping[str, Cause | None],
 ) -> Standing:
     """Of a policy that may dispute with others: whatever changes for one of them may change the state of each."""
     facts: JSON = [[p.key, own[p.key], _enforcement(p), dict(leaves[p.key])] for p in group]
     partners = tuple(p.key for p in group if p is not policy)
-    return Standing(policy, fingerprint([policy.key, facts]), {}, any(map(_is_volatile, group)), partners)
+    why = next((volatile[p.key] for p in group if volatile[p.key] is not None), None)
+    return Standing(policy, fingerprint([policy.key, facts]), {}, why, partners)
 
 
 def _meaning(policy: BoundPolicy, world: World) -> JSON:
@@ -131,6 +136,7 @@ def _meaning(policy: BoundPolicy, world: World) -> JSON:
         "spellings": dict(policy.spellings),
         "unknown": dict(policy.unknown_aliases),
         "unknownGroup": policy.unknown_group(world.tree),
+        **({"resources": world.edition} if world.edition and _looks_elsewhere(policy) else {}),
         "attested": [_attested(a) for a in _attestations(policy) if not _is_over(a, world.at)],
         "variants": [_meaning(variant, world) for _, variant in policy.variants],
     }
@@ -180,8 +186,17 @@ def _enforcement(policy: BoundPolicy) -> JSON:
     return [policy.assignment.enforcement_mode.value, enrolled]
 
 
-def _is_volatile(policy: BoundPolicy) -> bool:
-    return policy.volatile or any(_is_volatile(variant) for _, variant in policy.variants)
+def _volatile(policy: BoundPolicy, world: World) -> Cause | None:
+    forms = list(_forms(policy))
+    if any(form.volatile for form in forms):
+        return Cause.CLOCK
+    return Cause.RESOURCES if world.edition is None and any(map(_looks_elsewhere, forms)) else None
+
+
+def _looks_elsewhere(policy: BoundPolicy) -> bool:
+    """Whether it may ask for resources that are not read with every cluster."""
+    details = policy.effect.details if policy.effect is not None else None
+    return details is not None and str(details.type.source).casefold() not in COLLECTED
 
 
 def _digest_of(aliases: AliasCatalogue) -> str:

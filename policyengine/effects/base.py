@@ -19,12 +19,16 @@ from policyengine.model.values import JSON
 
 @dataclass(frozen=True)
 class World:
-    """What surrounds the clusters at one instant. ``resources`` answers for types no cluster carries."""
+    """What surrounds the clusters at one instant. ``resources`` answers for types no cluster carries.
+
+    As long as ``edition`` stays the same, so do its answers; None: nobody can tell, as where it looks at what is live.
+    """
 
     tree: ScopeTree
     at: datetime
     aliases: AliasCatalogue
     resources: ResourceLookup = no_other_resources
+    edition: str | None = ""
 
 
 @dataclass(frozen=True, slots=True)

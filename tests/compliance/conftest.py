@@ -14,6 +14,7 @@ from policyengine.compliance.bind import BoundPolicy, bind
 from policyengine.compliance.judge import Verdict, judge
 from policyengine.effects.base import World
 from policyengine.errors import PolicyError
+from policyengine.evaluation.subject import no_other_resources
 from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.library import PolicyLibrary
 from policyengine.language.parser import Document, parse_documents
@@ -90,8 +91,7 @@ def cluster_of(
 
 
 def world_of(at: datetime = NOON, resources: Callable[[str, ResourceId], Sequence[Resource]] | None = None) -> World:
-    lookup = {} if resources is None else {"resources": resources}
-    return World(tree=TREE, at=at, aliases=AliasCatalogue.packaged(), **lookup)
+    return World(tree=TREE, at=at, aliases=AliasCatalogue.packaged(), resources=resources or no_other_resources)
 
 
 @pytest.fixture

@@ -29,6 +29,14 @@ spec: {appliesTo: [arc], require: {extension: {extensionType: microsoft.flux, re
 ---
 apiVersion: policyengine/v1
 kind: PolicyDefinition
+metadata: {name: vaulted}
+spec:
+  policyRule:
+    if: {field: type, equals: Microsoft.Kubernetes/connectedClusters}
+    then: {effect: auditIfNotExists, details: {type: Microsoft.KeyVault/vaults, existenceScope: resourceGroup}}
+---
+apiVersion: policyengine/v1
+kind: PolicyDefinition
 metadata: {name: asked}
 spec:
   policyRule:
@@ -65,12 +73,17 @@ spec: {{assignment: asked, scopes: [{SCOPE}], complianceState: Compliant, expire
 
 
 def standing(
-    *documents: str, at: datetime = AT, tree: ScopeTree | None = None, engine: str = "1"
+    *documents: str,
+    at: datetime = AT,
+    tree: ScopeTree | None = None,
+    engine: str = "1",
+    edition: str | None = "",
+    aliases: AliasCatalogue = ALIASES,
 ) -> dict[str, Standing]:
     parsed = parse_documents(POLICIES + "".join(documents), "p.yaml", ALIASES)
     assert not [d for d in parsed.diagnostics if d.is_error], parsed.diagnostics
     library, _ = PolicyLibrary.build(parsed.documents)
-    world = World(tree or ScopeTree(), at, ALIASES)
+    world = World(tree or ScopeTree(), at, aliases, edition=edition)
     return {one.key: one for one in standings(bind(library, ALIASES), world, engine)}
 
 
@@ -146,3 +159,20 @@ def test_policies_that_may_dispute_are_judged_together() -> None:
     assert asked(alone, both["stable"])[0] is Cause.POLICY
     assert asked(both["stable"], exempt["stable"])[0] is Cause.POLICY
     assert Mark(both["stable"].digest, {}, 1) == both["stable"].mark(1)
+
+
+def test_other_resources_make_those_policies_due_that_look_at_them() -> None:
+    text = (assignment("stable"), assignment("vaulted"))
+    before, same, other = (standing(*text, edition=edition) for edition in ("1", "1", "2"))
+
+    assert asked(before["vaulted"], same["vaulted"])[0] is None
+    assert asked(before["vaulted"], other["vaulted"])[0] is Cause.POLICY
+    assert asked(before["stable"], other["stable"])[0] is None
+
+
+def test_resources_that_are_looked_at_live_make_those_policies_due_every_time() -> None:
+    text = (assignment("stable"), assignment("vaulted"))
+    before, now = (standing(*text, edition=None) for _ in range(2))
+
+    assert asked(before["vaulted"], now["vaulted"])[0] is Cause.RESOURCES
+    assert asked(before["stable"], now["stable"])[0] is None
