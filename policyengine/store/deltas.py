@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,16 @@ from policyengine.store import bulk, mapping, tallies
 from policyengine.store.blocks import CHUNK, UNJUDGED, States, packed
 from policyengine.store.ledger import Moves, Pair, Sheet
 
+PAIRS_AT_ONCE: Final = 100_000
+"""A row for each of so many is all that stands in memory, however much was found."""
+
 
 def write(session: Session, sheet: Sheet, *, scan: int | None, at: datetime) -> int:
     """Makes the store say what the sheet says; the number of changes that history tells."""
+    return sum(_write(session, piece, scan=scan, at=at) for piece in _pieces(sheet))
+
+
+def _write(session: Session, sheet: Sheet, *, scan: int | None, at: datetime) -> int:
     blocks = bulk.blocks(session, bulk.chunks_of(sheet.numbers), sheet.assignments)
     moves = Moves(sheet, _stored(sheet, blocks))
     _write_blocks(session, moves, blocks)
@@ -33,6 +41,11 @@ def write(session: Session, sheet: Sheet, *, scan: int | None, at: datetime) -> 
 
 def differences(session: Session, sheet: Sheet) -> npt.NDArray[np.bool_]:
     """For each pair whether the store says another state of it, or gives another reason."""
+    found = [_differences(session, piece) for piece in _pieces(sheet)]
+    return np.concatenate(found, axis=1) if found else np.zeros(sheet.states.shape, dtype=bool)
+
+
+def _differences(session: Session, sheet: Sheet) -> npt.NDArray[np.bool_]:
     moves = Moves(sheet, _stored(sheet, bulk.blocks(session, bulk.chunks_of(sheet.numbers), sheet.assignments)))
     found = moves.moved.copy()
     stayed = moves.stayed()
@@ -44,6 +57,18 @@ def differences(session: Session, sheet: Sheet) -> npt.NDArray[np.bool_]:
         if known.get((pair.cluster, pair.assignment)) != (pair.state, said):
             found[rows[pair.assignment], columns[pair.cluster]] = True
     return found
+
+
+def _pieces(sheet: Sheet) -> Iterable[Sheet]:
+    """The sheet by as many whole chunks at a time as make PAIRS_AT_ONCE, at least one."""
+    begin = end = 0
+    for columns, _ in _by_chunk(sheet):
+        if end > begin and (columns.stop - begin) * len(sheet.assignments) > PAIRS_AT_ONCE:
+            yield sheet.cut(slice(begin, end))
+            begin = end
+        end = columns.stop
+    if end > begin:
+        yield sheet.cut(slice(begin, end))
 
 
 def _stored(sheet: Sheet, blocks: dict[tuple[int, int], States]) -> States:

@@ -71,6 +71,16 @@ class Sheet:
         """The sheet with the numbers of its policies."""
         return replace(self, assignments=assignments)
 
+    def cut(self, columns: slice) -> Sheet:
+        """The same of some clusters that stand together."""
+        return replace(
+            self,
+            numbers=self.numbers[columns],
+            states=self.states[:, columns],
+            reasons=self.reasons[:, columns],
+            at=self.at[columns],
+        )
+
     def without(self, gone: Numbers) -> Sheet:
         """The sheet as if these clusters had not been looked at."""
         stay = ~np.isin(self.numbers, gone)

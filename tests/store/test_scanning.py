@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from policyengine.compliance.workset import Mark
 from policyengine.model.resource import Cluster
 from policyengine.model.scope import ResourceGroup, ScopeTree
 from policyengine.model.states import ComplianceState, Reason
-from policyengine.store import PolicyRecord, ScanRecord, Store
+from policyengine.store import PolicyRecord, ScanRecord, Store, deltas
+from policyengine.store.backend import SQLITE
 from policyengine.store.blocks import CHUNK
+from policyengine.store.database import Database
 from policyengine.store.ledger import Place, Sheet
 from policyengine.store.scanning import Found
 from policyengine.store.scans import ScanFacts
@@ -80,6 +84,55 @@ def test_what_was_judged_before_a_scan_was_killed_is_kept(
     assert [scan.id for scan in store.scans()] == [record.id]
     assert record.counts == {BAD: 1}
     assert [change.scan_id for change in store.history()] == ["s-000001"]
+
+
+@pytest.mark.parametrize("at_once", [1, 5, deltas.PAIRS_AT_ONCE])
+def test_a_large_shard_is_written_piece_by_piece_and_says_the_same(
+    store: Store,
+    sync: Any,
+    cluster: Make,
+    begin: Callable[..., int],
+    clock: Any,
+    number_from: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: int,
+) -> None:
+    """Two clusters stand in the first chunk, one in the second."""
+    monkeypatch.setattr(deltas, "PAIRS_AT_ONCE", at_once)
+    number_from(CHUNK - 2)
+    sync(cluster("a"), cluster("b"), cluster("c"))
+    marks = {"flux": mark(1), "owner": mark(1)}
+    numbers = [CHUNK - 2, CHUNK - 1, CHUNK]
+    first, second = (found({"flux": [BAD, GOOD, state], "owner": [GOOD, state, BAD]}, numbers) for state in (BAD, GOOD))
+    for one in (first, second):
+        store.scanning.write(scan := begin("flux", "owner"), one, [0, 1], marks, at=clock.now())
+        store.scanning.finish(scan, ["flux", "owner"], finished=clock.now())
+
+    assert {(f.policy, f.cluster.name) for f in store.findings()} == {("flux", "a"), ("owner", "c")}
+    assert {(r.policy_key, r.state): r.count for r in store.rollups()} == {
+        ("flux", BAD): 1,
+        ("flux", GOOD): 2,
+        ("owner", BAD): 1,
+        ("owner", GOOD): 2,
+    }
+    assert [scan.changed for scan in store.scans()] == [2, 4]
+    assert store.scanning.differences(second).sum() == 0
+    assert store.scanning.differences(first).sum() == 2
+
+
+def test_what_is_written_without_looking_references_up_has_them(
+    store: Store, database: Database, sync: Any, cluster: Make, begin: Callable[..., int], clock: Any
+) -> None:
+    sync(cluster("a"), cluster("b"))
+    store.scanning.write(begin("flux"), found({"flux": [BAD, GOOD]}, [0, 1]), [0], {"flux": mark(1)}, at=clock.now())
+
+    with database.write() as session:
+        if database.backend is SQLITE:
+            assert session.execute(text("PRAGMA foreign_key_check")).all() == []
+            assert session.scalar(text("PRAGMA foreign_keys")) == 1
+        with pytest.raises(IntegrityError):
+            session.execute(text("UPDATE finding SET cluster = 99"))
+        session.rollback()
 
 
 def test_a_cluster_is_due_since_it_changed(store: Store, sync: Any, cluster: Make) -> None:
