@@ -17,7 +17,7 @@ from multiprocessing import get_context
 from typing import Any, Final
 
 from policyengine.errors import StoreError, UsageError
-from policyengine.workflows.shards import Brief, Desk, Judged, Refused, judge_shard
+from policyengine.workflows.shards import Brief, Desk, Judged, Refused, judge_shard, settled
 from policyengine.workflows.work import Shard
 
 AUTO: Final = "auto"
@@ -63,9 +63,10 @@ async def map_shards(
 ) -> AsyncGenerator[Judged, None]:
     """What was found of each shard. Raises UsageError for what a worker refuses, StoreError when workers keep dying."""
     if executor == INLINE:
-        for shard in shards:
-            yield desk.judge(shard)
-            await asyncio.sleep(0)  # here a signal can end the scan
+        with settled():
+            for shard in shards:
+                yield desk.judge(shard)
+                await asyncio.sleep(0)  # here a signal can end the scan
         return
     if executor == PROCESSES:
         width = workers or workers_here()

@@ -121,15 +121,18 @@ class Desk:
             self.store.close()
 
     def judge(self, shard: Shard) -> Judged:
-        began = perf_counter()
         with _rare_collection():
-            rows = self.scanning.documents(shard.chunks, shard.numbers)
-            read = perf_counter()
-            columns = zip(*rows, strict=True) if rows else [()] * 8
-            _, ids, types, subscriptions, groups, documents, children, secretive = columns
-            judge = self._judge(shard.policies)
-            before = Counter(judge.asked)
-            verdicts = judge.judge(Block(ids, types, documents, children, secretive))
+            return self._judged(shard)
+
+    def _judged(self, shard: Shard) -> Judged:
+        began = perf_counter()
+        rows = self.scanning.documents(shard.chunks, shard.numbers)
+        read = perf_counter()
+        columns = zip(*rows, strict=True) if rows else [()] * 8
+        _, ids, types, subscriptions, groups, documents, children, secretive = columns
+        judge = self._judge(shard.policies)
+        before = Counter(judge.asked)
+        verdicts = judge.judge(Block(ids, types, documents, children, secretive))
         places, at = placed(list(map(Place, subscriptions, groups)))
         sheet = Sheet(
             assignments=(),
@@ -171,9 +174,21 @@ class Desk:
 
 
 @contextmanager
+def settled() -> Iterator[None]:
+    """While shards are judged, what is there already is not searched for cycles: it is much, and stays."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+@contextmanager
 def _rare_collection() -> Iterator[None]:
     """Documents hold no cycles, and looking for some among many takes long; the subjects of conditions do hold some.
 
+    At the end all of them go: one that is left behind may hold on to the texts of a whole shard.
     Source: performance, "Pitfalls" 5.
     """
     young, *older = gc.get_threshold()
@@ -182,6 +197,7 @@ def _rare_collection() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(young, *older)
+        gc.collect()
 
 
 _desks: dict[str, Desk] = {}
@@ -194,6 +210,7 @@ def judge_shard(brief: Brief, shard: Shard) -> Judged | Refused:
             while _desks:
                 _desks.popitem()[1].close()
             _desks[brief.id] = Desk.open(brief)
+            gc.freeze()  # for good: the process has nothing else to do
         return _desks[brief.id].judge(shard)
     except PolicyEngineError as error:
         return Refused(error.message, error.help)

@@ -19,7 +19,7 @@ from policyengine.store.blocks import CHUNK
 from policyengine.store.ledger import Numbers
 from policyengine.store.scanning import Scanning, Survey
 
-CHUNKS_AT_ONCE: Final = 5
+CHUNKS_AT_ONCE: Final = 3
 CLUSTERS_AT_ONCE: Final = CHUNKS_AT_ONCE * CHUNK
 """Smaller shards cost more per cluster, larger ones memory. Source: performance measurements, "Parallel"."""
 

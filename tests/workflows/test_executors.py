@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from policyengine.compliance.block import Block
+from policyengine.compliance.sheet import Sheet
 from policyengine.errors import UsageError
 from policyengine.workflows import work
 from policyengine.workflows.executors import AUTO, INLINE, PROCESSES, choose, demand_executor, map_shards
@@ -175,3 +178,14 @@ def test_dask_completes_though_a_worker_is_killed(fleet: Fleet, monkeypatch: pyt
     assert killed
     assert result.effort.pairs == 2 * CLUSTERS
     assert fleet.pairs(fleet.scan()) == (0, 0)
+
+
+def test_a_scan_leaves_the_collector_as_it_was_and_nothing_of_its_clusters(fleet: Fleet) -> None:
+    """Texts of clusters that stay behind with a shard would add up."""
+    gc.collect()
+    before = gc.get_threshold(), gc.get_freeze_count()
+    fleet.scan(executor=INLINE)
+    left = [found for found in gc.get_objects() if isinstance(found, Block | Sheet)]
+
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before
+    assert left == []
