@@ -1,8 +1,8 @@
 """All bound policies × blocks of clusters → a state for every pair, and a reason where one is kept.
 
-The vector driver finds the clusters about which there is nothing to say. The others fall into groups that agree in all
-that their policy reads; one of each group is judged by `judge`, whose word holds for all of it. So states and reasons
-are those of the scalar driver, and cost as many calls of it as there are different cases.
+The vector driver finds the states. The findings among them fall into groups of which the same is to be said, see
+`telling`; one of each group is judged by `judge`, whose word holds for all of it. So states and reasons are those of
+the scalar driver, and cost as many calls of it as there are different reasons.
 """
 
 from __future__ import annotations
@@ -10,36 +10,36 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from policyengine.compliance.block import Block, BlockVerdicts, States
 from policyengine.compliance.bound import BoundPolicy
 from policyengine.compliance.clashes import Clashes
 from policyengine.compliance.conflicts import judge_all
 from policyengine.compliance.judge import Verdict, judge
-from policyengine.compliance.outline import Outline, Way, outline
-from policyengine.compliance.part import Decoders, Part
+from policyengine.compliance.outline import Outline, outline
+from policyengine.compliance.part import Decoders, Part, grouped
+from policyengine.compliance.screen import CONTENT, FAILING, UNTOLD, screened
 from policyengine.compliance.sheet import Sheet
 from policyengine.compliance.situation import (
     NOT_EXEMPT,
-    OUTSIDE,
     Placement,
     Situation,
     failure_at,
     failures_look_at_ids,
     place_of,
 )
+from policyengine.compliance.telling import Teller
 from policyengine.effects.base import World
-from policyengine.evaluation.columns import Codes, Rows
-from policyengine.evaluation.vector import ERROR, FALSE, MAX_QUESTIONS, MEMORY, TRUE, answers
+from policyengine.evaluation.columns import Rows
+from policyengine.evaluation.vector import MEMORY
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.states import ComplianceState, Reason
 
 _NOT_APPLICABLE: Final = ComplianceState.NOT_APPLICABLE.code
-_COMPLIANT: Final = ComplianceState.COMPLIANT.code
 
 
 @dataclass
@@ -111,6 +111,7 @@ class _OfType:
         self._judge, self._type = judge, type
         self._outlines: dict[int, tuple[BoundPolicy, Outline]] = {}
         self._decoders: Decoders | None = None
+        self._tellers: dict[int, Teller] = {}
         self._said: dict[tuple[int, Hashable], Verdict] = {}
 
     def outline(self, policy: BoundPolicy) -> Outline:
@@ -118,6 +119,11 @@ class _OfType:
         if found is None:
             found = self._outlines[id(policy)] = (policy, outline(policy, self._type, self._judge.world))
         return found[1]
+
+    def teller(self, policy: BoundPolicy) -> Teller:
+        if id(policy) not in self._tellers:
+            self._tellers[id(policy)] = Teller(policy, self.outline(policy), self._judge.world)
+        return self._tellers[id(policy)]
 
     def decoders(self) -> Decoders:
         """Made for every policy and every variant of it at once: a variant may be met in any block."""
@@ -139,74 +145,51 @@ class _OfType:
 
     def _judge_policy(self, number: int, placement: Placement, part: Part, sheet: Sheet) -> None:
         variants, exemptions = part.situations(placement, self._type)
-        for variant, rows in _by_variant(variants):
-            policy = placement.variants[variant]
-            plan = self.outline(policy)
-            states, open_ = _screen(plan, part, rows)
-            if placement.unknown_group is not None:
-                open_ = np.ones(len(rows), dtype=bool)
-            open_ |= (exemptions[rows] != NOT_EXEMPT) & (states != _NOT_APPLICABLE)
-            sheet.states[number, part.at[rows]] = states
-            self._ask(number, policy, plan, part, rows[open_], exemptions, sheet)
+        for variant, policy in enumerate(placement.variants):
+            states = screened(self.outline(policy), part, variants == variant)
+            rows = np.flatnonzero(states)
+            sheet.states[number][part.at[rows]] = states[rows]
+            for mark in np.unique(exemptions[rows]).tolist() if policy.exemptions else [NOT_EXEMPT]:
+                marked = states * (exemptions == mark) if policy.exemptions else states
+                for key, group in self._groups(policy, placement, part, marked, mark):
+                    if group.size:
+                        sheet.put(number, part.at[group], self._verdict(policy, key, part, group, sheet))
 
-    def _ask(
-        self, number: int, policy: BoundPolicy, plan: Outline, part: Part, rows: Rows, exemptions: Codes, sheet: Sheet
-    ) -> None:
-        """One cluster of each group speaks for the group, and for groups like it in other blocks."""
-        for key, group in part.groups(plan, rows, exemptions):
-            verdict = None if key is None else self._said.get((id(policy), key))
-            if verdict is None:
-                verdict = judge(policy, sheet.cluster(int(part.at[group[0]])), self._judge.world)
-                self._judge.asked[policy.key] += 1
-                if key is not None:
-                    if len(self._said) >= MEMORY:
-                        self._said.clear()
-                    self._said[id(policy), key] = verdict
-            sheet.put(number, part.at[group], verdict)
+    def _groups(
+        self, policy: BoundPolicy, placement: Placement, part: Part, states: States, mark: int
+    ) -> Iterator[tuple[Hashable, Rows]]:
+        """The findings among rows that share an exemption, by what is to be said of them; None: of that row alone."""
+        plan, failing, untold = (
+            self.outline(policy),
+            np.flatnonzero(states == FAILING),
+            np.flatnonzero(states == UNTOLD),
+        )
+        if placement.unknown_group is not None:
+            yield "out of view", np.flatnonzero((states == CONTENT) | (states == FAILING))
+            failing = failing[:0]
+        elif mark != NOT_EXEMPT:
+            yield (mark, "otherwise compliant"), np.flatnonzero(states == CONTENT)
+        for rows, groups in ((failing, self.teller(policy).groups), (untold, partial(grouped, plan))):
+            alone = part.hold_secrets(rows) if plan.slow is None else np.ones(len(rows), dtype=bool)
+            # secrets are hidden wherever they would show, on that cluster only
+            yield from ((None, np.array([row])) for row in rows[alone].tolist())
+            yield from (((mark, key), group) for key, group in groups(part, rows[~alone]))
 
-
-def _by_variant(variants: Codes) -> Iterator[tuple[int, Rows]]:
-    """The rows in scope, by the variant that holds there; mostly there is one."""
-    if not variants.size:
-        return
-    least, most = int(variants.min()), int(variants.max())
-    if least == most:
-        if least != OUTSIDE:
-            yield least, np.arange(len(variants))
-        return
-    for variant in range(max(least, 0), most + 1):
-        rows = np.flatnonzero(variants == variant)
-        if rows.size:
-            yield variant, rows
+    def _verdict(self, policy: BoundPolicy, key: Hashable, part: Part, group: Rows, sheet: Sheet) -> Verdict:
+        """One cluster of a group speaks for the group, and for groups like it in other blocks."""
+        known = None if key is None else self._said.get((id(policy), key))
+        if known is not None:
+            return known
+        verdict = judge(policy, sheet.cluster(int(part.at[group[0]])), self._judge.world)
+        self._judge.asked[policy.key] += 1
+        if key is not None:
+            if len(self._said) >= MEMORY:
+                self._said.clear()
+            self._said[id(policy), key] = verdict
+        return verdict
 
 
 def _variants(policy: BoundPolicy) -> Iterator[BoundPolicy]:
     yield policy
     for _, variant in policy.variants:
         yield from _variants(variant)
-
-
-def _screen(plan: Outline, part: Part, rows: Rows) -> tuple[States, npt.NDArray[np.bool_]]:
-    """The state of each row as far as columns tell it, and which rows need a closer look."""
-    states = np.full(len(rows), _NOT_APPLICABLE, dtype=np.uint8)
-    open_ = np.zeros(len(rows), dtype=bool)
-    if plan.way is Way.SILENT:
-        return states, open_
-    if plan.way is Way.EACH or plan.rule is None or plan.asked > MAX_QUESTIONS:
-        return states, ~open_
-    alive = np.arange(len(rows))
-    if plan.applies is not None:
-        applies = answers(plan.applies, part.clusters, rows)
-        open_[applies == ERROR] = True
-        alive = np.flatnonzero(applies == TRUE)
-    rule = answers(plan.rule, part.clusters, rows[alive])
-    open_[alive[rule == ERROR]] = True
-    held = alive[rule == TRUE]
-    if plan.way is Way.BY_RULE:
-        states[alive[rule == FALSE]] = _COMPLIANT
-        open_[held] = True
-        return states, open_
-    satisfied = part.satisfied(plan, rows[held])
-    states[held[satisfied == TRUE]] = _COMPLIANT
-    open_[held[satisfied != TRUE]] = True
-    return states, open_

@@ -1,7 +1,8 @@
 """A bound policy made ready for many clusters of one type: its conditions as trees, and all that it reads.
 
 `reads` holds everything a verdict depends on beside the place of a cluster: clusters that agree in it (and in what is
-read of each of their children) get the same verdict with the same reason, word for word.
+read of each of their children) get the same verdict with the same reason, word for word. Mostly they need to agree in
+much less, see `telling`.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ from operator import or_
 from policyengine.compliance.applicability import selecting_part
 from policyengine.compliance.bound import BoundPolicy
 from policyengine.compliance.judge import context_for
+from policyengine.effects.append import Append
 from policyengine.effects.audit import Audit
-from policyengine.effects.base import World
+from policyengine.effects.base import BoundEffect, World
 from policyengine.effects.elsewhere import HandledElsewhere
 from policyengine.effects.manual import Manual
+from policyengine.effects.modify import Modify
 from policyengine.errors import ExpressionError
 from policyengine.evaluation.projection import projectable
-from policyengine.evaluation.reads import NOTHING, Reads, reads_of, reads_of_value
+from policyengine.evaluation.reads import NOTHING, Reads, reads_of_value
 from policyengine.evaluation.subject import Subject
 from policyengine.evaluation.vector import Group, Negation, Tree, compile_tree, questions
 from policyengine.language.indexed import looks_at
 from policyengine.language.shape import shape_of
-from policyengine.language.syntax import ExistenceDetails
+from policyengine.language.syntax import ExistenceDetails, Logic
 from policyengine.model.cluster_text import CHILD_TYPES
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster, Resource
@@ -44,6 +47,8 @@ class Way(Enum):
 class Outline:
     """``applies`` and ``rule`` are the parts of the `if`; ``child`` and ``children`` name and test what must exist.
 
+    ``told`` is what the reason of a finding speaks of, None where it says the same of every cluster.
+
     ``reads`` is of the cluster, ``child_reads`` of each child under that key. ``slow`` says why the scalar driver is
     asked row by row, None when it is not.
     """
@@ -55,6 +60,7 @@ class Outline:
     child_name: str | None = None
     child_kind: str | None = None
     children: Tree | None = None
+    told: Tree | None = None
     reads: Reads = NOTHING
     child_reads: Reads = NOTHING
     slow: str | None = None
@@ -65,33 +71,43 @@ class Outline:
         return sum(len(questions(tree)) for tree in (self.applies, self.rule) if tree is not None)
 
     @property
+    def asked_in_all(self) -> int:
+        """The same when the reason is asked for, too."""
+        return self.asked + (len(questions(self.told)) if self.told is not None else 0)
+
+    @property
     def asked_of_child(self) -> int:
-        return len(questions(self.children)) if self.children is not None else 0
+        """The reason looks at each child once more."""
+        return 2 * len(questions(self.children)) if self.children is not None else 0
 
 
 def outline(policy: BoundPolicy, type: str, world: World) -> Outline:
     """``policy`` stands as it does on the clusters it is asked about: overrides are behind it."""
     effect = policy.effect
     seen = looks_at(policy.definition.mode, type, world.aliases)
-    if effect is None or not seen or type.casefold() in policy.unknown_aliases:
+    if effect is None or not seen or type.casefold() in policy.unknown_aliases or isinstance(effect, HandledElsewhere):
         return Outline(Way.SILENT)
     cluster = Resource(ResourceId(f"/subscriptions/0/resourceGroups/0/providers/{type}/0"), {})
     subject = Subject.of(cluster, context_for(policy, Cluster(cluster), world))
     rule = _settled(compile_tree(policy.definition.condition, subject), type)
     found = Outline(Way.BY_RULE, rule=rule, reads=_reads(rule))
-    if isinstance(effect, HandledElsewhere):
-        return _told(replace(found, way=Way.EACH))
     if isinstance(effect, Manual) and effect.attestations:
-        return _told(replace(found, way=Way.EACH, reads=found.reads | Reads(root_id=True)))
+        return _complete(replace(found, way=Way.EACH, reads=found.reads | Reads(root_id=True)))
     if effect.details is not None:
-        return _told(_of_existence(found, effect.details, subject))
+        return _complete(_of_existence(found, effect.details, subject))
     applies = _settled(compile_tree(selecting_part(policy.definition.condition), subject), type)
-    return _told(replace(found, applies=applies, reads=found.reads | _of_audit(policy, subject, type)))
+    logic = what_is_told(effect)
+    if logic is None:
+        return _complete(replace(found, applies=applies))
+    told = _settled(compile_tree(logic, subject), type)
+    return _complete(replace(found, applies=applies, told=told, reads=found.reads | _reads(told)))
 
 
-def _of_audit(policy: BoundPolicy, subject: Subject, type: str) -> Reads:
-    effect = policy.effect
-    return _projectable(reads_of(effect.rule, subject), type) if isinstance(effect, Audit) else NOTHING
+def what_is_told(effect: BoundEffect) -> Logic | None:
+    """What the reason of a finding speaks of, for an effect that looks at the cluster alone."""
+    if isinstance(effect, Audit):
+        return effect.rule
+    return effect.condition if isinstance(effect, Modify | Append) else None
 
 
 def _of_existence(found: Outline, details: ExistenceDetails, subject: Subject) -> Outline:
@@ -155,5 +171,5 @@ def _reads(tree: Tree) -> Reads:
     return reduce(or_, (question.reads for question in questions(tree)), NOTHING)
 
 
-def _told(found: Outline) -> Outline:
+def _complete(found: Outline) -> Outline:
     return replace(found, slow=found.reads.opaque or found.child_reads.opaque)

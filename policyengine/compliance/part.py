@@ -12,21 +12,38 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from policyengine.compliance.block import Block
 from policyengine.compliance.outline import Outline
 from policyengine.compliance.sheet import Sheet
 from policyengine.compliance.situation import Placement, place_of
-from policyengine.evaluation.columns import Children, Codes, Column, Rows, Table, combined, key_of
+from policyengine.evaluation.columns import (
+    Children,
+    Codes,
+    Column,
+    Extract,
+    Rows,
+    Table,
+    alike,
+    combined,
+    examples,
+    key_of,
+)
 from policyengine.evaluation.projection import NotAsExpected, Projection
 from policyengine.evaluation.reads import Path, Reads
-from policyengine.evaluation.vector import ERROR, MAX_QUESTIONS, TRUE, Answers, Tested, answers, questions
+from policyengine.evaluation.vector import Mask, Tested, questions
 from policyengine.language.shape import shape_of
 from policyengine.model.cluster_text import CHILD_TYPES, EXTENSIONS_KEY
 from policyengine.model.resource import Cluster, Resource
 
+ID: Final[Path] = ("id",)
 LOCATION: Final[Path] = ("location",)
+
+BATCH: Final = 400
+"""So many documents are decoded at a time: their values are taken while they are still at hand."""
+
+_UNKNOWN: Final = -1
+_NO_ROWS: Final = np.zeros(0, dtype=np.int64)
 
 
 class Decoders:
@@ -37,63 +54,80 @@ class Decoders:
         above = {path for tree in trees for q in questions(tree) for path in q.reads.own | q.reads.root}
         above |= {path for plan in outlines for path in plan.reads.own | plan.reads.root}
         self.clusters = Projection({*above, LOCATION}, shape_of(type.casefold()))
-        below = {(key, path) for tree in trees for q in questions(tree) for key, path in q.reads.related if path}
-        below |= {(plan.child, path) for plan in outlines if plan.child for path in plan.child_reads.own}
-        below |= {(key, path) for plan in outlines for key, path in plan.reads.related if path}
+        below = {pair for tree in trees for q in questions(tree) for pair in q.reads.related}
+        below |= {(plan.child, path) for plan in outlines if plan.child for path in (*plan.child_reads.own, ID)}
+        below |= {pair for plan in outlines for pair in plan.reads.related}
         self.children = {
-            key: Projection({path for at, path in below if at == key} | {("id",)}, shape_of(child.casefold()))
+            key: Projection({path for at, path in below if at == key and path} | {ID}, shape_of(child.casefold()))
             for key, child in CHILD_TYPES.items()
+            if any(at == key for at, _ in below)
         }
         self._decode_cluster = msgspec.json.Decoder(self.clusters.struct).decode
         lists = [(key, list[projection.struct], ()) for key, projection in self.children.items()]  # type: ignore[name-defined]
         self._decode_children = msgspec.json.Decoder(msgspec.defstruct("children", lists, gc=False)).decode
 
     def part(self, block: Block, rows: Sequence[int], sheet: Sheet) -> Part:
-        documents, on_them = [block.documents[row] for row in rows], [block.children[row] for row in rows]
-        try:
-            clusters, children = list(map(self._decode_cluster, documents)), list(map(self._decode_children, on_them))
-            taken, refused = list(rows), list[int]()
-        except NotAsExpected:
-            taken, refused, clusters, children = self._one_by_one(block, rows)
-        sheet.decoded += len(taken)
-        return Part(self, block, np.array(taken, dtype=np.int64), refused, clusters, children, sheet)
+        taken = Taken(self)
+        for begin in range(0, len(rows), BATCH):
+            batch = rows[begin : begin + BATCH]
+            try:
+                taken.add(batch, *self._decoded(block, batch))
+            except NotAsExpected:
+                self._one_by_one(block, batch, taken)
+        sheet.decoded += len(taken.rows)
+        return Part(taken, block, sheet)
 
-    def _one_by_one(
-        self, block: Block, rows: Sequence[int]
-    ) -> tuple[list[int], list[int], list[msgspec.Struct], list[msgspec.Struct]]:
+    def _decoded(self, block: Block, rows: Sequence[int]) -> tuple[list[Any], list[Any]]:
+        documents, children = [block.documents[row] for row in rows], [block.children[row] for row in rows]
+        on_them = list(map(self._decode_children, children)) if self.children else []
+        return list(map(self._decode_cluster, documents)), on_them
+
+    def _one_by_one(self, block: Block, rows: Sequence[int], taken: Taken) -> None:
         """Some documents are not shaped as expected: which ones, and the rest."""
-        taken, refused, clusters, children = [], [], [], []
         for row in rows:
             try:
-                cluster, on_it = self._decode_cluster(block.documents[row]), self._decode_children(block.children[row])
+                taken.add([row], *self._decoded(block, [row]))
             except NotAsExpected:
-                refused.append(row)
-                continue
-            taken.append(row)
-            clusters.append(cluster)
-            children.append(on_it)
-        return taken, refused, clusters, children
+                taken.refused.append(row)
+
+
+class Taken:
+    """What was taken of the texts so far: ``rows`` of the block in that order, and those that cannot be read so."""
+
+    def __init__(self, decoders: Decoders) -> None:
+        self.rows: list[int] = []
+        self.refused: list[int] = []
+        self.clusters = Extract(decoders.clusters)
+        self.children = {key: Extract(projection, ID) for key, projection in decoders.children.items()}
+        self.sizes: dict[str, list[Rows]] = {key: [] for key in self.children}
+        self._lists = {key: attrgetter(key) for key in self.children}
+
+    def add(self, rows: Sequence[int], clusters: Sequence[Any], on_them: Sequence[Any]) -> None:
+        self.rows += rows
+        self.clusters.add(clusters)
+        for key, extract in self.children.items():
+            lists = list(map(self._lists[key], on_them))
+            self.sizes[key].append(np.fromiter(map(len, lists), dtype=np.int64, count=len(lists)))
+            extract.add(list(chain.from_iterable(lists)))
 
 
 class Part:
     """The rows of one type in one block. ``at`` maps a row of the part to its row in the block."""
 
-    def __init__(
-        self,
-        decoders: Decoders,
-        block: Block,
-        at: Rows,
-        refused: Sequence[int],
-        clusters: Sequence[Any],
-        children: Sequence[Any],
-        sheet: Sheet,
-    ) -> None:
-        self.at, self.refused, self._sheet, self._decoders, self._children = at, refused, sheet, decoders, children
-        ids = [block.ids[row] for row in at]
-        table = Table(decoders.clusters, clusters, ids, [place_of(id) for id in ids])
+    def __init__(self, taken: Taken, block: Block, sheet: Sheet) -> None:
+        self.at, self.refused, self._sheet, self._taken = (
+            np.array(taken.rows, dtype=np.int64),
+            taken.refused,
+            sheet,
+            taken,
+        )
+        ids = [block.ids[row] for row in taken.rows]
+        table = Table(taken.clusters, ids, list(map(place_of, ids)))
         self.clusters = Tested(table, table, self.children, self._whole_cluster)
         self._block = block
-        self._secretive: dict[int, bool] = {}
+        self._secretive = np.full(len(ids), _UNKNOWN, dtype=np.int8)
+        if block.secretive is not None:
+            self._secretive[~np.array([bool(block.secretive[row]) for row in taken.rows], dtype=bool)] = False
         self._lists: dict[str, Children] = {}
         self._tested: dict[str, Tested] = {}
         self._situations: dict[Hashable, tuple[Codes, Codes]] = {}
@@ -102,28 +136,20 @@ class Part:
         cluster = self._sheet.cluster(int(self.at[row]))
         return cluster.resource, cluster
 
-    def holds_secrets(self, row: int) -> bool:
-        found = self._secretive.get(row)
-        if found is None:
-            at = int(self.at[row])
-            found = self._block.may_hold_secrets(at)
-            self._secretive[row] = found
+    def hold_secrets(self, rows: Rows) -> Mask:
+        """Which of ``rows`` may hold secrets, themselves or on them."""
+        for row in rows[self._secretive[rows] == _UNKNOWN].tolist():
+            self._secretive[row] = self._block.may_hold_secrets(int(self.at[row]))
+        found: Mask = self._secretive[rows] > 0
         return found
 
     def children(self, key: str) -> Children:
         """The children of one kind on these clusters."""
         if key not in self._lists:
-            self._lists[key] = self._listed(key)
+            extract, sizes = self._taken.children[key], np.concatenate([_NO_ROWS, *self._taken.sizes[key]])
+            owner = np.repeat(np.arange(len(sizes)), sizes)
+            self._lists[key] = Children(Table(extract, extract.ids), owner, np.concatenate([[0], np.cumsum(sizes)]))
         return self._lists[key]
-
-    def _listed(self, key: str) -> Children:
-        lists = [getattr(on_it, key) for on_it in self._children]
-        sizes = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
-        found = list(chain.from_iterable(lists))
-        projection = self._decoders.children[key]
-        ids = list(map(attrgetter(projection.root.names["id"].attribute), found))
-        owner = np.repeat(np.arange(len(lists)), sizes)
-        return Children(Table(projection, found, ids), owner, np.concatenate([[0], np.cumsum(sizes)]))
 
     def tested(self, key: str) -> Tested:
         """The same as what conditions are tested on."""
@@ -139,32 +165,19 @@ class Part:
             self._tested[key] = Tested(children.table, self.clusters.table, self.children, whole, children.owner)
         return self._tested[key]
 
-    def satisfied(self, plan: Outline, rows: Rows) -> Answers:
-        """TRUE where a child will do; ERROR where one cannot be tested, so that order matters."""
+    def candidates(self, plan: Outline, rows: Rows | None = None) -> Rows:
+        """The children that a policy looks at, on some clusters or on all."""
         assert plan.child is not None
         related = self.tested(plan.child)
-        wanted = np.zeros(len(self.at), dtype=bool)
-        wanted[rows] = True
-        assert related.owner is not None
-        candidates = np.flatnonzero(wanted[related.owner])
+        found = related.rows if rows is None else self.children(plan.child).of(rows)[0]
         if plan.child_name is not None:
             name = plan.child_name
-            candidates = candidates[
-                _matching(related.table.name_column, candidates, lambda v: str(v).casefold() == name)
-            ]
+            found = found[_matching(related.table.name_column, found, lambda v: str(v).casefold() == name)]
         if plan.child_kind is not None:
             kind = plan.child_kind.casefold()
             column = related.table.column(("kind",))
-            candidates = candidates[_matching(column, candidates, lambda v: str(v or "").casefold() == kind)]
-        found = np.full(len(candidates), TRUE, dtype=np.uint8)
-        if plan.children is not None:
-            found = answers(plan.children, related, candidates)
-        result = np.zeros(len(self.at), dtype=np.uint8)
-        result[related.owner[candidates[found == TRUE]]] = TRUE
-        result[related.owner[candidates[found == ERROR]]] = ERROR
-        asked = plan.asked + plan.asked_of_child * np.bincount(related.owner, minlength=len(self.at))
-        result[asked > MAX_QUESTIONS] = ERROR
-        return result[rows]
+            found = found[_matching(column, found, lambda v: str(v or "").casefold() == kind)]
+        return found
 
     def situations(self, placement: Placement, type: str) -> tuple[Codes, Codes]:
         """For each row the variant of the policy that holds there, and the exemption."""
@@ -176,54 +189,38 @@ class Part:
         table, location = self.clusters.table, self.clusters.table.column(LOCATION)
         seen = [table.id_column if placement.looks_at_ids else table.place_column]
         seen += [location] if placement.looks_at_location else []
-        codes, example = combined(seen, len(table))
+        codes, count = combined(seen, len(table))
         found = []
-        for row in example.tolist():
+        for row in examples(codes, count).tolist():
             where = location.values[location.codes[row]] if placement.looks_at_location else None
             found.append(placement.situation(table.ids[row], table.places[row], where, type))
         variants = np.array([situation.variant for situation in found], dtype=np.int64)
         exemptions = np.array([situation.exemption for situation in found], dtype=np.int64)
         return variants[codes], exemptions[codes]
 
-    def groups(self, plan: Outline, rows: Rows, exemptions: Codes) -> Iterator[tuple[Hashable, Rows]]:
-        """The rows by all that a verdict on them may depend on, each group with a key; None for a row by itself."""
-        if plan.slow is not None:
-            yield from ((None, np.array([row])) for row in rows.tolist())
-            return
-        if not rows.size:
-            return
-        alone = np.fromiter(map(self.holds_secrets, rows.tolist()), dtype=bool, count=len(rows))
-        # secrets are hidden wherever they would show, on that cluster only
-        yield from ((None, np.array([row])) for row in rows[alone].tolist())
-        rows = rows[~alone]
-        columns = [column.of_rows(rows) for column in self.clusters.columns(_as_root(plan.reads))]
-        codes, _ = combined(columns, len(rows))
-        keys: Sequence[Hashable] = codes.tolist()
-        inner: list[Column] = []
-        bounds: list[int] = []
+
+def grouped(plan: Outline, part: Part, rows: Rows) -> Iterator[tuple[Hashable, Rows]]:
+    """The rows by all that a verdict on them may depend on, each group with a key; none of them holds secrets."""
+    if not rows.size:
+        return
+    columns = [column.of_rows(rows) for column in part.clusters.columns(_as_root(plan.reads))]
+    codes, _ = combined(columns, len(rows))
+    keys: Sequence[Hashable] = codes.tolist()
+    inner: list[Column] = []
+    bounds: list[int] = []
+    if plan.child is not None:
+        at, bounds = part.children(plan.child).of(rows)
+        inner = [column.of_rows(at) for column in part.tested(plan.child).columns(plan.child_reads)]
+        numbers, _ = combined(inner, len(at))
+        listed = numbers.tolist()
+        keys = [(key, *listed[a:b]) for key, (a, b) in zip(keys, pairwise(bounds), strict=True)]
+    table = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    for group in alike(np.fromiter(map(table.__getitem__, keys), dtype=np.int64, count=len(keys))):
+        first = int(group[0])
+        known: tuple[Hashable, ...] = (key_of(columns, first),)
         if plan.child is not None:
-            at, bounds = self.children(plan.child).of(rows)
-            inner = [column.of_rows(at) for column in self.tested(plan.child).columns(plan.child_reads)]
-            numbers, _ = combined(inner, len(at))
-            listed = numbers.tolist()
-            keys = [(key, *listed[a:b]) for key, (a, b) in zip(keys, pairwise(bounds), strict=True)]
-        for group in _grouped(keys, exemptions[rows].tolist()):
-            first = int(group[0])
-            known: tuple[Hashable, ...] = (int(exemptions[rows[first]]), key_of(columns, first))
-            if plan.child is not None:
-                known += tuple(key_of(inner, child) for child in range(bounds[first], bounds[first + 1]))
-            yield known, rows[group]
-
-
-def _grouped(keys: Sequence[Hashable], marks: Sequence[int]) -> Iterator[Rows]:
-    """The places with equal keys and marks."""
-    table: dict[Hashable, int] = {}
-    pairs = zip(keys, marks, strict=True)
-    numbers = np.fromiter((table.setdefault(pair, len(table)) for pair in pairs), dtype=np.int64, count=len(keys))
-    order = np.argsort(numbers, kind="stable")
-    bounds = np.searchsorted(numbers[order], np.arange(len(table) + 1))
-    for first, last in pairwise(bounds.tolist()):
-        yield order[first:last]
+            known += tuple(key_of(inner, child) for child in range(bounds[first], bounds[first + 1]))
+        yield known, rows[group]
 
 
 def _as_root(reads: Reads) -> Reads:
@@ -236,7 +233,7 @@ def _as_root(reads: Reads) -> Reads:
     )
 
 
-def _matching(column: Column, rows: Rows, test: Callable[[Any], bool]) -> npt.NDArray[np.bool_]:
+def _matching(column: Column, rows: Rows, test: Callable[[Any], bool]) -> Mask:
     passes = np.fromiter((bool(test(value)) for value in column.values), dtype=bool, count=len(column.values))
-    matching: npt.NDArray[np.bool_] = passes[column.codes[rows]]
+    matching: Mask = passes[column.codes[rows]]
     return matching

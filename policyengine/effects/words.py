@@ -76,6 +76,20 @@ def of_match(rule: Trace) -> str:
     return "; ".join(parts) + more if parts else HOLDS_ALWAYS
 
 
+def shown_in_match(rule: Trace) -> tuple[Trace, ...]:
+    """The leaves whose values `of_match` shows. Of all others it depends on whether they hold, and on nothing else."""
+    return tuple(leaf for leaf, _ in _telling(rule)[:MAX_PARTS])
+
+
+def shown_in_unmet(clause: Trace) -> Trace:
+    """The one leaf whose values `of_unmet` shows; likewise."""
+    wanted = True
+    while clause.children:
+        wanted = wanted is not (clause.kind == "not")
+        clause = clause.children[0] if clause.kind == "not" else _standing_for(clause, wanted=wanted)[0]
+    return clause
+
+
 @dataclass(frozen=True, slots=True)
 class Demand:
     """What should be so of one value that is not: ``must`` in words, such as ``must equal "main"``."""
@@ -138,11 +152,16 @@ def _toward(trace: Trace, *, wanted: bool) -> str:
     return _leaf(trace, wanted=wanted)
 
 
+def _standing_for(trace: Trace, *, wanted: bool) -> tuple[Trace, int]:
+    """The member that stands for a group, and how many others are not as wanted."""
+    open_ = [child for child in trace.children if child.result is not wanted] or list(trace.children)
+    return min(open_, key=_unmet), len(open_) - 1
+
+
 def _group(trace: Trace, *, wanted: bool) -> str:
     """One member stands for the group: the first that is not as wanted; others are counted."""
-    open_ = [child for child in trace.children if child.result is not wanted] or list(trace.children)
-    text = _toward(min(open_, key=_unmet), wanted=wanted)
-    others = len(open_) - 1
+    one, others = _standing_for(trace, wanted=wanted)
+    text = _toward(one, wanted=wanted)
     if not others:
         return text
     any_will_do = (trace.kind == "anyOf") is wanted

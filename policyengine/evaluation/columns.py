@@ -1,16 +1,16 @@
 """Documents as columns: for each path its distinct values, and for each row which of them it has.
 
 A value is told apart from every other that the language could tell apart: true, 1 and 1.0 are three values, an absent
-member and null are two. Columns are made when they are first asked for.
+member and null are two. Documents are taken some at a time and let go again: their values stay, each once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from operator import attrgetter
+from itertools import islice, pairwise
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -27,6 +27,12 @@ Codes: TypeAlias = npt.NDArray[np.int64]
 Rows: TypeAlias = npt.NDArray[np.int64]
 
 _PLAIN: Final = frozenset({str, type(None), type(ABSENT)})
+_ALONE: Final = (frozenset[type](), frozenset({bool}), frozenset({int}))
+"""The other types whose values can be told apart as they are, as long as they have a column for themselves."""
+
+ROOMY: Final = 8
+"""A table with so many places for each row is cheaper than sorting the rows."""
+
 _encode: Final[Callable[[Any], bytes]] = msgspec.json.Encoder().encode
 _decode: Final[Callable[[bytes], Any]] = msgspec.json.Decoder().decode
 
@@ -45,13 +51,9 @@ class Column:
     @classmethod
     def of(cls, decoded: Sequence[Any]) -> Column:
         """Of one decoded value per row. Numbers, booleans and texts never share a code."""
-        table = _plain_table(decoded)
-        if table is not None:
-            values: list[JSON | Nothing] = [UNDEFINED if value is ABSENT else value for value in table]
-            return cls(_numbered(decoded, table), values, list(map(_key, table)))
-        keys = [_key(value) for value in decoded]
-        table = dict.fromkeys(keys)
-        return cls(_numbered(keys, table), [_value(key) for key in table], list(table))
+        gathered = Gathered()
+        gathered.add(decoded)
+        return gathered.column()
 
     def mapped(self, function: Callable[[JSON | Nothing], JSON | Nothing]) -> Column:
         """The column of what ``function`` makes of each value, called once for each distinct one."""
@@ -63,24 +65,54 @@ class Column:
         return Column(self.codes[rows], self.values, self.keys)
 
 
-def _plain_table(decoded: Sequence[Any]) -> dict[Any, Any] | None:
-    """The distinct values when they can be told apart as they are: texts, nothing, and one kind of true or number."""
-    try:
-        table = dict.fromkeys(decoded)
-    except TypeError:
-        return None  # arrays and objects
-    kinds = set(map(type, table)) - _PLAIN
-    if not kinds:
-        return table
-    if len(kinds) > 1 or not kinds & {bool, int}:
-        return None
-    # true, 1 and 1.0 are one key: only all values tell whether they were one kind
-    return table if len(set(map(type, decoded)) - _PLAIN) == 1 else None
+class Gathered:
+    """The values at one place, as they come: what has been seen, and which of it each row has."""
 
+    def __init__(self) -> None:
+        self._numbers: defaultdict[Any, int] = defaultdict()
+        self._codes: list[Codes] = []
+        self._others: frozenset[type] = frozenset()
+        self._plain = True
 
-def _numbered(keys: Sequence[Any], table: dict[Any, Any]) -> Codes:
-    numbers = {key: number for number, key in enumerate(table)}
-    return np.fromiter(map(numbers.__getitem__, keys), dtype=np.int64, count=len(keys))
+    def add(self, decoded: Sequence[Any]) -> None:
+        if self._plain:
+            before = len(self._numbers)
+            codes = self._as_they_are(decoded, before)
+            if codes is not None:
+                self._codes.append(codes)
+                return
+            self._plain = False
+            self._numbers = defaultdict(None, {_key(value): n for value, n in islice(self._numbers.items(), before)})
+        self._codes.append(self._numbered([v if type(v) in _PLAIN else _encode(v) for v in decoded]))
+
+    def column(self) -> Column:
+        codes = np.concatenate(self._codes) if self._codes else np.zeros(0, dtype=np.int64)
+        if self._plain:
+            values: list[JSON | Nothing] = [UNDEFINED if value is ABSENT else value for value in self._numbers]
+            return Column(codes, values, list(map(_key, self._numbers)))
+        return Column(codes, list(map(_value, self._numbers)), list(self._numbers))
+
+    def _as_they_are(self, decoded: Sequence[Any], before: int) -> Codes | None:
+        """None for values that cannot be told apart as they are: arrays and objects, and true beside 1."""
+        try:
+            codes = self._numbered(decoded)
+        except TypeError:
+            return None
+        self._others |= set(map(type, islice(self._numbers, before, None))) - _PLAIN
+        if self._others not in _ALONE:
+            return None
+        # true, 1 and 1.0 are one key: only all values tell whether they were of one type
+        same = not self._others or set(map(type, decoded)) - _PLAIN <= self._others
+        return codes if same else None
+
+    def _numbered(self, keys: Sequence[Any]) -> Codes:
+        """The number of each key, a new one for a key not seen before."""
+        numbers = self._numbers
+        numbers.default_factory = numbers.__len__
+        try:
+            return np.fromiter(map(numbers.__getitem__, keys), dtype=np.int64, count=len(keys))
+        finally:
+            numbers.default_factory = None
 
 
 def _key(value: Any) -> Any:
@@ -97,20 +129,48 @@ def _raw(value: JSON | Nothing) -> Any:
     return ABSENT if isinstance(value, Nothing) else value
 
 
-@dataclass(frozen=True)
-class Table:
-    """Rows of one resource type: what the projection took of each document, and the id of each.
+class Extract:
+    """What a projection takes of many documents, batch after batch.
 
-    ``places`` are the resource groups the rows stand in, as one text each.
+    ``ids`` are the values at ``ids_at``, the id of each document, for those who know it from nowhere else.
     """
 
-    projection: Projection
-    decoded: Sequence[Any]
+    def __init__(self, projection: Projection, ids_at: Path | None = None) -> None:
+        self.projection = projection
+        self.ids: list[Any] = []
+        self._ids_at = projection.anchor(ids_at)[0] if ids_at else None
+        self._gathered: defaultdict[Node, Gathered] = defaultdict(Gathered)
+
+    def add(self, decoded: Sequence[Any]) -> None:
+        self._add(self.projection.root, decoded)
+
+    def column(self, node: Node) -> Column:
+        return Column.of(self.ids) if node is self._ids_at else self._gathered[node].column()
+
+    def _add(self, node: Node, decoded: Sequence[Any]) -> None:
+        for below in node.names.values():
+            found, struct, empty = list(map(below.get, decoded)), below.struct, below.empty
+            if below is self._ids_at:
+                self.ids += found
+            elif struct is None:
+                self._gathered[below].add(found)
+            else:
+                self._add(below, [value if value.__class__ is struct else empty for value in found])
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one resource type: what was taken of each document, and the id of each.
+
+    ``places`` are the resource groups the rows stand in.
+    """
+
+    extract: Extract
     ids: Sequence[str]
     places: Sequence[str] = ()
 
     def __len__(self) -> int:
-        return len(self.decoded)
+        return len(self.ids)
 
     @cached_property
     def id_column(self) -> Column:
@@ -128,10 +188,6 @@ class Table:
     def _columns(self) -> dict[Path, Column]:
         return {}
 
-    @cached_property
-    def _levels(self) -> dict[tuple[int, ...], Sequence[Any]]:
-        return {}
-
     def column(self, path: Path) -> Column:
         """The values at ``path`` up to its first ``[*]``: an array with all that is read of its members."""
         path = head(path)
@@ -140,26 +196,10 @@ class Table:
         return self._columns[path]
 
     def _make(self, path: Path) -> Column:
-        nodes, rest = self.projection.anchor(path)
-        anchored = path[: len(path) - len(rest)]
+        node, rest = self.extract.projection.anchor(path)
         if rest:
-            return self.column(anchored).mapped(lambda value: _below(value, rest))
-        return Column.of(list(map(attrgetter(nodes[-1].attribute), self._level(nodes[:-1]))))
-
-    def _level(self, nodes: Sequence[Node]) -> Sequence[Any]:
-        """The decoded object of each row at the last of ``nodes``; an empty one where there is none."""
-        key = tuple(map(id, nodes))
-        if key not in self._levels:
-            self._levels[key] = self._objects(nodes)
-        return self._levels[key]
-
-    def _objects(self, nodes: Sequence[Node]) -> Sequence[Any]:
-        if len(nodes) == 1:
-            return self.decoded
-        node = nodes[-1]
-        found = map(attrgetter(node.attribute), self._level(nodes[:-1]))
-        struct, empty = node.struct, node.empty
-        return [value if value.__class__ is struct else empty for value in found]
+            return self.column(path[: len(path) - len(rest)]).mapped(lambda value: _below(value, rest))
+        return self.extract.column(node)
 
 
 @dataclass(frozen=True)
@@ -173,6 +213,11 @@ class Children:
     owner: Rows
     begins: Rows
 
+    @property
+    def sizes(self) -> Rows:
+        """How many each cluster has."""
+        return np.diff(self.begins)
+
     def of(self, rows: Rows) -> tuple[Rows, list[int]]:
         """The children of some clusters, cluster by cluster, and where those of each begin in that order."""
         sizes = self.begins[rows + 1] - self.begins[rows]
@@ -183,12 +228,13 @@ class Children:
     def lists(self, paths: Iterable[Path]) -> Column:
         """For each cluster which children it has, as far as ``paths`` tell them apart."""
         columns = [self.table.column(path) for path in heads(paths)]
-        codes, example = combined(columns, len(self.table))
+        codes, count = combined(columns, len(self.table))
         listed = codes.tolist()
         found = [tuple(listed[a:b]) for a, b in pairwise(self.begins.tolist())]
-        table = dict.fromkeys(found)
-        known = [key_of(columns, row) for row in example.tolist()]
-        return Column(_numbered(found, table), list(table), [tuple(known[code] for code in codes) for codes in table])
+        numbers = {codes: number for number, codes in enumerate(dict.fromkeys(found))}
+        known = [key_of(columns, row) for row in examples(codes, count).tolist()]
+        numbered = np.fromiter(map(numbers.__getitem__, found), dtype=np.int64, count=len(found))
+        return Column(numbered, list(numbers), [tuple(known[code] for code in codes) for codes in numbers])
 
 
 def head(path: Path) -> Path:
@@ -214,14 +260,39 @@ def key_of(columns: Sequence[Column], row: int) -> Hashable:
     return tuple(column.keys[column.codes[row]] for column in columns)
 
 
-def combined(columns: Sequence[Column], size: int) -> tuple[Codes, Rows]:
-    """For each row the number of its combination of values, and for each combination one row that has it."""
+def combined(columns: Sequence[Column], size: int) -> tuple[Codes, int]:
+    """For each row the number of its combination of values, and how many combinations there are."""
     if not columns:
-        return np.zeros(size, dtype=np.int64), np.zeros(min(size, 1), dtype=np.int64)
+        return np.zeros(size, dtype=np.int64), min(size, 1)
     codes, count = columns[0].codes, len(columns[0].values)
     for column in columns[1:]:
-        _, codes = np.unique(codes * len(column.values) + column.codes, return_inverse=True)
-        count = int(codes.max(initial=-1)) + 1
+        codes, count = _renumbered(codes * len(column.values) + column.codes, count * len(column.values))
+    return codes, count
+
+
+def _renumbered(codes: Codes, limit: int) -> tuple[Codes, int]:
+    """The same codes, all below ``limit``, with no number left out."""
+    if limit > ROOMY * len(codes):
+        found, codes = np.unique(codes, return_inverse=True)
+        return codes, len(found)
+    present = np.zeros(limit, dtype=np.int64)
+    present[codes] = 1
+    numbers = np.cumsum(present)
+    return numbers[codes] - 1, int(numbers[-1]) if limit else 0
+
+
+def examples(codes: Codes, count: int) -> Rows:
+    """For each code one row that has it."""
     example = np.zeros(count, dtype=np.int64)
-    example[codes] = np.arange(size)
-    return codes, example
+    example[codes] = np.arange(len(codes))
+    return example
+
+
+def alike(codes: Codes) -> Iterator[Rows]:
+    """The rows with equal codes."""
+    if codes.size and (codes == codes[0]).all():
+        yield np.arange(len(codes))
+        return
+    order = np.argsort(codes, kind="stable")
+    borders = np.flatnonzero(np.diff(codes[order])) + 1
+    yield from np.split(order, borders) if codes.size else ()

@@ -7,8 +7,9 @@ decoder, and must be judged by the scalar driver. Knows text and values, no tabl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from types import GenericAlias
 from typing import Any, Final
 
@@ -28,14 +29,17 @@ SHALLOW: Final = 1
 """An object as near to the root as this is not taken whole: nearly everything would come with it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Node:
-    """One place in the documents. ``whole``: its value is read as it is; else ``names`` or ``element`` of it are."""
+    """One place in the documents. ``whole``: its value is read as it is; else ``names`` or ``element`` of it are.
+
+    ``get`` takes its value out of what was decoded for the node above.
+    """
 
     whole: bool = False
     names: dict[str, Node] = field(default_factory=dict)
     element: Node | None = None
-    attribute: str = ""
+    get: Callable[[Any], Any] = lambda above: above
     struct: type[msgspec.Struct] | None = None
     empty: Any = None
 
@@ -59,15 +63,15 @@ class Projection:
         assert self.root.struct is not None
         return self.root.struct
 
-    def anchor(self, path: Path) -> tuple[tuple[Node, ...], Path]:
-        """The nodes down to the column ``path`` is read from, and the rest of the path, to be walked in its values."""
-        nodes, shape = [self.root], self._shape
+    def anchor(self, path: Path) -> tuple[Node, Path]:
+        """The node of the column ``path`` is read from, and the rest of the path, to be walked in its values."""
+        node, shape = self.root, self._shape
         for at, step in enumerate(path):
-            if nodes[-1].whole or isinstance(step, Star):
-                return tuple(nodes), path[at:]
-            nodes.append(nodes[-1].names[shape.spelling(step) or step])
+            if node.whole or isinstance(step, Star):
+                return node, path[at:]
+            node = node.names[shape.spelling(step) or step]
             shape = shape.below(step) or _UNKNOWN
-        return tuple(nodes), ()
+        return node, ()
 
     def _take(self, path: Path, here: Node, shape: Shape) -> None:
         if here.whole:
@@ -112,9 +116,10 @@ def _build(node: Node, name: str) -> Any:
         return Any
     fields, rename = [], {}
     for number, (key, below) in enumerate(node.names.items()):
-        below.attribute = f"f{number}"
-        rename[below.attribute] = key
-        fields.append((below.attribute, _build(below, f"{name}_{number}"), ABSENT))
+        attribute = f"f{number}"
+        below.get = attrgetter(attribute)
+        rename[attribute] = key
+        fields.append((attribute, _build(below, f"{name}_{number}"), ABSENT))
     node.struct = msgspec.defstruct(name, fields, rename=rename, frozen=True, gc=False)
     node.empty = node.struct()
     return node.struct | None | msgspec.UnsetType

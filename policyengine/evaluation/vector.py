@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from policyengine.errors import PolicyEngineError
-from policyengine.evaluation.columns import Children, Codes, Column, Rows, Table, combined, heads, key_of
+from policyengine.evaluation.columns import Children, Codes, Column, Rows, Table, combined, examples, heads, key_of
 from policyengine.evaluation.reads import Path, Reads, reads_of
 from policyengine.evaluation.scalar import evaluate, single_test
 from policyengine.evaluation.subject import Context, Subject
@@ -32,7 +33,7 @@ from policyengine.model.values import JSON, UNDEFINED, Nothing, canonical_json
 
 FALSE: Final = 0
 TRUE: Final = 1
-ERROR: Final = 2
+ERROR: Final = 2  # in no bit like TRUE
 _UNASKED: Final = 3
 
 STEPS_A_QUESTION: Final = 256
@@ -42,13 +43,18 @@ MAX_QUESTIONS: Final = MAX_STEPS // STEPS_A_QUESTION
 SHORT: Final = 64
 """A text of that length is looked at in one step."""
 
+LITTLE: Final = 256
+"""So many different values are asked about whether they matter or not; else a quarter of the rows."""
+
 MEMORY: Final = 100_000
 """How many answers a question remembers from one table to the next."""
 
 Answers: TypeAlias = npt.NDArray[np.uint8]
-"""FALSE, TRUE or ERROR for each row."""
+"""FALSE, TRUE or ERROR for each row that is alive; anything for the others."""
 
-_NEGATED: Final = np.array([TRUE, FALSE, ERROR], dtype=np.uint8)
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Alive: TypeAlias = Callable[[], Mask]
+"""Tells for each row whether its answer matters, to those for whom answers are dear."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,15 @@ class Tested:
     children: Callable[[str], Children]
     whole: Callable[[int], tuple[Resource, Cluster]]
     owner: Rows | None = None
-    _leaves: dict[str, _Leaf] = field(default_factory=dict)
+    _leaves: dict[str, Leaf] = field(default_factory=dict)
 
     @property
     def rows(self) -> Rows:
         return np.arange(len(self.table))
+
+    @property
+    def owners(self) -> Rows:
+        return self.rows if self.owner is None else self.owner
 
     def root_row(self, row: int) -> int:
         return row if self.owner is None else int(self.owner[row])
@@ -154,63 +164,82 @@ def questions(tree: Tree) -> list[Question]:
     return [question for member in tree.members for question in questions(member)]
 
 
-def answers(tree: Tree, tested: Tested, rows: Rows) -> Answers:
-    """The answer for each of ``rows``, as `scalar.evaluate` gives it; ERROR where that raises."""
+def answers(tree: Tree, tested: Tested, alive: Alive) -> Answers:
+    """The answer of each row that is alive, as `scalar.evaluate` gives it; ERROR where that raises."""
     if isinstance(tree, Question):
-        return _leaf(tree, tested).answers(rows)
+        return leaf(tree, tested).answers(alive)
     if isinstance(tree, Negation):
-        negated: Answers = _NEGATED[answers(tree.member, tested, rows)]
-        return negated
-    result = np.full(len(rows), TRUE if tree.decisive == FALSE else FALSE, dtype=np.uint8)
-    undecided = np.arange(len(rows))
+        found = answers(tree.member, tested, alive)
+        return found ^ (found < ERROR)
+    result: Answers | None = None
     for member in _in_order(tree, tested):
-        if not undecided.size:
-            break
-        found = answers(member, tested, rows[undecided])
-        result[undecided] = found
-        undecided = undecided[found == (1 - tree.decisive)]
+        if result is None:
+            result = answers(member, tested, alive)
+        else:
+            result = _then(result, tree.decisive, answers(member, tested, _undecided(alive, result, tree.decisive)))
+    return np.full(len(tested.table), 1 - tree.decisive, dtype=np.uint8) if result is None else result
+
+
+def _then(first: Answers, decisive: int, second: Answers) -> Answers:
+    """``first`` where it settles a group, or is an ERROR; else ``second``. In bits: choosing takes ten times that."""
+    if decisive == TRUE:
+        result: Answers = first | second * (first == FALSE)
+    else:
+        result = (first & np.uint8(ERROR)) | second * (first & np.uint8(TRUE))
     return result
+
+
+def _undecided(alive: Alive, result: Answers, decisive: int) -> Alive:
+    return lambda: alive() & (result == 1 - decisive)
 
 
 def _in_order(group: Group, tested: Tested) -> Sequence[Tree]:
     """The cheap ones first, where no error can come to light or stay hidden by that."""
     if all(isinstance(member, Question) and member.is_safe for member in group.members):
-        return sorted(group.members, key=lambda member: _leaf(member, tested).count)  # type: ignore[arg-type]
+        return sorted(group.members, key=lambda member: leaf(member, tested).left)  # type: ignore[arg-type]
     return group.members
 
 
-class _Leaf:
-    """The answers of one question on one table, found when they are asked for."""
+class Leaf:
+    """The answers of one question on one table, found when they are asked for.
+
+    What takes little to ask is asked of every value at once; all else only for rows that are alive.
+    """
 
     def __init__(self, question: Question, tested: Tested) -> None:
         self._question, self._tested = question, tested
-        reads = question.reads
-        self._columns = tested.columns(reads) if reads.opaque is None else []
-        if reads.opaque is None:
-            self._codes, self._example = combined(self._columns, len(tested.table))
-        else:
-            self._codes = self._example = tested.rows
-        self._known = np.full(len(self._example), _UNASKED, dtype=np.uint8)
-        self._single = single_test(question.condition) if len(self._columns) == 1 else None
+        reads, size = question.reads, len(tested.table)
+        self.columns = tested.columns(reads) if reads.opaque is None else []
+        self._codes, count = combined(self.columns, size) if reads.opaque is None else (tested.rows, size)
+        self._single = single_test(question.condition) if len(self.columns) == 1 else None
+        self._known = np.full(count, _UNASKED, dtype=np.uint8)
+        if self._single is not None and count <= max(LITTLE, size // 4):
+            self._known[:] = self._ask_all(np.arange(count))
+        self._take_note()
 
-    @property
-    def count(self) -> int:
-        return len(self._example)
+    def _take_note(self) -> None:
+        self.left = int(np.count_nonzero(self._known == _UNASKED))
+        self._answers: Answers = self._known[self._codes]
 
-    def answers(self, rows: Rows) -> Answers:
-        codes: Codes = self._codes[rows]
-        found: Answers = self._known[codes]
-        missing = codes[found == _UNASKED]
-        if missing.size:
-            asked = np.unique(missing)
-            self._known[asked] = self._ask_all(asked)
-            found = self._known[codes]
-        return found
+    @cached_property
+    def _example(self) -> Rows:
+        return examples(self._codes, len(self._known))
+
+    def answers(self, alive: Alive) -> Answers:
+        if self.left:
+            asked = np.zeros(len(self._known), dtype=bool)
+            asked[self._codes[alive()]] = True
+            asked &= self._known == _UNASKED
+            codes = np.flatnonzero(asked)
+            if codes.size:
+                self._known[codes] = self._ask_all(codes)
+                self._take_note()
+        return self._answers
 
     def _ask_all(self, codes: Codes) -> list[int]:
         if self._single is None:
             return [self._ask(row) for row in self._example[codes].tolist()]
-        (column,) = self._columns
+        (column,) = self.columns
         test, values = self._single, column.values
         return [
             int(test(value)) if _is_short(value := values[code]) else self._ask(int(self._example[code]))
@@ -220,7 +249,7 @@ class _Leaf:
     def _ask(self, row: int) -> int:
         if self._question.reads.opaque is not None:
             return self._answer(row)
-        known, key = self._question.known, key_of(self._columns, row)
+        known, key = self._question.known, key_of(self.columns, row)
         found = known.get(key)
         if found is None:
             if len(known) >= MEMORY:
@@ -272,11 +301,11 @@ def _is_short(value: JSON | Nothing) -> bool:
     return value is None or isinstance(value, bool | int | float | Nothing)
 
 
-def _leaf(question: Question, tested: Tested) -> _Leaf:
-    leaf = tested._leaves.get(question.key)
-    if leaf is None:
-        leaf = tested._leaves[question.key] = _Leaf(question, tested)
-    return leaf
+def leaf(question: Question, tested: Tested) -> Leaf:
+    found = tested._leaves.get(question.key)
+    if found is None:
+        found = tested._leaves[question.key] = Leaf(question, tested)
+    return found
 
 
 def _is_safe(condition: Condition) -> bool:

@@ -1,0 +1,186 @@
+"""What the reason of a finding is made of: clusters of which the same is said are told of in one breath.
+
+A reason depends on whether each condition holds that it may speak of, and on the values of the few it shows. So
+clusters agree in it, word for word, when they agree in these, whatever else is in them. Where a condition cannot be
+evaluated, all that is read counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from policyengine.compliance.bound import BoundPolicy
+from policyengine.compliance.judge import context_for
+from policyengine.compliance.outline import Outline, Way, what_is_told
+from policyengine.compliance.part import Part, grouped
+from policyengine.effects import words
+from policyengine.effects.base import World
+from policyengine.effects.existence import Candidate
+from policyengine.errors import PolicyEngineError
+from policyengine.evaluation import Subject, Trace, trace
+from policyengine.evaluation.columns import Codes, Column, Rows, alike, combined, key_of
+from policyengine.evaluation.reads import NOTHING
+from policyengine.evaluation.vector import ERROR, Answers, Question, Tested, leaf, questions
+from policyengine.model.ids import ResourceId
+
+Groups: TypeAlias = Iterator[tuple[Hashable, Rows]]
+"""Rows with the same reason, and a key that is the same for rows of other blocks with that reason."""
+
+_NONE: Final = "none of the kind"
+_BITS: Final = 2  # of an answer
+_WIDE: Final = 30
+"""So many answers fit into one number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nearness:
+    """How near a child comes that has such answers; ``shown`` are the conditions whose values the reason shows.
+
+    ``distance`` is None for one that is of another kind: of these no reason speaks.
+    """
+
+    distance: int | None
+    shown: tuple[Question, ...]
+
+
+class Teller:
+    """For one policy on clusters of one type."""
+
+    def __init__(self, policy: BoundPolicy, plan: Outline, world: World) -> None:
+        self._policy, self._plan, self._world = policy, plan, world
+        tree = plan.children if plan.way is Way.BY_CHILDREN else plan.told
+        every = questions(tree) if tree is not None else []
+        self._questions = list({question.key: question for question in every}.values())
+        self._by_condition = {id(question.condition): question for question in every}
+        self._matches: dict[bytes, tuple[Question, ...]] = {}
+        self._near: dict[bytes, Nearness | None] = {}
+        reads = reduce(or_, (question.reads for question in every), NOTHING)
+        self._above = replace(reads, own=frozenset(), own_name=False, own_id=False)
+
+    def groups(self, part: Part, rows: Rows) -> Groups:
+        """``rows`` are findings that hold no secrets, judged by columns alone."""
+        if not rows.size:
+            return iter(())
+        return self._of_children(part, rows) if self._plan.way is Way.BY_CHILDREN else self._of_rule(part, rows)
+
+    def _of_rule(self, part: Part, rows: Rows) -> Groups:
+        for pattern, at in self._patterns(part.clusters, rows):
+            group = rows[at]
+            if ERROR in pattern:
+                yield from grouped(self._plan, part, group)
+                continue
+            shown = self._shown(pattern, part, int(group[0]))
+            columns = [column for one in shown for column in part.clusters.columns(one.reads)]
+            yield from _by_values(pattern, columns, group, group)
+
+    def _of_children(self, part: Part, rows: Rows) -> Groups:
+        """The nearest child of each cluster is spoken of, or none."""
+        children = part.tested(self._plan.child or "")
+        at = part.candidates(self._plan, rows) if self._questions else np.zeros(0, dtype=np.int64)
+        owners = children.owners[at]
+        odd = np.zeros(len(part.at), dtype=bool)
+        kind, distance = np.full(len(at), -1, dtype=np.int64), np.zeros(len(at), dtype=np.int64)
+        kinds: list[tuple[bytes, Nearness]] = []
+        for pattern, inside in self._patterns(children, at):
+            one = None if ERROR in pattern else self._nearness(pattern, children, int(at[inside[0]]))
+            if one is None:
+                odd[owners[inside]] = True
+            elif one.distance is not None:
+                kind[inside], distance[inside] = len(kinds), one.distance
+                kinds.append((pattern, one))
+        yield from grouped(self._plan, part, rows[odd[rows]])
+        nearest = _nearest(children, at, np.flatnonzero((kind >= 0) & ~odd[owners]), distance)
+        silent = rows[~odd[rows] & ~np.isin(rows, owners[nearest])]
+        yield from _by_values(_NONE, part.clusters.columns(self._above), silent, silent)
+        for number, (pattern, one) in enumerate(kinds):
+            yield from self._by_names(pattern, one, children, at[nearest[kind[nearest] == number]])
+
+    def _by_names(self, pattern: bytes, near: Nearness, children: Tested, at: Rows) -> Groups:
+        columns = [column for question in near.shown for column in children.columns(question.reads)]
+        names = Column.of([children.table.ids[row].rpartition("/")[2] for row in at.tolist()])
+        for inside in alike(names.codes):
+            name = names.values[names.codes[inside[0]]]
+            yield from _by_values((pattern, name), columns, at[inside], children.owners[at[inside]])
+
+    def _patterns(self, tested: Tested, rows: Rows) -> Iterator[tuple[bytes, Rows]]:
+        """The answers to all questions, and where in ``rows`` they are given."""
+        if not rows.size:
+            return
+        mask = np.zeros(len(tested.table), dtype=bool)
+        mask[rows] = True
+        found = [leaf(question, tested).answers(lambda: mask)[rows] for question in self._questions]
+        for at in alike(_packed(found, len(rows))):
+            yield bytes(int(answers[at[0]]) for answers in found), at
+
+    def _shown(self, pattern: bytes, part: Part, row: int) -> tuple[Question, ...]:
+        """What the reason shows of a cluster with such answers, told from one of them."""
+        logic = what_is_told(self._policy.effect) if self._policy.effect is not None else None
+        if logic is not None and pattern not in self._matches:
+            resource, cluster = part.clusters.whole(row)
+            try:
+                why = trace(logic, Subject.of(resource, context_for(self._policy, cluster, self._world)))
+                self._matches[pattern] = self._questions_of(words.shown_in_match(why))
+            except PolicyEngineError:
+                self._matches[pattern] = tuple(self._questions)
+        return self._matches[pattern] if logic is not None else ()
+
+    def _nearness(self, pattern: bytes, children: Tested, row: int) -> Nearness | None:
+        """The same of a child; None when that cannot be told."""
+        if pattern not in self._near:
+            details = self._policy.effect.details if self._policy.effect is not None else None
+            assert details is not None
+            assert details.existence_condition is not None
+            child, cluster = children.whole(row)
+            subject = Subject(child, cluster.resource, context_for(self._policy, cluster, self._world))
+            try:
+                self._near[pattern] = self._near_as(Candidate(child, trace(details.existence_condition, subject)))
+            except PolicyEngineError:
+                self._near[pattern] = None
+        return self._near[pattern]
+
+    def _near_as(self, found: Candidate) -> Nearness:
+        if found.is_other:
+            return Nearness(None, ())
+        first = next(clause for clause in found.clauses if not clause.result)
+        return Nearness(found.total - found.met, self._questions_of([words.shown_in_unmet(first)]))
+
+    def _questions_of(self, shown: Iterable[Trace]) -> tuple[Question, ...]:
+        return tuple(self._by_condition[id(one.node)] for one in shown if one.is_leaf)
+
+
+def _packed(found: Sequence[Answers], size: int) -> Codes:
+    """Equal for rows with equal answers."""
+    codes = np.zeros(size, dtype=np.int64)
+    for number, answers in enumerate(found):
+        if number and number % _WIDE == 0:
+            codes = np.unique(codes, return_inverse=True)[1]
+        codes = (codes << _BITS) | answers
+    return codes
+
+
+def _by_values(key: Hashable, columns: Sequence[Column], at: Rows, rows: Rows) -> Groups:
+    """``rows`` by what is in ``columns`` at the places ``at``, one for each row."""
+    codes, _ = combined([column.of_rows(at) for column in columns], len(at))
+    for inside in alike(codes):
+        yield (key, key_of(columns, int(at[inside[0]]))), rows[inside]
+
+
+def _nearest(children: Tested, at: Rows, among: Rows, distance: Codes) -> Rows:
+    """Of each cluster the place in ``at`` of its nearest child, of several the first by its id."""
+    owners = children.owners[at[among]]
+    order = np.lexsort((distance[among], owners))
+    among, owners = among[order], owners[order]
+    begins = np.flatnonzero(np.diff(owners, prepend=-1))
+    least = np.repeat(distance[among[begins]], np.diff(begins, append=len(among)))
+    tied = np.flatnonzero(distance[among] == least)
+    if len(tied) > len(begins):
+        keys = {place: ResourceId(children.table.ids[int(at[place])]).key for place in among[tied].tolist()}
+        pairs = sorted(zip(owners[tied].tolist(), among[tied].tolist(), strict=True), key=lambda p: (p[0], keys[p[1]]))
+        return np.fromiter(dict(reversed(pairs)).values(), dtype=np.int64)
+    return among[begins]
