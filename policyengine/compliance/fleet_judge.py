@@ -147,9 +147,8 @@ class _OfType:
         variants, exemptions = part.situations(placement, self._type)
         for variant, policy in enumerate(placement.variants):
             states = screened(self.outline(policy), part, variants == variant)
-            rows = np.flatnonzero(states)
-            sheet.states[number][part.at[rows]] = states[rows]
-            for mark in np.unique(exemptions[rows]).tolist() if policy.exemptions else [NOT_EXEMPT]:
+            sheet.states[number][part.at] += states  # variants share no row
+            for mark in np.unique(exemptions).tolist() if policy.exemptions else [NOT_EXEMPT]:
                 marked = states * (exemptions == mark) if policy.exemptions else states
                 for key, group in self._groups(policy, placement, part, marked, mark):
                     if group.size:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from functools import reduce
+from functools import cached_property, reduce
 from operator import or_
 
 from policyengine.compliance.applicability import selecting_part
@@ -65,17 +65,17 @@ class Outline:
     child_reads: Reads = NOTHING
     slow: str | None = None
 
-    @property
+    @cached_property
     def asked(self) -> int:
         """How many conditions are asked of a cluster."""
         return sum(len(questions(tree)) for tree in (self.applies, self.rule) if tree is not None)
 
-    @property
+    @cached_property
     def asked_in_all(self) -> int:
         """The same when the reason is asked for, too."""
         return self.asked + (len(questions(self.told)) if self.told is not None else 0)
 
-    @property
+    @cached_property
     def asked_of_child(self) -> int:
         """The reason looks at each child once more."""
         return 2 * len(questions(self.children)) if self.children is not None else 0

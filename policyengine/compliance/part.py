@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import cached_property
 from itertools import chain, pairwise
 from operator import attrgetter
 from typing import Any, Final
@@ -16,7 +17,7 @@ import numpy as np
 from policyengine.compliance.block import Block
 from policyengine.compliance.outline import Outline
 from policyengine.compliance.sheet import Sheet
-from policyengine.compliance.situation import Placement, place_of
+from policyengine.compliance.situation import Placement, place_of, subscription_of
 from policyengine.evaluation.columns import (
     Children,
     Codes,
@@ -122,7 +123,8 @@ class Part:
             taken,
         )
         ids = [block.ids[row] for row in taken.rows]
-        table = Table(taken.clusters, ids, list(map(place_of, ids)))
+        places = Column.of([id.partition("/providers/")[0] for id in ids]).mapped(lambda text: place_of(str(text)))
+        table = Table(taken.clusters, ids, places)
         self.clusters = Tested(table, table, self.children, self._whole_cluster)
         self._block = block
         self._secretive = np.full(len(ids), _UNKNOWN, dtype=np.int8)
@@ -165,18 +167,17 @@ class Part:
             self._tested[key] = Tested(children.table, self.clusters.table, self.children, whole, children.owner)
         return self._tested[key]
 
-    def candidates(self, plan: Outline, rows: Rows | None = None) -> Rows:
-        """The children that a policy looks at, on some clusters or on all."""
+    def candidates(self, plan: Outline) -> Mask | None:
+        """The children that a policy looks at; None for all of the kind."""
         assert plan.child is not None
-        related = self.tested(plan.child)
-        found = related.rows if rows is None else self.children(plan.child).of(rows)[0]
+        related, found = self.tested(plan.child), None
         if plan.child_name is not None:
             name = plan.child_name
-            found = found[_matching(related.table.name_column, found, lambda v: str(v).casefold() == name)]
+            found = _matching(related.table.name_column, lambda value: str(value).casefold() == name)
         if plan.child_kind is not None:
             kind = plan.child_kind.casefold()
-            column = related.table.column(("kind",))
-            found = found[_matching(column, found, lambda v: str(v or "").casefold() == kind)]
+            fits = _matching(related.table.column(("kind",)), lambda value: str(value or "").casefold() == kind)
+            found = fits if found is None else found & fits
         return found
 
     def situations(self, placement: Placement, type: str) -> tuple[Codes, Codes]:
@@ -186,17 +187,28 @@ class Part:
         return self._situations[placement.region]
 
     def _situated(self, placement: Placement, type: str) -> tuple[Codes, Codes]:
-        table, location = self.clusters.table, self.clusters.table.column(LOCATION)
-        seen = [table.id_column if placement.looks_at_ids else table.place_column]
-        seen += [location] if placement.looks_at_location else []
+        table = self.clusters.table
+        seen = [self._seen_by(placement)]
+        seen += [table.column(LOCATION)] if placement.looks_at_location else []
         codes, count = combined(seen, len(table))
         found = []
         for row in examples(codes, count).tolist():
-            where = location.values[location.codes[row]] if placement.looks_at_location else None
-            found.append(placement.situation(table.ids[row], table.places[row], where, type))
+            place, *where = (column.values[column.codes[row]] for column in seen)
+            found.append(placement.situation(table.ids[row], place, where[0] if where else None, type))
         variants = np.array([situation.variant for situation in found], dtype=np.int64)
         exemptions = np.array([situation.exemption for situation in found], dtype=np.int64)
         return variants[codes], exemptions[codes]
+
+    def _seen_by(self, placement: Placement) -> Column:
+        if placement.looks_at_ids:
+            return self.clusters.table.id_column
+        if placement.looks_at_groups:
+            return self.clusters.table.place_column
+        return self._subscriptions
+
+    @cached_property
+    def _subscriptions(self) -> Column:
+        return self.clusters.table.place_column.mapped(lambda place: subscription_of(str(place)))
 
 
 def grouped(plan: Outline, part: Part, rows: Rows) -> Iterator[tuple[Hashable, Rows]]:
@@ -233,7 +245,7 @@ def _as_root(reads: Reads) -> Reads:
     )
 
 
-def _matching(column: Column, rows: Rows, test: Callable[[Any], bool]) -> Mask:
+def _matching(column: Column, test: Callable[[Any], bool]) -> Mask:
     passes = np.fromiter((bool(test(value)) for value in column.values), dtype=bool, count=len(column.values))
-    matching: Mask = passes[column.codes[rows]]
+    matching: Mask = passes[column.codes]
     return matching

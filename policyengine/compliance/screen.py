@@ -54,14 +54,15 @@ def _of_children(plan: Outline, part: Part, alive: Alive) -> States:
     """CONTENT where a child will do; UNTOLD where one cannot be tested, so that order matters."""
     assert plan.child is not None
     children, among = part.tested(plan.child), part.candidates(plan)
+    found = np.full(len(children.table), TRUE, dtype=np.uint8)
+    if plan.children is not None:
+        found = answers(plan.children, children, lambda: alive()[children.owners])
+    if among is not None:
+        found = found * among
     states = np.full(len(part.at), FAILING, dtype=np.uint8)
-    if plan.children is None:
-        states[children.owners[among]] = CONTENT
-        return states
-    found = answers(plan.children, children, lambda: alive()[children.owners])
-    will_do, odd = (children.owners[among[found[among] == answer]] for answer in (TRUE, ERROR))
-    states[will_do] = CONTENT
-    states[odd] = UNTOLD
+    states[children.owners[found == TRUE]] = CONTENT
+    states[children.owners[found == ERROR]] = UNTOLD
     few = (MAX_QUESTIONS - plan.asked_in_all) // max(plan.asked_of_child, 1)
-    states[part.children(plan.child).sizes > few] = UNTOLD
+    if plan.children is not None and part.children(plan.child).most > few:
+        states[part.children(plan.child).sizes > few] = UNTOLD
     return states

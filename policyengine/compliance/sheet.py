@@ -42,8 +42,8 @@ class Sheet:
         return NO_REASON if reason is None else self._texts.setdefault(reason, len(self._texts))
 
     def put(self, policy: int, rows: int | Rows, verdict: Verdict) -> None:
-        self.states[policy, rows] = verdict.state.code
-        self.reasons[policy, rows] = self.reason(verdict.reason if verdict.state.is_finding else None)
+        self.states[policy][rows] = verdict.state.code
+        self.reasons[policy][rows] = self.reason(verdict.reason if verdict.state.is_finding else None)
 
     def verdicts(self) -> BlockVerdicts:
         return BlockVerdicts(self.states, self.reasons, list(self._texts), self.decoded, len(self._read))

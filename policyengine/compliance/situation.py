@@ -1,7 +1,7 @@
 """Where a cluster stands with a policy, whatever is in its document: in scope or not, which override, exempt by what.
 
-Most policies see no more of a cluster here than its resource group and its location, so that clusters which share
-them share the answer; what looks at single clusters is asked for each.
+Most policies see no more of a cluster here than its subscription, or its resource group, and its location, so that
+clusters which share them share the answer; what looks at single clusters is asked for each.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Placement:
         scopes = [policy.assignment.scope.text, *(scope.text for scope in policy.assignment.not_scopes)]
         scopes += [scope.text for exemption in policy.exemptions for scope in exemption.scopes]
         self.looks_at_ids = any(is_deep(text) for text in scopes)
+        self.looks_at_groups = any(is_in_subscription(text) for text in scopes)
         chosen = [policy.assignment.resource_selectors, *(one.resource_selectors for one in policy.exemptions)]
         self.looks_at_location = bool(policy.variants) or any(chosen)
         self.unknown_group = policy.unknown_group(self.world.tree)
@@ -53,10 +54,10 @@ class Placement:
         if alike:
             self.variants.append(policy)
 
-    def situation(self, id: str, place: str, location: object, type: str) -> Situation:
-        """``location`` is as the document has it."""
+    def situation(self, id: str, place: Hashable, location: object, type: str) -> Situation:
+        """``place`` is all that the policy sees of where it is; ``location`` is as the document has it."""
         text = location if isinstance(location, str) else None
-        key = (self.region, id if self.looks_at_ids else place, text, type)
+        key = (self.region, place, text, type)
         found = self.known.get(key)
         if found is None:
             found = self.known[key] = self._find(id, location)
@@ -80,10 +81,21 @@ def is_deep(scope: str) -> bool:
     return "*" in scope or scope.strip("/").count("/") > len(("subscriptions", "s", "resourceGroups"))
 
 
+def is_in_subscription(scope: str) -> bool:
+    """True for what may name a part of a subscription: neither all of it nor a management group."""
+    whole = scope.strip("/").count("/") <= len(("subscriptions",))
+    return not whole and ("*" in scope or ResourceId(scope).management_group is None)
+
+
 def place_of(id: str) -> str:
     """The resource group of a cluster, folded."""
     end = id.find("/providers/")
     return (id[:end] if end > 0 else "/".join(id.split("/", 5)[:5])).casefold()
+
+
+def subscription_of(place: str) -> str:
+    """The subscription of a resource group."""
+    return "/".join(place.split("/", 3)[:3])
 
 
 def failure_at(failures: Iterable[ScopeFailure], id: str, world: World) -> ScopeFailure | None:

@@ -82,7 +82,7 @@ class Teller:
     def _of_children(self, part: Part, rows: Rows) -> Groups:
         """The nearest child of each cluster is spoken of, or none."""
         children = part.tested(self._plan.child or "")
-        at = part.candidates(self._plan, rows) if self._questions else np.zeros(0, dtype=np.int64)
+        at = self._candidates(part, rows)
         owners = children.owners[at]
         odd = np.zeros(len(part.at), dtype=bool)
         kind, distance = np.full(len(at), -1, dtype=np.int64), np.zeros(len(at), dtype=np.int64)
@@ -100,6 +100,13 @@ class Teller:
         yield from _by_values(_NONE, part.clusters.columns(self._above), silent, silent)
         for number, (pattern, one) in enumerate(kinds):
             yield from self._by_names(pattern, one, children, at[nearest[kind[nearest] == number]])
+
+    def _candidates(self, part: Part, rows: Rows) -> Rows:
+        """The children of these clusters that may be spoken of."""
+        if not self._questions:
+            return rows[:0]
+        at, looked_at = part.children(self._plan.child or "").of(rows)[0], part.candidates(self._plan)
+        return at if looked_at is None else at[looked_at[at]]
 
     def _by_names(self, pattern: bytes, near: Nearness, children: Tested, at: Rows) -> Groups:
         columns = [column for question in near.shown for column in children.columns(question.reads)]

@@ -65,6 +65,9 @@ class Column:
         return Column(self.codes[rows], self.values, self.keys)
 
 
+NO_COLUMN: Final = Column(np.zeros(0, dtype=np.int64), (), ())
+
+
 class Gathered:
     """The values at one place, as they come: what has been seen, and which of it each row has."""
 
@@ -162,12 +165,12 @@ class Extract:
 class Table:
     """Rows of one resource type: what was taken of each document, and the id of each.
 
-    ``places`` are the resource groups the rows stand in.
+    ``place_column`` are the resource groups the rows stand in; a cluster's row tells that of what is on it.
     """
 
     extract: Extract
     ids: Sequence[str]
-    places: Sequence[str] = ()
+    place_column: Column = NO_COLUMN
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -179,10 +182,6 @@ class Table:
     @cached_property
     def name_column(self) -> Column:
         return Column.of([id.rpartition("/")[2] for id in self.ids])
-
-    @cached_property
-    def place_column(self) -> Column:
-        return Column.of(self.places)
 
     @cached_property
     def _columns(self) -> dict[Path, Column]:
@@ -213,10 +212,14 @@ class Children:
     owner: Rows
     begins: Rows
 
-    @property
+    @cached_property
     def sizes(self) -> Rows:
         """How many each cluster has."""
         return np.diff(self.begins)
+
+    @cached_property
+    def most(self) -> int:
+        return int(self.sizes.max(initial=0))
 
     def of(self, rows: Rows) -> tuple[Rows, list[int]]:
         """The children of some clusters, cluster by cluster, and where those of each begin in that order."""

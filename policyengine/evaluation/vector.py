@@ -296,7 +296,7 @@ def _excerpt(table: Table, paths: Iterable[Path], row: int) -> Resource:
 
 
 def _is_short(value: JSON | Nothing) -> bool:
-    if isinstance(value, str):
+    if value.__class__ is str:
         return len(value) <= SHORT
     return value is None or isinstance(value, bool | int | float | Nothing)
 

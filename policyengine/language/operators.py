@@ -117,9 +117,25 @@ def like(right: Value) -> Predicate:
     if pattern is None:
         return _never
     head, *rest = pattern.casefold().split("*")
+    if len(rest) == 1 and "?" not in pattern:
+        return _ends(head, rest[0])
     if not rest:
         return _text_test(lambda text: len(text := text.casefold()) == len(head) and _fits(head, text, 0))
     return _text_test(lambda text: _is_like(text.casefold(), head, rest[:-1], rest[-1]))
+
+
+def _ends(head: str, tail: str) -> Predicate:
+    """`like` as it mostly is: one ``*``."""
+    least = len(head) + len(tail)
+
+    def holds(left: Value) -> bool:
+        text = left if isinstance(left, str) else as_text(left)
+        if text is None:
+            return False
+        folded = text.casefold()
+        return len(folded) >= least and folded.startswith(head) and folded.endswith(tail)
+
+    return holds
 
 
 def _is_like(text: str, head: str, middle: Sequence[str], tail: str) -> bool:
