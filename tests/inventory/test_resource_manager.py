@@ -17,6 +17,7 @@ from policyengine.errors import ArmError
 from policyengine.inventory import read
 from policyengine.inventory.live import read_clusters
 from policyengine.inventory.reconcile import told_apart
+from policyengine.inventory.related import Related
 from policyengine.inventory.resource_manager import ProgressListener
 from policyengine.model.fleet import Fleet, FleetFile, parse_fleet
 from policyengine.model.resource import ARC
@@ -285,7 +286,9 @@ def test_every_way_of_reading_gives_the_same_content(size: str | None) -> None:
     async def main(url: str) -> list[dict[str, str]]:
         async with ArmClient(url, EmulatorCredential(), timer=NoTime()) as arm:
             asked, listed = await read("arm:", arm=arm), await read("arm:list", arm=arm)
-            looked_at = await read_clusters(arm, [c.id for c in asked.clusters], on_progress=lambda _done, _all: None)
+            looked_at = await read_clusters(
+                Related(arm), [c.id for c in asked.clusters], on_progress=lambda _done, _all: None
+            )
         return [{c.id.text: c.content_hash for c in way.clusters} for way in (asked, listed, looked_at)]
 
     with RunningEmulator(Emulator(fleet, clock="frozen", settings=UNLIMITED)) as emulator:
