@@ -28,11 +28,15 @@ _REFUSED_TYPES: Final = frozenset(
 
 @dataclass(frozen=True)
 class Route:
-    """One path and what may be done with it. ``since`` is the oldest api-version it answers."""
+    """One path and what may be done with it. ``since`` is the oldest api-version it answers.
+
+    ``missing`` are methods that Azure has there and the emulator does not.
+    """
 
     pattern: str
     handlers: Mapping[str, Handler]
     since: str = OLDEST_API_VERSION
+    missing: tuple[str, ...] = ()
 
     @cached_property
     def parts(self) -> tuple[tuple[str, bool], ...]:
@@ -112,9 +116,8 @@ def _handler(route: Route, method: str, parts: Sequence[str]) -> Handler:
         return handler
     if method == "HEAD" and "GET" in route.handlers:
         return partial(_only_existence, route.handlers["GET"])
-    provider_type = _provider_type(parts)
-    if provider_type and method in {"PUT", "DELETE", "PATCH"}:
-        raise not_emulated(method, provider_type)
+    if method in route.missing:
+        raise not_emulated(method, _provider_type(parts) or parts[-2])
     raise Refusal(
         405,
         "MethodNotAllowed",
@@ -130,10 +133,9 @@ def _only_existence(get: Handler, emulator: Emulator, request: ArmRequest) -> An
 
 
 def _unknown(method: str, parts: Sequence[str]) -> Refusal:
-    provider_type = _provider_type(parts)
-    if provider_type is None:
-        return Refusal(404, "NotFound", f"There is nothing at '/{'/'.join(parts)}'.")
-    return not_emulated(method, provider_type)
+    if not parts:
+        return Refusal(404, "NotFound", "There is nothing at '/'.")
+    return not_emulated(method, _provider_type(parts) or f"/{'/'.join(parts)}")
 
 
 def _refused_type(parts: Sequence[str]) -> str | None:

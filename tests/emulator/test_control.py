@@ -51,7 +51,7 @@ def test_the_journal_tells_what_was_asked_and_is_emptied(api: Api) -> None:
     api.advance("5m")
     api.get("/nothing")
     entries = api.http.get("/_emulator/journal").json()["value"]
-    assert [(e["method"], e["status"]) for e in entries] == [("GET", 200), ("PUT", 201), ("GET", 404)]
+    assert [(e["method"], e["status"]) for e in entries] == [("GET", 200), ("PUT", 201), ("GET", 501)]
     assert entries[1]["path"] == api.extension(api.arc)
     assert entries[1]["body"] == {"properties": {"extensionType": "microsoft.flux"}}
     assert entries[1]["principal"].startswith("token-")

@@ -337,6 +337,13 @@ def test_g33_with_wait_it_ends_when_reconciled(flux: Api) -> None:
     assert states(flux, flux.arc) == ("Succeeded", "Compliant")
 
 
+def test_g33_nobody_waits_for_what_is_suspended(flux: Api) -> None:
+    accepted = flux.configure(flux.arc, suspend=True, waitForReconciliation=True, reconciliationWaitDuration="PT30M")
+    flux.advance("1m")
+    assert flux.operation(accepted)["status"] == "Succeeded"
+    assert states(flux, flux.arc) == ("Succeeded", "Suspended")
+
+
 def test_g33_with_wait_it_fails_at_the_limit(api: Api) -> None:
     path = api.configuration(api.settled, "broken")
     wait = {"waitForReconciliation": True, "reconciliationWaitDuration": "PT30M"}

@@ -378,6 +378,17 @@ def test_g27_nothing_is_synced_while_suspended(flux: Api) -> None:
 # What is applied (G28, G29, G30)
 
 
+def test_g27_a_suspended_configuration_is_suspended_whatever_it_has_applied(flux: Api) -> None:
+    broken = {"kind": "HelmRelease", "name": "shop", "failure": {"reason": "InstallFailed", "message": "no"}}
+    script(flux, broken)
+    flux.configure(flux.arc, kustomizations={"apps": {"wait": False}})
+    flux.advance("3m")
+    assert flux.properties(flux.configuration(flux.arc))["complianceState"] == "Non-Compliant"
+    flux.patch(flux.configuration(flux.arc), {"suspend": True})
+    flux.advance("1m")
+    assert flux.properties(flux.configuration(flux.arc))["complianceState"] == "Suspended"
+
+
 @pytest.mark.parametrize("prune", [True, False])
 def test_g28_what_left_the_source_is_pruned_or_left(flux: Api, prune: bool) -> None:
     script(flux, WEB, {**WEB, "name": "old"})

@@ -148,7 +148,7 @@ def _routes(type: str) -> tuple[Route, ...]:
     return (
         Route(f"/subscriptions/{{subscription}}/providers/{type}", {"GET": partial(_list, type)}),
         Route(group, {"GET": partial(_list_in_group, type)}),
-        Route(f"{group}/{{cluster}}", verbs),
+        Route(f"{group}/{{cluster}}", verbs, missing=("PUT", "DELETE")),
     )
 
 

@@ -101,6 +101,6 @@ def _child_groups(tree: ScopeTree, group: ManagementGroup) -> list[ManagementGro
 _GROUP: Final = "/providers/Microsoft.Management/managementGroups/{name}"
 ROUTES: Final = (
     Route("/providers/Microsoft.Management/managementGroups", {"GET": _list}),
-    Route(_GROUP, {"GET": _get}),
+    Route(_GROUP, {"GET": _get}, missing=("PUT", "PATCH", "DELETE")),
     Route(f"{_GROUP}/descendants", {"GET": _descendants}),
 )

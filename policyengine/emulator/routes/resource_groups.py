@@ -110,5 +110,6 @@ ROUTES: Final = (
         "/subscriptions/{subscription}/resourceGroups/{group}",
         {"GET": _get, "HEAD": _head, "PUT": _put, "PATCH": _patch},
         since=SINCE,
+        missing=("DELETE",),
     ),
 )
