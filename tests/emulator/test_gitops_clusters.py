@@ -413,6 +413,19 @@ def test_g28_so_is_what_a_removed_kustomization_applied(flux: Api, prune: bool) 
     assert ("Deployment", "shop", "base") in applied(flux, flux.arc)
 
 
+def test_g28_what_is_suspended_prunes_nothing(flux: Api) -> None:
+    """Source: kustomize-controller, garbage collection."""
+    script(flux, WEB)
+    flux.configure(flux.arc, kustomizations={"apps": {"prune": True}})
+    flux.advance("2m")
+    flux.patch(flux.configuration(flux.arc), {"suspend": True})
+    flux.advance("1m")
+    flux.send("DELETE", flux.configuration(flux.arc))
+    flux.advance("1m")
+    assert flux.get(flux.configuration(flux.arc)).status_code == 404
+    assert ("Deployment", "shop", "web") in applied(flux, flux.arc)
+
+
 @pytest.mark.parametrize("prune", [True, False])
 def test_g32_a_deleted_configuration_takes_along_what_it_made_and_what_is_to_be_pruned(flux: Api, prune: bool) -> None:
     script(flux, WEB)
@@ -537,6 +550,25 @@ def test_g31_commit_comes_before_semver_before_tag_before_branch(flux: Api, refe
     heads = {"master": "0", "b": "1", "t": "2", "s": "3"}
     flux.http.post("/_emulator/sources", json={"url": URL, "heads": heads})
     flux.configure(flux.arc, gitRepository={"url": URL, "repositoryRef": reference})
+    flux.advance("2m")
+    assert flux.properties(flux.configuration(flux.arc))["sourceSyncedCommitId"] == head
+
+
+@pytest.mark.parametrize(
+    ("reference", "head"),
+    [
+        ({"tag": "t", "semver": "s", "digest": "d"}, "d/3"),
+        ({"tag": "t", "semver": "s"}, "s/2"),
+        ({"tag": "t"}, "t/1"),
+        (None, "latest/0"),
+    ],
+)
+def test_g31_of_an_artifact_digest_comes_before_semver_before_tag(flux: Api, reference: Any, head: str) -> None:
+    """Source: source-controller, OCIRepository."""
+    url = "oci://ghcr.io/contoso/fleet"
+    flux.http.post("/_emulator/sources", json={"url": url, "heads": {"latest": "0", "t": "1", "s": "2", "d": "3"}})
+    oci = {"url": url, "repositoryRef": reference}
+    flux.configure(flux.arc, sourceKind="OCIRepository", gitRepository=None, ociRepository=oci)
     flux.advance("2m")
     assert flux.properties(flux.configuration(flux.arc))["sourceSyncedCommitId"] == head
 
