@@ -506,6 +506,20 @@ def test_g30_variables_are_replaced(flux: Api) -> None:
     assert ("Deployment", "oslo", "web-0-gold") in applied(flux, flux.arc)
 
 
+def test_g30_what_is_said_in_place_wins_and_of_references_the_later(flux: Api) -> None:
+    """A Secret serves like a ConfigMap. Source: kustomize-controller, post build variable substitution."""
+    namespace = {"namespace": "cluster-config"}
+    early = {"city": "oslo", "tier": "iron", "ring": "1"}
+    by_hand(flux, flux.arc, {"kind": "ConfigMap", **namespace, "name": "early", "data": early})
+    by_hand(flux, flux.arc, {"kind": "Secret", **namespace, "name": "late", "data": {"city": "bergen", "tier": "tin"}})
+    script(flux, {**WEB, "name": "web-${city}-${tier}-${ring}"})
+    references = [{"kind": "ConfigMap", "name": "early"}, {"kind": "Secret", "name": "late"}]
+    post_build = {"substitute": {"tier": "gold"}, "substituteFrom": references}
+    flux.configure(flux.arc, kustomizations={"apps": {"postBuild": post_build}})
+    flux.advance("2m")
+    assert ("Deployment", "shop", "web-bergen-gold-1") in applied(flux, flux.arc)
+
+
 @pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
 def test_g30_a_missing_reference_fails_unless_it_is_optional(flux: Api, kind: str) -> None:
     reference = {"kind": kind, "name": "vars"}
