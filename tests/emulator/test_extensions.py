@@ -166,6 +166,23 @@ def test_a_put_over_an_existing_one_replaces_it(api: Api) -> None:
     assert api.operation(again)["status"] == "Succeeded"
 
 
+def test_who_made_it_and_who_changed_it_last_are_told_apart(api: Api) -> None:
+    first = api.install(api.arc).json()["systemData"]
+    api.advance("1h")
+    later = api.install(api.arc).json()["systemData"]
+    created = {name: value for name, value in first.items() if name.startswith("created")}
+    assert created == {name: value for name, value in later.items() if name.startswith("created")}
+    assert first["lastModifiedAt"] == first["createdAt"] < later["lastModifiedAt"]
+
+
+def test_an_identity_is_given_once(api: Api) -> None:
+    body = {"identity": {"type": "SystemAssigned"}, "properties": {"extensionType": "microsoft.flux"}}
+    first = api.put(api.extension(api.arc), body).json()["identity"]
+    assert first == {"type": "SystemAssigned", "principalId": first["principalId"], "tenantId": api.tenant}
+    assert api.put(api.extension(api.arc), body).json()["identity"] == first
+    assert api.install(api.arc).json()["identity"] == first
+
+
 @pytest.mark.parametrize("change", [{"extensionType": "other.type"}, {"scope": {"cluster": {"releaseNamespace": "x"}}}])
 def test_what_is_set_at_creation_cannot_be_changed(api: Api, change: dict[str, Any]) -> None:
     api.install(api.arc)
