@@ -22,6 +22,8 @@ _UNREACHABLE: Final[Mapping[str, str]] = {
     "HelmRepository": "IndexationFailed",
     "OCIRepository": "OCIArtifactPullFailed",
 }
+_RELEASE_FAILURES: Final = frozenset({"InstallFailed", "UpgradeFailed"})
+"""Reasons of Helm itself; any other keeps it from being asked."""
 
 
 def begin(cluster: EmulatedCluster, applied: AppliedObject, at: datetime) -> None:
@@ -73,7 +75,8 @@ def _settle_release(applied: AppliedObject, helm: HelmHistory, failure: Reconcil
         helm.upgrade_failures += 1
     elif failure.reason == "InstallFailed":
         helm.install_failures += 1
-    applied.set_ready("False", failure.reason, failure.message, at)
+    also = ("Released",) if failure.reason in _RELEASE_FAILURES else ()
+    applied.set_ready("False", failure.reason, failure.message, at, *also)
 
 
 def _source_failure(cluster: EmulatedCluster, applied: AppliedObject) -> ReconcileFailure | None:

@@ -680,6 +680,17 @@ def test_g37_conditions_of_releases_use_the_words_of_flux(flux: Api) -> None:
     assert release["helmReleaseProperties"]["lastRevisionApplied"] == 2
 
 
+@pytest.mark.parametrize(
+    ("reason", "released"), [("InstallFailed", {"Released", "Ready"}), ("ArtifactFailed", {"Ready"})]
+)
+def test_g37_a_release_that_helm_could_not_make_is_not_released(flux: Api, reason: str, released: set[str]) -> None:
+    script(flux, REPOSITORY, {**RELEASE, "failure": {"reason": reason, "message": "no"}})
+    flux.configure(flux.arc)
+    flux.advance("2m")
+    conditions = statuses(flux)["HelmRelease", "redis"]["statusConditions"]
+    assert {(c["type"], c["status"], c["reason"]) for c in conditions} == {(t, "False", reason) for t in released}
+
+
 def test_g37_a_failed_fetch_says_so_in_a_condition_of_its_own(flux: Api) -> None:
     script(flux, failure={"reason": "GitOperationFailed", "message": "connection refused"})
     flux.configure(flux.arc)
