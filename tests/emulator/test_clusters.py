@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -52,6 +53,13 @@ def test_a_heartbeat_is_told_every_five_minutes(api: Api) -> None:
         seen.append(api.get(api.arc).text)
         api.advance("30s")
     assert len(set(seen)) <= 3
+
+
+def test_the_last_heartbeat_of_a_connected_agent_is_less_than_15_minutes_old(api: Api) -> None:
+    for _ in range(12):
+        beat = datetime.fromisoformat(api.properties(api.arc)["lastConnectivityTime"])
+        assert timedelta(0) <= api.emulator.clock.now() - beat < timedelta(minutes=15)
+        api.advance("7m")
 
 
 def test_an_aks_cluster_is_written_member_by_member(api: Api) -> None:

@@ -288,6 +288,15 @@ def test_a_patch_can_pin_what_was_upgrading(api: Api) -> None:
     assert api.properties(api.extension(api.arc))["currentVersion"] == "1.18.4"
 
 
+def test_what_is_no_longer_upgraded_stays_at_its_version_without_a_pin(api: Api) -> None:
+    api.install(api.arc)
+    api.advance("2m")
+    api.patch(api.extension(api.arc), {"autoUpgradeMinorVersion": False})
+    api.advance("2m")
+    found = api.properties(api.extension(api.arc))
+    assert (found["version"], found["currentVersion"]) == (None, "1.19.5")
+
+
 def test_a_patch_of_what_is_not_there_is_not_found(api: Api) -> None:
     answer = api.patch(api.extension(api.arc), {})
     assert api.error(answer) == (404, "ResourceNotFound")

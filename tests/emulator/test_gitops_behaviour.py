@@ -58,6 +58,19 @@ def test_g1_switched_off_the_configuration_fails_and_names_the_extension(start: 
     assert "microsoft.flux" in api.properties(api.configuration(api.arc))["errorMessage"]
 
 
+def test_g1_a_configuration_that_failed_is_not_applied_by_itself_later(start: Callable[..., Api]) -> None:
+    api = start(auto_install_flux=False)
+    api.configure(api.arc)
+    api.advance("2m")
+    api.install(api.arc)
+    api.advance("5m")
+    assert states(api, api.arc)[0] == "Failed"
+    assert api.objects(api.arc) == {}
+    again = api.configure(api.arc)
+    api.advance("5m")
+    assert api.operation(again)["status"] == "Succeeded"
+
+
 def test_g1_a_configuration_fails_with_the_extension_it_waits_for(api: Api) -> None:
     accepted = api.configure(api.refusing)
     api.advance("3m")
@@ -214,6 +227,16 @@ def test_g17_one_source_and_one_kustomization_per_key(flux: Api, properties: dic
     assert {o["namespace"] for o in found.values()} == {"cluster-config"}
     assert "cluster-config" in flux.inside(flux.aks)["namespaces"]
     assert states(flux, flux.aks) == ("Succeeded", "Compliant")
+
+
+def test_g17_another_kind_of_source_takes_the_place_of_the_first(flux: Api) -> None:
+    flux.configure(flux.arc)
+    flux.advance("2m")
+    bucket = {"url": "https://minio.contoso.com", "bucketName": "fleet"}
+    flux.configure(flux.arc, sourceKind="Bucket", gitRepository=None, bucket=bucket)
+    flux.advance("2m")
+    assert set(flux.objects(flux.arc)) == {("FluxConfig", "cfg"), ("Bucket", "cfg"), ("Kustomization", "cfg-apps")}
+    assert flux.objects(flux.arc)["Bucket", "cfg"]["generation"] == 2
 
 
 def test_g17_a_kustomization_that_is_taken_away_goes(flux: Api) -> None:

@@ -156,6 +156,14 @@ def test_g19_a_local_secret_must_be_in_the_namespace(flux: Api) -> None:
     assert state(flux) == "Compliant"
 
 
+def test_g19_a_local_secret_stands_in_for_one_of_the_configuration(flux: Api) -> None:
+    git = {**flux.git, "httpsUser": "me", "localAuthRef": "token"}
+    flux.configure(flux.arc, gitRepository=git, configurationProtectedSettings={"httpsKey": "x"})
+    flux.advance("2m")
+    assert flux.inside(flux.arc)["secrets"] == []
+    assert ready(flux.objects(flux.arc)["GitRepository", "cfg"])[1] == "AuthenticationFailed"
+
+
 def test_g19_a_local_secret_may_be_taken_for_granted(start: Any) -> None:
     api = start(check_local_secrets=False)
     api.configure(api.arc, gitRepository={**api.git, "localAuthRef": "token"})
@@ -424,6 +432,17 @@ def test_g28_what_is_suspended_prunes_nothing(flux: Api) -> None:
     flux.advance("1m")
     assert flux.get(flux.configuration(flux.arc)).status_code == 404
     assert ("Deployment", "shop", "web") in applied(flux, flux.arc)
+
+
+def test_g10_without_flux_what_it_applied_stays_and_is_nobodys(flux: Api) -> None:
+    script(flux, WEB, REPOSITORY)
+    flux.configure(flux.arc, kustomizations={"apps": {"prune": True}})
+    flux.advance("2m")
+    flux.send("DELETE", flux.extension(flux.arc))
+    flux.advance("2m")
+    found = applied(flux, flux.arc)
+    assert list(found) == [("Deployment", "shop", "web")], "definitions go, and with them what is of their kinds"
+    assert found["Deployment", "shop", "web"]["owner"] is None
 
 
 @pytest.mark.parametrize("prune", [True, False])
