@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -261,6 +262,9 @@ def test_g39_an_agent_never_heard_of_is_connecting() -> None:
     assert emulator.agents.connectivity(found, now)["connectivityStatus"] == "Connecting"
     emulator.connect("new")
     assert emulator.agents.connectivity(found, now)["connectivityStatus"] == "Connected"
+    emulator.disconnect("new")
+    later = emulator.advance(timedelta(minutes=15))
+    assert emulator.agents.connectivity(found, later)["connectivityStatus"] == "Offline"
 
 
 def test_g39_after_90_days_of_silence_the_identity_has_expired_for_good(api: Api) -> None:
