@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ from pathlib import Path
 from policyengine.clock import SystemClock
 from policyengine.emulator import Emulator, RunningEmulator, Settings
 from policyengine.emulator.crypto.certificates import certificate_for
+from policyengine.emulator.routes.subscriptions import tenant_of
 from policyengine.emulator.state_file import Keeper, StateFile
 from policyengine.errors import ConfigError
 from policyengine.workflows.emulator_fleet import read_emulator_fleet
 
 DEFAULT_CLOCK = "x60"
+_TRY = "/subscriptions?api-version=2022-12-01"
 
 
 @dataclass(frozen=True)
@@ -79,21 +82,27 @@ def _told(running: RunningEmulator, authority: Path | None, restored: Path | Non
         yield f"  goes on from {restored}, at {clock.now():%Y-%m-%d %H:%M:%S} UTC"
     yield f"  use it:   export POLICYENGINE_ARM__ENDPOINT={url} POLICYENGINE_ARM__CREDENTIAL=emulator"
     if authority is not None:
-        yield from _snippets(url, authority)
+        yield from _snippets(url, authority, tenant_of(running.emulator))
+    else:
+        yield f"  try it:   curl -H 'Authorization: Bearer me' '{url}{_TRY}'"
+        yield "  Azure's own clients sign in over https only: see --https"
     yield f"  watch it: policyengine emulator journal --url {url}"
     yield "  stop it:  Ctrl-C"
 
 
-def _snippets(url: str, authority: Path) -> Iterator[str]:
-    host = url.removeprefix("https://")
+def _snippets(url: str, authority: Path, tenant: str) -> Iterator[str]:
+    host, file = url.removeprefix("https://"), shlex.quote(str(authority))
     yield f"  trust it: {authority}"
-    yield f"    policyengine, httpx  export SSL_CERT_FILE={authority}"
-    yield f"    curl                 curl --cacert {authority} {url}/metadata/endpoints?api-version=2022-09-01"
-    yield f"    requests, az         export REQUESTS_CA_BUNDLE={authority}"
-    yield f"    az                   az cloud register -n emulator --endpoint-resource-manager {url} \\"
+    yield f"    policyengine, httpx  export SSL_CERT_FILE={file}"
+    yield f"    curl                 curl --cacert {file} -H 'Authorization: Bearer me' '{url}{_TRY}'"
+    yield f"    requests, az         export REQUESTS_CA_BUNDLE={file}"
+    yield "    az                   az config set core.instance_discovery=false"
+    yield f"                         az cloud register -n emulator --endpoint-resource-manager {url} \\"
     yield f"                           --endpoint-active-directory {url} \\"
     yield "                           --endpoint-active-directory-resource-id https://management.core.windows.net/"
+    yield "                         az cloud set -n emulator"
+    yield f"                         az login --service-principal -u me -p anything --tenant {tenant}"
     yield f"    azure-identity       authority={url!r}, disable_instance_discovery=True,"
     yield f"                         connection_verify={str(authority)!r}"
     yield f"    Azure SDKs           export AZURE_AUTHORITY_HOST={url}; base_url={url!r}"
-    yield f"    Terraform            export ARM_METADATA_HOSTNAME={host} SSL_CERT_FILE={authority}"
+    yield f"    Terraform            export ARM_METADATA_HOSTNAME={host} SSL_CERT_FILE={file}"

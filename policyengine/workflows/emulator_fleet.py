@@ -11,15 +11,15 @@ from typing import Final
 
 from policyengine.errors import InventoryError
 from policyengine.inventory.files import read_file
+from policyengine.inventory.graph_rows import resource_document
 from policyengine.model.fleet import FleetFile
-from policyengine.model.resource import EXTENSIONS, Cluster, Resource
+from policyengine.model.resource import Cluster, Resource
 from policyengine.model.synthetic import SyntheticFleet
+from policyengine.model.values import JSON
 from policyengine.workflows.demo import load_fleet, sample_fleet
 
 SYNTHETIC: Final = "synthetic:"
 _EXPORTS: Final = frozenset({".json", ".ndjson", ".jsonl"})
-_GRAPH_COLUMNS: Final = frozenset({"tenantId", "subscriptionId", "resourceGroup"})
-"""Columns of Resource Graph that no document has."""
 
 
 def read_emulator_fleet(given: str | None) -> FleetFile | SyntheticFleet:
@@ -29,7 +29,7 @@ def read_emulator_fleet(given: str | None) -> FleetFile | SyntheticFleet:
     if given.startswith(SYNTHETIC):
         return SyntheticFleet.parse(given.removeprefix(SYNTHETIC))
     path = Path(given)
-    if path.suffix.casefold() not in _EXPORTS or _is_fleet_file(path):
+    if not _is_export(path):
         return load_fleet(path)
     fleet = asyncio.run(read_file(given))
     if not fleet.complete:
@@ -38,12 +38,25 @@ def read_emulator_fleet(given: str | None) -> FleetFile | SyntheticFleet:
     return FleetFile(replace(fleet, clusters=tuple(_cluster(cluster) for cluster in fleet.clusters)))
 
 
-def _is_fleet_file(path: Path) -> bool:
+def _is_export(path: Path) -> bool:
+    """True for JSON that is no fleet file, in one piece or line by line, whatever the file is called."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig").strip()
     except (OSError, ValueError):
-        return False  # whoever reads it next says why
-    return isinstance(value, Mapping) and value.get("kind") == "Fleet"
+        return path.suffix.casefold() in _EXPORTS  # whoever reads it next says why
+    value = _json(text)
+    if value is None:
+        return path.suffix.casefold() in _EXPORTS or _json(text.partition("\n")[0]) is not None
+    return not (isinstance(value, Mapping) and value.get("kind") == "Fleet")
+
+
+def _json(text: str) -> Mapping[str, JSON] | list[JSON] | None:
+    """The object or list; None for any other text."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, Mapping | list) else None
 
 
 def _cluster(cluster: Cluster) -> Cluster:
@@ -56,17 +69,4 @@ def _cluster(cluster: Cluster) -> Cluster:
 
 def _resource(resource: Resource) -> Resource:
     """The document that a row of Resource Graph stands for; what is a document already stays as it is."""
-    document = {
-        name: value
-        for name, value in resource.document.items()
-        if name not in _GRAPH_COLUMNS and value is not None and value != ""
-    }
-    document["type"] = resource.type
-    properties = document.get("properties")
-    if resource.type.casefold() == EXTENSIONS.casefold() and isinstance(properties, Mapping):
-        document["properties"] = {_uncapitalised(name): value for name, value in properties.items()}
-    return Resource(resource.id, document)
-
-
-def _uncapitalised(name: str) -> str:
-    return name[:1].lower() + name[1:]
+    return Resource(resource.id, resource_document(resource.document))

@@ -114,7 +114,8 @@ def test_it_serves_https_and_tells_each_client_how_to_trust_it(shell: Shell) -> 
         assert send(f"{served.url}/_emulator/health", trust=authority)["clusters"] == 5
         told = "\n".join(served.told)
         assert all(
-            word in told for word in (str(authority), "curl", "az cloud", "azure-identity", "httpx", "Terraform")
+            word in told
+            for word in (str(authority), "curl", "az cloud", "az login", "azure-identity", "httpx", "Terraform")
         )
         shell.variables["SSL_CERT_FILE"] = str(authority)
         assert shell.process("emulator", "clock", "--url", served.url).code == 0

@@ -30,7 +30,7 @@ ROWS: list[dict[str, Any]] = [
         "subscriptionId": "00000000-0000-4000-8000-000000000001",
         "managedBy": "",
         "sku": None,
-        "properties": {"connectivityStatus": "Connected"},
+        "properties": {"ConnectivityStatus": "Connected"},
         "tags": {"ring": "1"},
     },
     {
@@ -44,6 +44,7 @@ ROWS: list[dict[str, Any]] = [
             "CurrentVersion": "1.18.4",
             "AutoUpgradeMinorVersion": True,
             "ReleaseTrain": "Stable",
+            "Statuses": [{"Code": "InstallationFailed", "Message": "no room"}],
         },
     },
 ]
@@ -62,6 +63,8 @@ def read(path: Path, text: str) -> FleetFile:
         ("rows.json", json.dumps({"count": 2, "data": ROWS, "skip_token": None, "total_records": 2})),
         ("rows.json", json.dumps(ROWS)),
         ("rows.ndjson", "\n".join(json.dumps(row) for row in ROWS)),
+        ("rows", json.dumps(ROWS)),
+        ("rows.txt", "\n".join(json.dumps(row) for row in ROWS)),
     ],
 )
 def test_rows_of_resource_graph_become_the_resources_they_stand_for(tmp_path: Path, name: str, text: str) -> None:
@@ -75,7 +78,9 @@ def test_rows_of_resource_graph_become_the_resources_they_stand_for(tmp_path: Pa
         "Failed",
         "1.18.4",
     )
+    assert told["statuses"] == [{"code": "InstallationFailed", "message": "no room"}]
     assert "ProvisioningState" not in told
+    assert cluster.document["properties"] == {"connectivityStatus": "Connected"}
 
 
 def test_rows_without_their_cluster_are_refused(tmp_path: Path) -> None:
@@ -95,6 +100,7 @@ def test_a_fleet_file_may_be_json(tmp_path: Path) -> None:
         ],
     }
     assert len(read(tmp_path / "fleet.json", json.dumps(sample)).simulations) == 1
+    assert len(read(tmp_path / "fleet.yaml", json.dumps(sample).replace('"apiVersion"', "apiVersion")).simulations) == 1
 
 
 def test_without_a_word_it_is_the_sample() -> None:
