@@ -5,6 +5,7 @@ Reads the environment it is given; asks nobody.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from policyengine.arm.managed_identity import ManagedIdentity
 from policyengine.errors import ArmNotAuthorized, ConfigError
 from policyengine.model.diagnostic import did_you_mean
 
+_ADDRESS: Final = re.compile(r"https?://[^/\s]")
+_TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 TOKEN_VARIABLE: Final = "POLICYENGINE_TOKEN"
 _SECRET: Final = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
 _WORKLOAD: Final = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE")
@@ -50,9 +53,18 @@ class Surroundings:
 
     @property
     def application(self) -> Application:
-        return Application(
-            self.authority, self.environ["AZURE_TENANT_ID"], self.environ["AZURE_CLIENT_ID"], self.audience
-        )
+        """Raises ConfigError for a tenant that is none: it becomes a part of the address."""
+        tenant = self.environ["AZURE_TENANT_ID"].strip()
+        if not _TENANT.fullmatch(tenant):
+            raise ConfigError(f"AZURE_TENANT_ID is no tenant: `{tenant}`", help="it is a GUID or a domain's name")
+        return Application(self.authority, tenant, self.environ["AZURE_CLIENT_ID"], self.audience)
+
+    def demand_address(self, name: str) -> None:
+        """Raises ConfigError for a variable that is set and holds no address."""
+        text = self.environ.get(name, "")
+        if text and not _ADDRESS.match(text):
+            help = "the platform sets it: unset it where there is none"
+            raise ConfigError(f"{name} is no address: `{text}`", help=help)
 
 
 def choose(kind: str, around: Surroundings) -> Credential:
@@ -101,6 +113,8 @@ def _workload_identity(around: Surroundings) -> TokenSource:
 
 
 def _managed_identity(around: Surroundings) -> TokenSource:
+    for name in ("IDENTITY_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST"):
+        around.demand_address(name)
     return ManagedIdentity(around.audience, around.environ, around.environ.get("AZURE_CLIENT_ID", ""))
 
 

@@ -51,7 +51,10 @@ class StaticToken:
 
     def __post_init__(self) -> None:
         if not is_token(self.value.strip()):
-            raise ConfigError("the access token is empty or holds characters that no token has")
+            raise ConfigError(
+                "the access token is empty or holds characters that no token has",
+                help="it is what `az account get-access-token --query accessToken -o tsv` prints, on one line",
+            )
 
     async def token(self) -> str:
         return self.value.strip()

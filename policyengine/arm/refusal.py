@@ -109,11 +109,19 @@ def still_unregistered(provider: Registration, seconds: float) -> ArmConflict:
 
 
 def silence(
-    why: str, *, method: str, path: str, endpoint: str, sent: bool, correlation_id: str | None, is_read: bool = False
+    why: str,
+    *,
+    method: str,
+    path: str,
+    endpoint: str,
+    sent: bool,
+    correlation_id: str | None,
+    is_read: bool = False,
+    what: str = "",
 ) -> ArmTransportError:
-    """The exception for no usable answer. ``is_read``: what was asked changes nothing."""
+    """The exception for no usable answer. ``is_read``: what was asked changes nothing; ``what`` it was, in words."""
     error = ArmTransportError(
-        f"{method} {path} got no answer from {endpoint}: {one_line(why)}",
+        f"{what or f'{method} {path}'} got no answer from {endpoint}: {one_line(why)}",
         method=method,
         url=path,
         correlation_id=correlation_id,

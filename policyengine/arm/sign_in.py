@@ -138,6 +138,7 @@ async def _once(ask: Ask, http: httpx.AsyncClient) -> Answer | ArmTransportError
             endpoint=origin_of(ask.url),
             sent=False,  # asking again is safe, and nothing was written
             correlation_id=None,
+            what=f"signing in as {ask.who}",
         )
         failed.__cause__ = error
         return failed

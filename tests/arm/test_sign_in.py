@@ -152,7 +152,8 @@ def test_an_authority_that_stays_down_is_said_to_be(tokens: TokenServer) -> None
 
 def test_an_authority_that_does_not_answer_is_said_not_to() -> None:
     source = ClientSecret(Application("http://127.0.0.1:9", "t", "c", AUDIENCE), SECRET, machine())
-    with pytest.raises(ArmTransportError, match=r"got no answer from http://127\.0\.0\.1:9") as silent:
+    match = r"signing in as application `c` of tenant `t` got no answer from http://127\.0\.0\.1:9"
+    with pytest.raises(ArmTransportError, match=match) as silent:
         asyncio.run(source.fetch(""))
 
     assert not silent.value.sent
@@ -346,6 +347,20 @@ def test_every_named_credential_can_be_made(tmp_path: Path) -> None:
     assert isinstance(made["token"], StaticToken)
     assert isinstance(made["emulator"], EmulatorCredential)
     assert all(isinstance(made[k], RenewedCredential) for k in ("client-secret", "managed-identity", "azure-identity"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("client-secret", "AZURE_TENANT_ID", "contoso/../evil?"),
+        ("managed-identity", "IDENTITY_ENDPOINT", "169.254.169.254"),
+        ("managed-identity", "AZURE_POD_IDENTITY_AUTHORITY_HOST", "metadata"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named(kind: str, name: str, value: str) -> None:
+    environ = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_SECRET": "s", name: value}
+    with pytest.raises(ConfigError, match=name):
+        choose(kind, around(**environ))
 
 
 def test_an_authority_in_clear_text_is_refused() -> None:
