@@ -71,8 +71,9 @@ def decide(answer: Answer, *, is_read: bool, attempt: int, jitter: float) -> Ret
     asked = retry_after_s(answer)
     if asked is not None and asked > LONGEST_WAIT_S:
         return GiveUp()
-    after = max(1.0, asked) if asked is not None else _back_off(patience, attempt, jitter)
-    return Retry(after, _reason(answer))
+    after = _back_off(patience, attempt, jitter) if asked is None else asked
+    # Who is told to come back later, without a time, must not be back at once.
+    return Retry(max(1.0, after) if asked is not None or answer.status == 429 else after, _reason(answer))
 
 
 def after_silence(error: ArmTransportError, *, is_read: bool, attempt: int, jitter: float) -> Retry | GiveUp:

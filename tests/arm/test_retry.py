@@ -38,6 +38,7 @@ def test_back_off_grows_is_bounded_and_drawn_in_full() -> None:
 
     assert patient == [1.0, 2.0, 4.0, 8.0, 16.0, None]
     assert waits(answer(429), attempt=9, jitter=1.0) == 60.0
+    assert waits(answer(429), attempt=1, jitter=0.0) == 1.0
     assert waits(answer(503), attempt=3, jitter=0.0) == 0.0
 
 
