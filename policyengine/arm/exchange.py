@@ -21,8 +21,8 @@ import httpx
 from policyengine import __version__
 from policyengine.arm.answer import Answer
 from policyengine.arm.links import Endpoint, path_of
-from policyengine.arm.refusal import silence
 from policyengine.arm.retry import READS
+from policyengine.arm.silence import silence
 from policyengine.arm.throttle import Kind
 from policyengine.arm.transport import Transport
 from policyengine.errors import ArmTransportError

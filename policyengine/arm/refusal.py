@@ -18,7 +18,6 @@ from policyengine.errors import (
     ArmNotFound,
     ArmRejected,
     ArmThrottled,
-    ArmTransportError,
     ArmUnavailable,
     OperationFailed,
 )
@@ -29,8 +28,6 @@ _ACTION: Final = re.compile(
 )
 _TYPE: Final = re.compile(r".*/providers/([^/]+/[^/]+)", re.IGNORECASE)
 _WHO: Final = re.compile(r"object id '([^']+)'")
-_DISTRUST: Final = re.compile(r"certificate", re.IGNORECASE)
-_NO_TLS: Final = re.compile(r"\[SSL")  # OpenSSL's own words; aiohttp says `ssl:` about any connection
 
 _DOWN: Final = "the service is overloaded or down: try again later"
 _IN_DOUBT: Final = "the service failed, and may have done the work all the same: look before trying again"
@@ -106,46 +103,6 @@ def still_unregistered(provider: Registration, seconds: float) -> ArmConflict:
         status=409,
         help=f"see `az provider show --namespace {provider.namespace} --subscription {provider.subscription}`",
     )
-
-
-def silence(
-    why: str,
-    *,
-    method: str,
-    path: str,
-    endpoint: str,
-    sent: bool,
-    correlation_id: str | None,
-    is_read: bool = False,
-    what: str = "",
-) -> ArmTransportError:
-    """The exception for no usable answer. ``is_read``: what was asked changes nothing; ``what`` it was, in words."""
-    error = ArmTransportError(
-        f"{what or f'{method} {path}'} got no answer from {endpoint}: {one_line(why)}",
-        method=method,
-        url=path,
-        correlation_id=correlation_id,
-        help=_help_of_silence(why, endpoint, is_read=is_read, sent=sent),
-    )
-    error.sent = sent
-    error.lasts = not sent and _DISTRUST.search(why) is not None
-    return error
-
-
-def _help_of_silence(why: str, endpoint: str, *, is_read: bool, sent: bool) -> str:
-    if sent and not is_read:
-        return "it may have been applied all the same: look before trying again"
-    if sent:
-        plain = "; if it serves https, say so" if endpoint.startswith("http://") else ""
-        return f"try again; if it lasts, see what stands between here and `{endpoint}`{plain}"
-    if _DISTRUST.search(why):
-        return (
-            f"the certificate of `{endpoint}` is not trusted: a proxy may stand in between; "
-            "name the file of its CA in SSL_CERT_FILE"
-        )
-    if _NO_TLS.search(why):
-        return f"`{endpoint}` does not speak TLS as it should: check scheme, port and proxy"
-    return f"check that `{endpoint}` is the right endpoint and can be reached from here"
 
 
 def operation_failed(status: str, cause: Cause, *, path: str, correlation_id: str) -> OperationFailed:

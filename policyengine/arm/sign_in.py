@@ -19,8 +19,8 @@ import httpx
 from policyengine import __version__
 from policyengine.arm.answer import Answer, one_line
 from policyengine.arm.links import Endpoint, path_of
-from policyengine.arm.refusal import silence
 from policyengine.arm.retry import GiveUp, after_silence, decide
+from policyengine.arm.silence import silence
 from policyengine.arm.timer import LoopTimer, Timer
 from policyengine.arm.tokens import Token, read_token
 from policyengine.arm.transport import Transport
