@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from policyengine.arm.answer import one_line
 from policyengine.arm.tokens import Token, token_until
 from policyengine.clock import Clock, SystemClock
 from policyengine.errors import ArmNotAuthorized, ArmTransportError, ConfigError
+from policyengine.model.clouds import CLOUDS
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessTokenInfo
+
+_MICROSOFTS: Final = frozenset(cloud.authority for cloud in CLOUDS.values())
 
 
 def is_installed() -> bool:
@@ -49,7 +52,10 @@ class AzureIdentity:
     def _credential(self) -> Any:
         from azure.identity import DefaultAzureCredential
 
-        return DefaultAzureCredential(authority=self._authority)
+        # Microsoft's own authorities vouch for each other; they know of no other, and may be out of reach there.
+        return DefaultAzureCredential(
+            authority=self._authority, disable_instance_discovery=self._authority not in _MICROSOFTS
+        )
 
     def _ask(self, claims: str) -> AccessTokenInfo:
         from azure.core.exceptions import AzureError, ClientAuthenticationError

@@ -104,5 +104,6 @@ def _snippets(url: str, authority: Path, tenant: str) -> Iterator[str]:
     yield f"                         az login --service-principal -u me -p anything --tenant {tenant}"
     yield f"    azure-identity       authority={url!r}, disable_instance_discovery=True,"
     yield f"                         connection_verify={str(authority)!r}"
-    yield f"    Azure SDKs           export AZURE_AUTHORITY_HOST={url}; base_url={url!r}"
+    yield f"    Azure SDKs           base_url={url!r}, or export AZURE_AUTHORITY_HOST={url}"
+    yield f"                         and DefaultAzureCredential(disable_instance_discovery=True), base_url={url!r}"
     yield f"    Terraform            export ARM_METADATA_HOSTNAME={host} SSL_CERT_FILE={file}"
