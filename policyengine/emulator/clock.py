@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from policyengine.clock import Clock, SystemClock
 from policyengine.errors import ConfigError
 
+FASTEST = 1_000_000
 _RATE = re.compile(r"x(\d+(?:\.\d+)?)", re.IGNORECASE)
 
 
@@ -78,8 +79,9 @@ def parse_rate(text: str) -> float:
     if word in {"real", "frozen"}:
         return 1.0 if word == "real" else 0.0
     match = _RATE.fullmatch(word)
-    if match is None or float(match.group(1)) == 0:
-        raise ConfigError(f"`{text}` is not a clock", help="use `real`, `frozen`, or a rate such as `x60`")
+    if match is None or not 0 < float(match.group(1)) <= FASTEST:
+        help = f"use `real`, `frozen`, or a rate such as `x60`, at most `x{FASTEST}`"
+        raise ConfigError(f"`{text}` is not a clock", help=help)
     return float(match.group(1))
 
 
