@@ -3,6 +3,7 @@
 A JSON array, ``{"value": […]}``, ``{"data": […]}`` or one document per line (NDJSON) may hold clusters, extensions,
 fluxConfigurations, subscriptions, resource groups and management groups in any order, as Resource Manager or
 Resource Graph return them. Documents of other types are left aside. NDJSON alone may be larger than the memory.
+INVARIANT: an export that says it is one page of several makes no fleet that looks whole.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -19,12 +21,14 @@ from policyengine.inventory.documents import HELP, Document, cluster_key, orphan
 from policyengine.inventory.fleet_text import fleet_of, read_one
 from policyengine.inventory.lines import Lines, read_lines
 from policyengine.inventory.reading import Reading, Told, batched, collected, whole
-from policyengine.model.fleet import Fleet, assemble
+from policyengine.model.fleet import Fleet, ScopeFailure, assemble
 from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON, get_folded
 from policyengine.text.nodes import to_value
 from policyengine.text.paths import place_of
 
+_TOTALS: Final = ("total_records", "totalRecords")
+_MORE: Final = ("skip_token", "$skipToken", "nextLink")
 _BY_LINES: Final = frozenset({".ndjson", ".jsonl"})
 
 
@@ -85,7 +89,19 @@ def _from_one(text: str, path: Path) -> Fleet:
         if (problem := problem_of(document)) is not None:
             place = place_of(node or read_one(text, str(path)), (*steps, at))
             raise InventoryError(f"{place}: document {at + 1}: {problem}", help=HELP)
-    return _from_documents(listed)
+    fleet = _from_documents(listed)
+    lacking = _lacking(value, len(listed)) if isinstance(value, dict) else None
+    return replace(fleet, failures=(*fleet.failures, ScopeFailure(ResourceId("/"), lacking))) if lacking else fleet
+
+
+def _lacking(page: Document, held: int) -> str | None:
+    """What an export says is not in it: it may be the first of several pages. None when it is whole."""
+    total = next((page[name] for name in _TOTALS if isinstance(page.get(name), int)), held)
+    if total > held:
+        return f"the file holds {held} of {total} rows: export all pages, one row to a line"
+    if any(page.get(name) for name in _MORE) or str(page.get("resultTruncated")).casefold() == "true":
+        return f"the file holds a page of {held} rows, and more follow: export all pages, one row to a line"
+    return None
 
 
 def _fast(text: str) -> JSON:

@@ -34,7 +34,8 @@ def read_emulator_fleet(given: str | None) -> FleetFile | SyntheticFleet:
     fleet = asyncio.run(read_file(given))
     if not fleet.complete:
         reasons = "; ".join(dict.fromkeys(failure.reason for failure in fleet.failures))
-        raise InventoryError(f"`{given}` does not hold a whole fleet: {reasons}", help="export the clusters as well")
+        help = "export every page, clusters and what is on them"
+        raise InventoryError(f"`{given}` does not hold a whole fleet: {reasons}", help=help)
     return FleetFile(replace(fleet, clusters=tuple(_cluster(cluster) for cluster in fleet.clusters)))
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from policyengine.errors import ConfigError, InventoryError
 from policyengine.inventory import SOURCES, read
+from policyengine.inventory.reconcile import told_apart
 from policyengine.model.fleet import Fleet
+from policyengine.model.ids import ResourceId
 
 SUBSCRIPTION = "/subscriptions/5b0c1e6a-0000-4000-8000-000000000001"
 ARC_CLUSTER = f"{SUBSCRIPTION}/resourceGroups/shops/providers/Microsoft.Kubernetes/connectedClusters/osl-03"
@@ -97,6 +99,32 @@ def test_the_order_of_documents_does_not_matter(tmp_path: Path) -> None:
 
     assert [c.content_hash for c in forwards.clusters] == [c.content_hash for c in backwards.clusters]
     assert forwards.tree == backwards.tree
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"count": 2, "data": DOCUMENTS, "skip_token": "x", "total_records": 2},
+        {"count": 2, "data": DOCUMENTS, "skip_token": None, "total_records": 5000},
+        {"totalRecords": 2, "data": DOCUMENTS, "$skipToken": "x"},
+        {"totalRecords": 2, "data": DOCUMENTS, "resultTruncated": "true"},
+        {"value": DOCUMENTS, "nextLink": "https://management.azure.com/next"},
+    ],
+)
+def test_one_page_of_several_is_no_whole_fleet(tmp_path: Path, page: object) -> None:
+    """Else the clusters of the other pages would seem to be gone."""
+    fleet = reading(tmp_path / "rows.json", json.dumps(page))
+
+    assert fleet.clusters
+    assert not fleet.complete
+    assert told_apart([ResourceId(ARC_CLUSTER.replace("osl-03", "osl-04"))], fleet)[0] == ()
+
+
+def test_an_export_that_says_it_is_whole_is_whole(tmp_path: Path) -> None:
+    page = {"count": len(DOCUMENTS), "data": DOCUMENTS, "skip_token": None, "total_records": len(DOCUMENTS)}
+
+    assert reading(tmp_path / "rows.json", json.dumps(page)).complete
+    assert reading(tmp_path / "list.json", json.dumps({"value": DOCUMENTS, "nextLink": None})).complete
 
 
 def test_an_orphan_makes_the_fleet_incomplete(tmp_path: Path) -> None:
