@@ -28,6 +28,9 @@ def command(
         bool | None,
         typer.Option("--strict/--loose", help="Refuse or take what sources differ about (default: as documented)."),
     ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Another one: other polls, ids, and faults by probability (default: 0).")
+    ] = None,
 ) -> None:
     """Serve a local stand-in for Resource Manager.
 
@@ -41,7 +44,7 @@ def command(
     from policyengine.cli.output import notes
 
     cli = cli_of(context)
-    with serving(Serving(host, port, https, fleet, state, clock, strict)) as told:
+    with serving(Serving(host, port, https, fleet, state, clock, strict, seed)) as told:
         notes(cli).print(told, soft_wrap=True)
         Event().wait()
 

@@ -32,6 +32,7 @@ class Serving:
     state: Path | None
     clock: str | None
     strict: bool | None
+    seed: int | None
 
 
 @contextmanager
@@ -52,10 +53,10 @@ def serving(asked: Serving) -> Iterator[str]:
 def _emulator(asked: Serving, file: StateFile | None) -> tuple[Emulator, bool]:
     """The emulator, and whether it goes on from the file."""
     if file is not None and file.path.exists():
-        if asked.fleet is not None or asked.strict is not None:
+        if asked.fleet is not None or asked.strict is not None or asked.seed is not None:
             raise ConfigError(
                 f"`{file.path}` holds a fleet and its settings already",
-                help="leave out `--fleet`, `--strict` and `--loose`, or begin with another file",
+                help="leave out `--fleet`, `--seed`, `--strict` and `--loose`, or begin with another file",
             )
         emulator = Emulator(clock="frozen")
         file.restore(emulator)
@@ -64,7 +65,7 @@ def _emulator(asked: Serving, file: StateFile | None) -> tuple[Emulator, bool]:
         return emulator, True
     settings = Settings() if asked.strict is None else Settings.strict() if asked.strict else Settings.loose()
     fleet = read_emulator_fleet(asked.fleet)
-    return Emulator(fleet, clock=asked.clock or DEFAULT_CLOCK, settings=settings), False
+    return Emulator(fleet, clock=asked.clock or DEFAULT_CLOCK, seed=asked.seed or 0, settings=settings), False
 
 
 def _folder(asked: Serving) -> Path:

@@ -159,6 +159,17 @@ def test_with_another_key_it_does_not_start(shell: Shell) -> None:
     assert "wrong key" in ran.err
 
 
+def test_the_same_seed_makes_the_same_and_another_another(shell: Shell) -> None:
+    def first_id(*options: str) -> str:
+        with serving(shell, "--fleet", "synthetic:1", "--clock", "frozen", *options) as served:
+            request = urllib.request.Request(f"{served.url}/tenants?api-version=2022-12-01")
+            request.add_header("Authorization", "Bearer x")
+            with urllib.request.urlopen(request, timeout=SOON_S) as answer:
+                return str(answer.headers["x-ms-request-id"])
+
+    assert first_id("--seed", "7") == first_id("--seed", "7") != first_id()
+
+
 def test_a_fleet_for_a_state_that_has_one_is_refused(shell: Shell) -> None:
     with serving(shell, "--state", "s", "--fleet", "synthetic:2") as served:
         served.stop()
