@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from policyengine.compliance.bound import BoundPolicy
 from policyengine.compliance.judge import context_for
@@ -16,8 +17,12 @@ from policyengine.effects.existence import COLLECTED, looked_for
 from policyengine.errors import PolicyEngineError
 from policyengine.evaluation import Subject, evaluate
 from policyengine.language.indexed import looks_at
-from policyengine.model.resource import Cluster, Sought
+from policyengine.model.resource import CLUSTER_TYPES, Cluster, Sought
 from policyengine.model.scope import ScopeTree
+
+
+_KNOWN: Final = COLLECTED | {type.casefold() for type in CLUSTER_TYPES.values()}
+"""What is there with a cluster, or is no part of it."""
 
 
 class Seekers:
@@ -46,11 +51,11 @@ def _may_seek(policy: BoundPolicy) -> bool:
     details = policy.effect.details if policy.effect is not None else None
     if details is None:
         return False
-    return not details.type.is_constant or str(details.type.constant).casefold() not in COLLECTED
+    return not details.type.is_constant or str(details.type.constant).casefold() not in _KNOWN
 
 
 def _reaches(policy: BoundPolicy, cluster: Cluster, tree: ScopeTree) -> bool:
-    return policy.unknown_group(tree) is not None or policy.in_scope(cluster.resource, tree)
+    return policy.in_scope(cluster.resource, tree) or policy.unknown_group(tree) is not None
 
 
 def _sought(policy: BoundPolicy, cluster: Cluster, world: World) -> Sought | None:

@@ -11,6 +11,7 @@ Source: configuration API §9.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -61,7 +62,7 @@ _CLUSTER_TYPES: Final = frozenset({AKS.casefold(), ARC.casefold()})
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Subscriptions in a row, or some resource groups (folded) of one."""
+    """Subscriptions in a row, or some resource groups of one."""
 
     subscriptions: tuple[ResourceId, ...]
     groups: tuple[str, ...] | None = None
@@ -69,6 +70,18 @@ class _Part:
     def query(self, table: str, types: Sequence[str]) -> str:
         among = {} if self.groups is None else {"resourceGroup": self.groups}
         return query_of(table, types, **among)
+
+    def rows(self, rows: Iterable[Document]) -> list[Document]:
+        """Without those of other places: they would come in their own turn, or twice."""
+        subscriptions = {id.name.casefold() for id in self.subscriptions}
+        groups = None if self.groups is None else {name.casefold() for name in self.groups}
+        ids = ((row, id_of(row)) for row in rows)
+        return [
+            row
+            for row, id in ids
+            if (id.subscription or "").casefold() in subscriptions
+            and (groups is None or (id.resource_group or "").casefold() in groups)
+        ]
 
 
 async def open_resource_graph(
@@ -131,6 +144,11 @@ class _Stream:
     progress: Progress
     _lacking: dict[ResourceId, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._names: dict[str, dict[str, str]] = defaultdict(dict)
+        for group in self.gathered.groups:
+            self._names[(group.id.subscription or "").casefold()][group.id.name.casefold()] = group.id.name
+
     def rest(self) -> Fleet:
         listed_all = len(self.uncovered) == len(self.gathered.visible.live)
         why = "Resource Graph counts {} more clusters than its resource groups have"
@@ -184,9 +202,9 @@ class _Stream:
     async def _clusters(self, part: _Part) -> Sequence[Cluster]:
         divisible = len(part.subscriptions) > 1 or len(self._groups(part)) > 1
         most = CLUSTERS_AT_ONCE if divisible else None
-        clusters = await rows_of(self.related.arm, part.query(*CLUSTERS), part.subscriptions, most=most)
+        clusters = part.rows(await rows_of(self.related.arm, part.query(*CLUSTERS), part.subscriptions, most=most))
         self.progress.found(len(clusters))
-        children = await rows_of(self.related.arm, part.query(*CHILDREN), part.subscriptions)
+        children = part.rows(await rows_of(self.related.arm, part.query(*CHILDREN), part.subscriptions))
         found, orphans = assemble(map(resource_document, (*clusters, *children)))
         # Something on a cluster that is not shown itself: one of the two rows is behind.
         hidden = {on for orphan in orphans if (on := orphan.id.parent) and on.type.casefold() in _CLUSTER_TYPES}
@@ -201,8 +219,8 @@ class _Stream:
         """The resource groups by which a part of one subscription can be divided."""
         if part.groups is not None or len(part.subscriptions) > 1:
             return part.groups or ()
-        known = (g.id for g in self.gathered.groups if part.subscriptions[0].contains(g.id))
-        return tuple(sorted({id.name.casefold() for id in known}, key=lambda name: f"{name}/"))
+        names = self._names.get(part.subscriptions[0].name.casefold(), {})
+        return tuple(names[name] for name in sorted(names, key="{}/".format))
 
     def _divided(self, part: _Part, count: int) -> Sequence[_Part]:
         """Parts that will hardly be too much again."""

@@ -365,7 +365,7 @@ def test_a_resource_group_that_is_cut_short_is_not_read_and_said_so(
     spread(azure, ["a", "b", "c"])
 
     def quirk(body: Row, rows: list[Row]) -> Page | None:
-        if "in~ ('b')" not in body["query"] or not body["query"].startswith("kubernetes"):
+        if "resourceGroup in~ ('b')" not in body["query"] or not body["query"].startswith("kubernetes"):
             return None
         return 200, {"totalRecords": 2, "count": 1, "resultTruncated": "true", "data": rows[:1]}
 
@@ -374,6 +374,23 @@ def test_a_resource_group_that_is_cut_short_is_not_read_and_said_so(
 
     assert flat(batches) == ["0-a", "0-b", "2-a", "2-b"]
     assert [f.scope.name for f in rest.failures] == [SUBSCRIPTIONS[0], "b"]
+
+
+def test_rows_of_other_places_are_not_taken(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come in their own turn: what comes out of turn would be taken for new, and what was passed by for gone."""
+    monkeypatch.setattr(graph, "SUBSCRIPTIONS_A_QUERY", 1)
+    stray = row(cluster_id(SUBSCRIPTIONS[3], "d-1"))
+
+    def quirk(body: Row, rows: list[Row]) -> Page | None:
+        if body["query"].startswith("resources "):
+            rows.append(stray)
+        return None
+
+    azure.quirk = quirk
+    batches, _, rest = batches_of(azure)
+
+    assert flat(batches) == EVERYTHING
+    assert rest.complete
 
 
 def test_subscriptions_are_listed_a_few_at_a_time(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:
