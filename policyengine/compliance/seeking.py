@@ -20,7 +20,6 @@ from policyengine.language.indexed import looks_at
 from policyengine.model.resource import CLUSTER_TYPES, Cluster, Sought
 from policyengine.model.scope import ScopeTree
 
-
 _KNOWN: Final = COLLECTED | {type.casefold() for type in CLUSTER_TYPES.values()}
 """What is there with a cluster, or is no part of it."""
 

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from policyengine.errors import ArmNotAuthorized
+from policyengine.inventory import resource_graph
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import ResourceWrite
 from policyengine.remediation.steps import Plan, Step, StepOutcome, StepState
 from policyengine.store.store import Store
 from policyengine.workflows.settings import Settings
 from policyengine.workflows.sync import LAG, SyncResult, sync, unwatched
-from tests.inventory.azure import SUBSCRIPTIONS, Azure, cluster_id, serving
+from tests.inventory.azure import SUBSCRIPTIONS, Azure, Page, Quirk, Row, cluster_id, serving
 
 GONE = cluster_id(SUBSCRIPTIONS[0], "a-1")
 
@@ -82,6 +84,60 @@ def test_a_cluster_that_cannot_be_looked_at_is_kept_and_said_to_be_unread(place:
     assert (again.removed, again.complete) == (0, False)
     assert [failure.scope for failure in again.failures] == [ResourceId(GONE)]
     assert place.store.find_clusters(GONE)
+
+
+def delete(place: Place, id: str) -> None:
+    for key in [key for key in place.azure.resources if key.startswith(id)]:
+        del place.azure.resources[key]
+
+
+def refused_from(subscription: str) -> Quirk:
+    """The token runs out before that subscription is asked about."""
+
+    def quirk(body: Row, _rows: list[Row]) -> Page | None:
+        if body["query"].startswith("resources ") and subscription in body["subscriptions"]:
+            return 401, {"error": {"code": "ExpiredAuthenticationToken", "message": "Too late."}}
+        return None
+
+    return quirk
+
+
+def test_a_sync_that_breaks_off_keeps_what_it_read_and_retires_nobody(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource_graph, "SUBSCRIPTIONS_A_QUERY", 1)
+    before = place.store.last_sync()
+    delete(place, GONE)
+    place.azure.add(SUBSCRIPTIONS[0], "a-0")
+    place.azure.add(SUBSCRIPTIONS[3], "d-0")
+    place.azure.quirk = refused_from(SUBSCRIPTIONS[2])
+
+    with pytest.raises(ArmNotAuthorized):
+        place.sync()
+    assert place.store.last_sync() == before
+    assert place.store.find_clusters(cluster_id(SUBSCRIPTIONS[0], "a-0"))
+    assert place.store.find_clusters(GONE)
+    assert not place.store.find_clusters(cluster_id(SUBSCRIPTIONS[3], "d-0"))
+
+    place.azure.quirk = lambda _body, _rows: None
+    again = place.sync()
+    assert (again.added, again.removed, again.clusters, again.complete) == (1, 1, 9, True)
+
+
+def test_what_is_gone_in_a_part_that_was_read_is_retired_though_another_was_not(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource_graph, "SUBSCRIPTIONS_A_QUERY", 1)
+    unread = cluster_id(SUBSCRIPTIONS[3], "d-1")
+    delete(place, GONE)
+    delete(place, unread)
+    place.azure.forbidden = {SUBSCRIPTIONS[3]}
+    place.azure.quirk = lambda body, _: (403, {}) if SUBSCRIPTIONS[3] in body["subscriptions"] else None
+    again = place.sync()
+
+    assert (again.removed, again.complete) == (1, False)
+    assert not place.store.find_clusters(GONE)
+    assert place.store.find_clusters(unread)
 
 
 def write_to(place: Place) -> None:
