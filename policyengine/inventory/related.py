@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 
 from policyengine.arm.client import ArmClient
 from policyengine.errors import ArmError, ArmNotFound, InventoryError, PolicyEngineError
+from policyengine.inventory.documents import problem_of
 from policyengine.inventory.graph_query import CutShort, query_of, rows_of
 from policyengine.inventory.graph_rows import resource_document
 from policyengine.inventory.listing import is_gone, list_documents
@@ -180,9 +181,9 @@ async def _named(arm: ArmClient, path: str, api_version: str) -> list[Mapping[st
         if (error.code or "").casefold() in _NO_SUCH_TYPE:
             raise
         return []
-    if not isinstance(document, Mapping):
-        raise InventoryError(f"GET {path} gave something that is no resource")
-    return [{"id": path, **document}]
+    if (problem := problem_of(document)) is not None:
+        raise InventoryError(f"GET {path} gave something that cannot be used: {problem}")
+    return [document]
 
 
 def _hung(document: Mapping[str, JSON], type: str, cluster: ResourceId) -> Resource:

@@ -151,6 +151,16 @@ def test_a_type_that_the_service_does_not_have_is_not_read(azure: Azure) -> None
     assert not fleet.complete
 
 
+@pytest.mark.parametrize("answer", [{}, [], {"id": "nonsense"}, None])
+def test_an_answer_that_is_no_resource_is_not_believed(azure: Azure, answer: object) -> None:
+    manager = azure.manager
+    azure.manager = lambda path: (200, answer) if "fleetMemberships" in path else manager(path)  # type: ignore[method-assign]
+    fleet = fleet_of(azure, Sought(MEMBERSHIPS))
+
+    assert "gave something that cannot be used" in str(found(fleet)[1][MEMBERSHIPS.lower()])
+    assert not fleet.complete
+
+
 def test_a_cluster_that_is_gone_by_then_is_left_out(azure: Azure) -> None:
     azure.listed = {id: found for id, found in azure.resources.items() if not id.startswith(ONE)}
     fleet = fleet_of(azure, Sought(LOCKS))
