@@ -25,7 +25,7 @@ from policyengine.errors import ConfigError
 _LOG: Final = logging.getLogger(__name__)
 KEY_VARIABLE: Final = "POLICYENGINE_EMULATOR_KEY"
 KEY_SUFFIX: Final = ".key"
-FORMAT: Final = 1
+FORMAT: Final = 2
 _LABEL: Final = "policyengine-emulator-state"
 WRITE_EVERY_S: Final = 1.0
 """How long a change waits, at most, until it is on disk."""

@@ -107,9 +107,9 @@ class Related:
         known, told = {resource.id: resource for resource in cluster.others}, dict[str, str | None]()
         for sought, answer in answers.items():
             if isinstance(answer, PolicyEngineError):
-                told[sought.key] = answer.message
+                told[sought.key] = answer.told
                 key = (cluster.id.subscription or "-", sought.type)
-                self._missed.setdefault(key, _Missed(cluster.name, answer.message)).clusters += 1
+                self._missed.setdefault(key, _Missed(cluster.name, answer.told)).clusters += 1
             else:
                 told[sought.key] = None
                 known |= {resource.id: resource for resource in answer}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -254,3 +254,26 @@ def test_a_fault_that_could_never_be_answered_is_refused(api: Api, fault: object
 def test_what_it_does_not_know_is_not_found(api: Api) -> None:
     assert api.http.get("/_emulator/nothing").status_code == 404
     assert api.http.post("/_emulator/health").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("noun", "body"),
+    [
+        ("clusters/osl-01/simulation", {"installFailures": "microsoft.flux"}),
+        ("clusters/osl-01/simulation", {"reconcileFailures": {"*": "no"}}),
+        ("clusters/osl-01/simulation", {"allowedHosts": "github.com"}),
+        ("clusters/osl-01/simulation", {"pollInterval": -1}),
+        ("clusters/osl-01/simulation", {"pollInterval": 1e300}),
+        ("faults", {"status": 503, "times": {}}),
+        ("faults", {"status": 503, "times": -1}),
+        ("faults", {"status": 503, "retryAfter": "soon"}),
+        ("principals", {"token": "x", "roles": 3}),
+        ("versions", {"version": "1.21.0", "locations": ["norwayeast"]}),
+    ],
+)
+def test_a_body_of_another_shape_is_refused_and_changes_nothing(api: Api, noun: str, body: dict[str, Any]) -> None:
+    before = api.emulator.freeze()
+    answer = api.http.post(f"/_emulator/{noun}", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"]
+    assert api.emulator.freeze() == before
