@@ -1,7 +1,6 @@
 """Carries out a stored plan: many clusters at once, one step after another on each. Resumable at any line.
 
-Order and bounds are decided here, what happens to one step in `step_run`. The store is called directly, not
-in a thread: an answer and its record must not be torn apart by a cancellation.
+Order and bounds are decided here, what happens to one step in `step_run`.
 Source: DESIGN §8.
 """
 
@@ -11,7 +10,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from policyengine.arm.client import ArmClient
 from policyengine.clock import Clock
@@ -19,6 +18,7 @@ from policyengine.errors import ArmError, InventoryError, PolicyEngineError, Rem
 from policyengine.execution.clusters import Clusters
 from policyengine.execution.events import EventListener, StepLeft, StepStarted
 from policyengine.execution.reach import ends_the_run
+from policyengine.execution.recorder import ProgressStore, Recorder
 from policyengine.execution.secrets import SecretResolver
 from policyengine.execution.slots import FairSlots, Place
 from policyengine.execution.step_run import MaySend, Means, StepRun
@@ -32,19 +32,6 @@ that take two minutes are a thousand under way; more would only be more that is 
 
 STEP_TIMEOUT: Final = timedelta(minutes=45)
 """How long one run cares for one step: installing Flux has been seen to take more than 30 minutes."""
-
-
-class ProgressStore(Protocol):
-    """What execution asks of the store."""
-
-    def progress(self, plan_id: str) -> Mapping[str, StepOutcome]: ...
-
-    def record_outcome(self, plan_id: str, outcome: StepOutcome) -> bool:
-        """Durable when it returns; True when another plan may have written to the object.
-
-        Raises RemediationError for an intent while another plan is writing to the object: nothing is recorded.
-        """
-        ...
 
 
 async def always(_step: Step, _cluster: Cluster) -> str:
@@ -85,13 +72,10 @@ async def execute(
         )
     _check_order(plan)
 
-    def record(outcome: StepOutcome) -> bool:
-        return store.record_outcome(id, outcome)
-
     now = clock.now()
     stands = {step.id: known.get(step.id) or StepOutcome(step.id, StepState.PLANNED, now) for step in plan.steps}
     to_send = (step.cluster for step in plan.runnable if stands[step.id].state is StepState.PLANNED)
-    means = Means(arm, clock, secrets, record, on_event, may_send, Clusters(arm, clock, to_send))
+    means = Means(arm, clock, secrets, Recorder(store, id), on_event, may_send, Clusters(arm, clock, to_send))
     runs = {step.id: StepRun(step, stands[step.id], means) for step in plan.steps}
     places = max(1, parallel)
     remediation = _Remediation(runs, FairSlots(places, places * AWAY_FOR_EACH_PLACE), step_timeout)
@@ -147,7 +131,7 @@ class _Remediation:
     async def _step(self, run: StepRun, place: Place) -> None:
         if run.outcome.state.is_final:
             return
-        if run.outcome.state is StepState.PLANNED and self._is_held_back(run):
+        if run.outcome.state is StepState.PLANNED and await self._is_held_back(run):
             return
         run.means.on_event(StepStarted(run.step, resumed=run.outcome.state is not StepState.PLANNED))
         try:
@@ -164,17 +148,17 @@ class _Remediation:
                 raise
             _leave(run, error.message)
 
-    def _is_held_back(self, run: StepRun) -> bool:
+    async def _is_held_back(self, run: StepRun) -> bool:
         """True when the step must not begin; it is then skipped, or left while a step before it still runs."""
         if not run.step.will_run:
-            run.become(StepState.SKIPPED, f"{run.step.preflight.value}: {run.step.reason}")
+            await run.become(StepState.SKIPPED, f"{run.step.preflight.value}: {run.step.reason}")
             return True
         for before in (self.runs[id] for id in run.step.after_steps):
             if not before.outcome.state.is_final:
                 _leave(run, f"`{before.step.action}` has to succeed first and has not ended yet")
                 return True
             if before.outcome.state is not StepState.SUCCEEDED:
-                run.become(StepState.SKIPPED, f"`{before.step.action}` had to succeed first and did not")
+                await run.become(StepState.SKIPPED, f"`{before.step.action}` had to succeed first and did not")
                 return True
         return False
 

@@ -6,7 +6,7 @@
                                anything else is sent                         the innermost cause
 
 INVARIANT: every arrow is stored before the next thing happens, and nothing is awaited between an answer and
-its record. So the process may be killed at any line, and what an earlier run began is taken up here as well.
+handing over its record. So the process may be killed at any line, and what an earlier run began is taken up here too.
 Source: DESIGN §8; configuration API §4; users' asks 21, 22, 23 and 25.
 """
 
@@ -37,6 +37,7 @@ from policyengine.execution.events import EventListener, StepAccepted, StepFinis
 from policyengine.execution.following import Promise, follow, told
 from policyengine.execution.intent import Fate, fate, is_well, note
 from policyengine.execution.live_object import Document, LiveObject
+from policyengine.execution.recorder import Recorder
 from policyengine.execution.secrets import Resolved, SecretResolver
 from policyengine.execution.slots import Place
 from policyengine.model.resource import Cluster
@@ -56,15 +57,12 @@ A no is asked for once more, with the document as it is now.
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What carrying out a step takes.
-
-    ``record`` stores an outcome durably before it returns; True when somebody else may have written to the object.
-    """
+    """What carrying out a step takes."""
 
     arm: ArmClient
     clock: Clock
     secrets: SecretResolver
-    record: Callable[[StepOutcome], bool]
+    recorder: Recorder
     on_event: EventListener
     may_send: MaySend
     clusters: Clusters
@@ -105,13 +103,13 @@ class StepRun:
             await self._send(place)
         if self.outcome.state is StepState.ACCEPTED:
             place.leave()
-            self.become(*await follow(self.target, self.promise or Promise(self.outcome.operation_url)))
+            await self.become(*await follow(self.target, self.promise or Promise(self.outcome.operation_url)))
 
     @property
     def target(self) -> LiveObject:
         return LiveObject(self.means.arm, self.step.write, self._waiting)
 
-    def become(self, state: StepState, message: str = "", *, operation_url: str | None = None) -> bool:
+    async def become(self, state: StepState, message: str = "", *, operation_url: str | None = None) -> bool:
         """Store that the step is in ``state`` now, and tell; True when somebody else may have written to the object.
 
         What the store refuses raises, and the step stands where it stood.
@@ -120,21 +118,22 @@ class StepRun:
         url = operation_url or self.outcome.operation_url
         now = self.means.clock.now()
         outcome = StepOutcome(self.step.id, state, now, self.scrubbed(message), url, attempts)
-        contested = self.means.record(outcome)
+        return await self.means.recorder.record(outcome, self._stands)
+
+    def _stands(self, outcome: StepOutcome) -> None:
         self.outcome = outcome
         if self.step.write.id == self.step.cluster:
             self.means.clusters.written(self.step.cluster)
-        if state is StepState.ACCEPTED:
+        if outcome.state is StepState.ACCEPTED:
             self.means.on_event(StepAccepted(self.step))
-        elif state.is_final:
-            self.means.on_event(StepFinished(self.step, self.outcome))
-        return contested
+        elif outcome.state.is_final:
+            self.means.on_event(StepFinished(self.step, outcome))
 
     async def _send(self, place: Place) -> None:
         """Send the write if it still fits and is still wanted. Leaves any state but INTENT, unless reading fails."""
         self.means.arm.demand_open(self.step.write.method, self.step.write.id.text)
         if reason := await self._held_back():
-            self.become(StepState.SKIPPED, reason)
+            await self.become(StepState.SKIPPED, reason)
             return
         self.looked_at = self.means.clock.now()
         live = await self.target.read()
@@ -142,18 +141,18 @@ class StepRun:
             await self._until_settled(place)
             return  # and once more from the beginning: minutes may have passed
         if objection := self._objection(live):
-            self.become(*objection)
+            await self.become(*objection)
             return
-        if self.become(StepState.INTENT, note(live)):
+        if await self.become(StepState.INTENT, note(live)):
             # Between the look and the intent another plan had its turn; from the intent on, none has.
             live = await self.target.read()
             if objection := self._objection(live):
-                self.become(*objection)
+                await self.become(*objection)
                 return
         try:
             self.sent = self.means.secrets.resolve(self.step.write.body)
         except ConfigError as missing:
-            self.become(StepState.FAILED, f"{missing.message}: nothing was sent")
+            await self.become(StepState.FAILED, f"{missing.message}: nothing was sent")
             return
         self.sends += 1
         await self._put(self.sent, live, place)
@@ -179,7 +178,7 @@ class StepRun:
             self.promise = Promise(
                 accepted.operation_url, accepted.retry_after_s, accepted.under_way and self._content_tells(before)
             )
-            self.become(StepState.ACCEPTED, operation_url=accepted.operation_url)
+            await self.become(StepState.ACCEPTED, operation_url=accepted.operation_url)
 
     async def _demand_unchanged(self) -> None:
         """Right before a try: a look is good for `FRESH_FOR`, and a write may wait for minutes for its budget."""
@@ -202,12 +201,12 @@ class StepRun:
     async def _unanswered(self, error: ArmError, place: Place) -> None:
         """The write was refused, or nobody knows."""
         if changes_nothing(error):
-            self.become(StepState.PLANNED)
+            await self.become(StepState.PLANNED)
             raise error
         if isinstance(error, ArmTransportError | ArmUnavailable):
             await self._find_out(place)
         else:
-            self.become(StepState.FAILED, told(error))
+            await self.become(StepState.FAILED, told(error))
 
     async def _find_out(self, place: Place) -> None:
         """After an INTENT without an answer: let the live object tell, and never send blindly."""
@@ -217,13 +216,13 @@ class StepRun:
             live = await self.target.read()
         match fate(self.step, live, self.outcome.message):
             case Fate.APPLIED:
-                self.become(StepState.ACCEPTED)
+                await self.become(StepState.ACCEPTED)
             case Fate.OVERTAKEN:
-                self.become(StepState.STALE, self._stale(live))
+                await self.become(StepState.STALE, self._stale(live))
             case Fate.NOT_APPLIED if self.sends < MOST_SENDS:
-                self.become(StepState.PLANNED)
+                await self.become(StepState.PLANNED)
             case Fate.NOT_APPLIED:
-                self.become(StepState.FAILED, f"sent {self.sends} times without an answer, and never applied")
+                await self.become(StepState.FAILED, f"sent {self.sends} times without an answer, and never applied")
 
     async def _held_back(self) -> str:
         """Why nothing is written to the cluster now: it cannot act (GitOps behaviour G39, G40), or nobody wants it."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from policyengine.errors import StoreError, UsageError
+from policyengine.errors import PolicyEngineError, StoreError, UsageError
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.ids import ResourceId
 from policyengine.remediation.steps import TRANSITIONS, Plan, StepOutcome, StepState
@@ -16,6 +17,7 @@ from policyengine.store import leases, mapping
 from policyengine.store.tables import OperationRow, PlanRow, StepRow
 
 _NEAR = 1000
+_AT_ONCE = 500  # parameters of one statement
 _FINAL = [state.value for state in StepState if state.is_final]
 
 
@@ -68,9 +70,29 @@ def progress(session: Session, row: PlanRow) -> dict[str, StepOutcome]:
     return {step.id: outcome for step in steps if (outcome := mapping.outcome_value(step)) is not None}
 
 
-def record_outcome(session: Session, plan: PlanRow, outcome: StepOutcome, owner: str | None) -> bool:
-    """See `Store.record_outcome`."""
-    step = session.scalar(select(StepRow).where(col(StepRow.plan) == plan.number, col(StepRow.id) == outcome.step_id))
+def record_outcomes(
+    session: Session, plan: PlanRow, outcomes: Sequence[StepOutcome], owner: str | None
+) -> list[bool | PolicyEngineError]:
+    """See `Store.record_outcomes`."""
+    ids = [outcome.step_id for outcome in outcomes]
+    steps = {
+        row.id: row
+        for at in range(0, len(ids), _AT_ONCE)
+        for row in session.scalars(
+            select(StepRow).where(col(StepRow.plan) == plan.number, col(StepRow.id).in_(ids[at : at + _AT_ONCE]))
+        )
+    }
+    results: list[bool | PolicyEngineError] = []
+    for outcome in outcomes:
+        try:
+            results.append(_record(session, plan, steps.get(outcome.step_id), outcome, owner))
+        except PolicyEngineError as refusal:
+            results.append(refusal)
+    return results
+
+
+def _record(session: Session, plan: PlanRow, step: StepRow | None, outcome: StepOutcome, owner: str | None) -> bool:
+    """INVARIANT: what raises has changed nothing, since the others of its transaction are kept."""
     if step is None:
         raise StoreError(f"plan `{plan.id}` has no step `{outcome.step_id}`")
     if outcome.state not in TRANSITIONS[StepState(step.state)]:

@@ -10,6 +10,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
+from policyengine.errors import PolicyEngineError
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
@@ -356,8 +357,19 @@ class Store:
         StoreError when the plan's lease is not ``owner``'s, RemediationError when another plan is writing to the
         object at this moment.
         """
+        (result,) = self.record_outcomes(plan_id, [outcome], owner=owner)
+        if isinstance(result, PolicyEngineError):
+            raise result
+        return result
+
+    def record_outcomes(
+        self, plan_id: str, outcomes: Sequence[StepOutcome], *, owner: str | None = None
+    ) -> list[bool | PolicyEngineError]:
+        """`record_outcome` for each, in order and in one transaction; what it would raise is given back, and does not
+        keep the others from being recorded.
+        """
         with self._database.write(durable=True) as session:
-            return plans.record_outcome(session, plans.named(session, plan_id), outcome, owner)
+            return plans.record_outcomes(session, plans.named(session, plan_id), outcomes, owner)
 
     def written_since(self, instant: datetime) -> list[ResourceId]:
         """The clusters that some plan wrote to, or may have, since ``instant``."""

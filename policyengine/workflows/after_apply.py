@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -61,9 +61,9 @@ class _Memory:
     def progress(self, plan_id: str) -> Mapping[str, StepOutcome]:  # noqa: ARG002  there is one plan only
         return self.outcomes
 
-    def record_outcome(self, plan_id: str, outcome: StepOutcome) -> bool:  # noqa: ARG002
-        self.outcomes[outcome.step_id] = outcome
-        return False
+    def record_outcomes(self, plan_id: str, outcomes: Sequence[StepOutcome]) -> Sequence[bool]:  # noqa: ARG002
+        self.outcomes.update({outcome.step_id: outcome for outcome in outcomes})
+        return [False] * len(outcomes)
 
 
 async def after_apply(trial: Trial) -> Trial:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
 from policyengine.clock import Clock
-from policyengine.errors import StoreError
+from policyengine.errors import PolicyEngineError, StoreError
 from policyengine.remediation.steps import StepOutcome
 from policyengine.store.owners import Owner
 from policyengine.store.store import Store
@@ -27,8 +27,8 @@ class LeasedStore:
     def progress(self, plan_id: str) -> Mapping[str, StepOutcome]:
         return self.store.progress(plan_id)
 
-    def record_outcome(self, plan_id: str, outcome: StepOutcome) -> bool:
-        return self.store.record_outcome(plan_id, outcome, owner=self.owner)
+    def record_outcomes(self, plan_id: str, outcomes: Sequence[StepOutcome]) -> Sequence[bool | PolicyEngineError]:
+        return self.store.record_outcomes(plan_id, outcomes, owner=self.owner)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,13 @@ import pytest
 
 from policyengine.arm import ArmClient, StaticToken
 from policyengine.clock import SystemClock
-from policyengine.errors import ArmNotAuthorized, ArmTransportError, InventoryError, RemediationError
+from policyengine.errors import (
+    ArmNotAuthorized,
+    ArmTransportError,
+    InventoryError,
+    PolicyEngineError,
+    RemediationError,
+)
 from policyengine.execution import Event, SecretResolver, StepLeft, execute
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import ARC, EXTENSIONS, Cluster, ResourceWrite
@@ -223,11 +229,11 @@ class Contested:
     def progress(self, plan_id: str) -> dict[str, StepOutcome]:
         return self.store.progress(plan_id)
 
-    def record_outcome(self, plan_id: str, outcome: StepOutcome) -> bool:
-        if self.now and outcome.state is StepState.INTENT:
-            raise RemediationError("plan p-other is writing to the same object now")
-        self.store.record_outcome(plan_id, outcome)
-        return outcome.state is StepState.INTENT
+    def record_outcomes(self, plan_id: str, outcomes: Sequence[StepOutcome]) -> list[bool | PolicyEngineError]:
+        if self.now:
+            return [RemediationError("plan p-other is writing to the same object now") for _ in outcomes]
+        self.store.record_outcomes(plan_id, outcomes)
+        return [outcome.state is StepState.INTENT for outcome in outcomes]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from policyengine.errors import StoreError, UsageError
+from policyengine.errors import PolicyEngineError, StoreError, UsageError
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import ResourceWrite
 from policyengine.remediation.steps import (
@@ -190,6 +190,22 @@ def test_a_step_moves_as_the_table_allows_and_no_other_way(store: Store, now: St
             with pytest.raises(StoreError, match=f"is {now.value} and cannot become {then.value}"):
                 store.record_outcome(whole.id, move)
             assert store.progress(whole.id) == before
+
+
+def test_moves_recorded_together_do_not_sink_each_other(store: Store) -> None:
+    whole = plan(*(step(f"s{n:03}") for n in range(600)))
+    store.save_plan(whole)
+    store.record_outcome(whole.id, StepOutcome("s001", StepState.SKIPPED, NOW))
+    moves = [StepOutcome(one.id, StepState.INTENT, NOW) for one in whole.steps]
+    results = store.record_outcomes(whole.id, [*moves, StepOutcome("s999999", StepState.INTENT, NOW)])
+
+    refused = {at: str(result) for at, result in enumerate(results) if isinstance(result, PolicyEngineError)}
+    assert set(refused) == {1, 600}
+    assert "is skipped and cannot become intent" in refused[1]
+    assert "has no step `s999999`" in refused[600]
+    assert [result for at, result in enumerate(results) if at not in refused] == [False] * 599
+    states = {id: outcome.state for id, outcome in store.progress(whole.id).items()}
+    assert states == {move.step_id: StepState.INTENT for move in moves} | {"s001": StepState.SKIPPED}
 
 
 def test_an_unknown_step_is_refused(store: Store) -> None:
