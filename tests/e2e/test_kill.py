@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import random
 import signal
@@ -17,12 +18,15 @@ from policyengine.model.fleet import FleetFile, parse_fleet
 from policyengine.remediation.diff import holds
 from policyengine.remediation.steps import StepState
 from policyengine.store.store import Store
+from policyengine.workflows.settings import Budget
 from tests.e2e.conftest import Project
 
 SEED = 20261123
 KILLS = 20
 MOST_DELAY_S = 0.6
 CLUSTERS = 40
+UNHASTY = Budget(writesPerSecond=2, readsPerSecond=500, writesAtOnce=2)
+"""What keeps a plan of this size going for all the kills."""
 ASSIGNMENT = """
 apiVersion: policyengine/v1
 kind: Assignment
@@ -57,11 +61,19 @@ def bare_fleet() -> FleetFile:
     )
 
 
+def unhasty(project: Project) -> list[str]:
+    """What makes a command line one of this project, on a small budget."""
+    arm = project.settings.arm.model_copy(update={"budget": UNHASTY})
+    file = project.folder / "unhasty.yaml"
+    file.write_text(json.dumps(project.settings.model_copy(update={"arm": arm}).model_dump(by_alias=True)), "utf-8")
+    return ["--config", str(file)]
+
+
 def forked(project: Project, *arguments: str) -> BaseProcess:
     """The command as a process of its own, forked from one that has imported everything: quick to start."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["policyengine.cli.main", "policyengine.workflows.remediate", "aiohttp"])
-    process = context.Process(target=main, args=([*project.options, "--quiet", *arguments],))
+    process = context.Process(target=main, args=([*unhasty(project), "--quiet", *arguments],))
     process.start()
     return process
 
