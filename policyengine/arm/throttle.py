@@ -186,7 +186,8 @@ class Throttle:
 
     def pause(self, subscription: str | None, kind: Kind, seconds: float) -> None:
         """After a 429: everyone who would spend from this bucket waits."""
-        self._bucket(subscription, kind).pause(self._timer.monotonic(), seconds)
+        for bucket in self._filled_alike(subscription, kind):
+            bucket.pause(self._timer.monotonic(), seconds)
 
     def observe(self, subscription: str | None, kind: Kind, headers: Mapping[str, str]) -> None:
         """Take note of what the service says is left; the smallest number counts.
@@ -198,7 +199,13 @@ class Throttle:
         told = (value for name, value in headers.items() if name.startswith(_REMAINING))
         left = [int(number) for value in told for number in _LEFT.findall(value)]
         if left:
-            self._bucket(subscription, kind).observe(min(left))
+            for bucket in self._filled_alike(subscription, kind):
+                bucket.observe(min(left))
+
+    def _filled_alike(self, subscription: str | None, kind: Kind) -> list[Bucket]:
+        """Looks must not pile up before a bucket of reads that is closed, or filled slowly."""
+        kinds = (Kind.READS, Kind.LOOKS) if kind is Kind.READS else (kind,)
+        return [self._bucket(subscription, each) for each in kinds]
 
     def _bucket(self, subscription: str | None, kind: Kind) -> Bucket:
         key = ((subscription or "").casefold(), kind)

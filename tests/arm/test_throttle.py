@@ -282,3 +282,16 @@ def test_looks_leave_half_of_the_reads_to_what_comes_before_writes() -> None:
         return waited
 
     assert asyncio.run(main()) < 0.2
+
+
+def test_looks_wait_with_the_reads_that_they_are() -> None:
+    """Else they would pile up before a bucket of reads that is closed, and hold up what comes before writes."""
+
+    async def main() -> float:
+        timer = ManualTimer()
+        throttle = Throttle(timer, reads_per_second=20, writes_per_second=8)
+        throttle.pause("s", Kind.READS, 30)
+        await timer.run(asyncio.create_task(throttle.acquire("s", Kind.LOOKS)))
+        return timer.now
+
+    assert asyncio.run(main()) >= 30
