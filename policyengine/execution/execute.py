@@ -17,11 +17,12 @@ from policyengine.clock import Clock
 from policyengine.errors import ArmError, InventoryError, PolicyEngineError, RemediationError
 from policyengine.execution.clusters import Clusters
 from policyengine.execution.events import EventListener, StepLeft, StepStarted
+from policyengine.execution.last_look import LastLook, MaySend
 from policyengine.execution.reach import ends_the_run
 from policyengine.execution.recorder import ProgressStore, Recorder
 from policyengine.execution.secrets import SecretResolver
 from policyengine.execution.slots import FairSlots, Place
-from policyengine.execution.step_run import MaySend, Means, StepRun
+from policyengine.execution.step_run import Means, StepRun
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
 from policyengine.remediation.steps import Plan, Step, StepOutcome, StepState
@@ -75,7 +76,8 @@ async def execute(
     now = clock.now()
     stands = {step.id: known.get(step.id) or StepOutcome(step.id, StepState.PLANNED, now) for step in plan.steps}
     to_send = (step.cluster for step in plan.runnable if stands[step.id].state is StepState.PLANNED)
-    means = Means(arm, clock, secrets, Recorder(store, id), on_event, may_send, Clusters(arm, clock, to_send))
+    last_look = LastLook(Clusters(arm, clock, to_send), may_send)
+    means = Means(arm, clock, secrets, Recorder(store, id), on_event, last_look)
     runs = {step.id: StepRun(step, stands[step.id], means) for step in plan.steps}
     places = max(1, parallel)
     remediation = _Remediation(runs, FairSlots(places, places * AWAY_FOR_EACH_PLACE), step_timeout)

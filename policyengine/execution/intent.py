@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from enum import Enum
 
 from policyengine.arm.operation import is_settled
+from policyengine.arm.retry import is_outcome_unknown
+from policyengine.errors import ArmConflict, ArmError, ArmThrottled, ArmTransportError, ArmUnavailable
 from policyengine.model.values import JSON, walk
 from policyengine.remediation.deployments import is_deployment
 from policyengine.remediation.diff import has_secrets, holds, writable_fingerprint
@@ -30,6 +32,17 @@ def note(live: Mapping[str, JSON] | None) -> str:
         return "sending; nothing was there"
     changed = walk(live, "systemData", "lastModifiedAt") or walk(live, "etag") or walk(live, "properties", "timestamp")
     return f"sending over what was last changed {changed}" if changed else ""
+
+
+def changes_nothing(error: ArmError) -> bool:
+    """True when a write that ended with ``error`` cannot have been applied, and the same write may succeed later."""
+    if isinstance(error, ArmTransportError):
+        return not error.sent
+    if isinstance(error, ArmUnavailable):
+        return not is_outcome_unknown(error.status)
+    if isinstance(error, ArmConflict):
+        return error.passes
+    return isinstance(error, ArmThrottled) or error.status == 401
 
 
 def fate(step: Step, live: Mapping[str, JSON] | None, noted: str) -> Fate:

@@ -12,47 +12,37 @@ Source: DESIGN §8; configuration API §4; users' asks 21, 22, 23 and 25.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import Final
 
 from policyengine.arm.client import ArmClient
 from policyengine.arm.operation import POLL_AFTER_S, is_settled
-from policyengine.arm.retry import is_outcome_unknown
 from policyengine.clock import Clock
 from policyengine.errors import (
-    ArmConflict,
     ArmError,
     ArmNotFound,
-    ArmThrottled,
     ArmTransportError,
     ArmUnavailable,
     ConfigError,
     OperationFailed,
 )
-from policyengine.execution.clusters import FRESH_FOR, Clusters
+from policyengine.execution.clusters import FRESH_FOR
 from policyengine.execution.events import EventListener, StepAccepted, StepFinished, StepWaiting
 from policyengine.execution.following import Promise, follow, told
-from policyengine.execution.intent import Fate, fate, is_well, note
+from policyengine.execution.intent import Fate, changes_nothing, fate, note
+from policyengine.execution.last_look import LastLook, objection, stale
 from policyengine.execution.live_object import Document, LiveObject
 from policyengine.execution.recorder import Recorder
 from policyengine.execution.secrets import Resolved, SecretResolver
 from policyengine.execution.slots import Place
-from policyengine.model.resource import Cluster
 from policyengine.remediation.deployments import is_deployment
-from policyengine.remediation.diff import has_secrets, holds, writable_fingerprint
+from policyengine.remediation.diff import has_secrets, holds
 from policyengine.remediation.steps import Step, StepOutcome, StepState
 
 MOST_SENDS: Final = 3
 """How often one run sends one write, when the object shows each time that it was not applied."""
-
-MaySend: TypeAlias = Callable[[Step, Cluster], Awaitable[str]]
-"""Why a request must not be sent, or "": asked before each, with the cluster's own document, `FRESH_FOR` old at most.
-
-A no is asked for once more, with the document as it is now.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +54,7 @@ class Means:
     secrets: SecretResolver
     recorder: Recorder
     on_event: EventListener
-    may_send: MaySend
-    clusters: Clusters
-
-
-def changes_nothing(error: ArmError) -> bool:
-    """True when a write that ended with ``error`` cannot have been applied, and the same write may succeed later."""
-    if isinstance(error, ArmTransportError):
-        return not error.sent
-    if isinstance(error, ArmUnavailable):
-        return not is_outcome_unknown(error.status)
-    if isinstance(error, ArmConflict):
-        return error.passes
-    return isinstance(error, ArmThrottled) or error.status == 401
+    last_look: LastLook
 
 
 class _Changed(Exception):
@@ -123,7 +101,7 @@ class StepRun:
     def _stands(self, outcome: StepOutcome) -> None:
         self.outcome = outcome
         if self.step.write.id == self.step.cluster:
-            self.means.clusters.written(self.step.cluster)
+            self.means.last_look.clusters.written(self.step.cluster)
         if outcome.state is StepState.ACCEPTED:
             self.means.on_event(StepAccepted(self.step))
         elif outcome.state.is_final:
@@ -132,7 +110,7 @@ class StepRun:
     async def _send(self, place: Place) -> None:
         """Send the write if it still fits and is still wanted. Leaves any state but INTENT, unless reading fails."""
         self.means.arm.demand_open(self.step.write.method, self.step.write.id.text)
-        if reason := await self._held_back():
+        if reason := await self.means.last_look.held_back(self.step, self._waiting):
             await self.become(StepState.SKIPPED, reason)
             return
         self.looked_at = self.means.clock.now()
@@ -140,14 +118,14 @@ class StepRun:
         if live is not None and not is_settled(live):
             await self._until_settled(place)
             return  # and once more from the beginning: minutes may have passed
-        if objection := self._objection(live):
-            await self.become(*objection)
+        if instead := objection(self.step, live):
+            await self.become(*instead)
             return
         if await self.become(StepState.INTENT, note(live)):
             # Between the look and the intent another plan had its turn; from the intent on, none has.
             live = await self.target.read()
-            if objection := self._objection(live):
-                await self.become(*objection)
+            if instead := objection(self.step, live):
+                await self.become(*instead)
                 return
         try:
             self.sent = self.means.secrets.resolve(self.step.write.body)
@@ -186,7 +164,8 @@ class StepRun:
         if now - self.looked_at < FRESH_FOR:
             return
         try:
-            has_changed = await self._held_back() or self._objection(await self.target.read())
+            held_back = await self.means.last_look.held_back(self.step, self._waiting)
+            has_changed = held_back or objection(self.step, await self.target.read())
         except ArmError as error:
             raise _Changed from error  # a failed look must not be taken for the write's own failure
         if has_changed:
@@ -218,50 +197,17 @@ class StepRun:
             case Fate.APPLIED:
                 await self.become(StepState.ACCEPTED)
             case Fate.OVERTAKEN:
-                await self.become(StepState.STALE, self._stale(live))
+                await self.become(StepState.STALE, stale(self.step, live))
             case Fate.NOT_APPLIED if self.sends < MOST_SENDS:
                 await self.become(StepState.PLANNED)
             case Fate.NOT_APPLIED:
                 await self.become(StepState.FAILED, f"sent {self.sends} times without an answer, and never applied")
-
-    async def _held_back(self) -> str:
-        """Why nothing is written to the cluster now: it cannot act (GitOps behaviour G39, G40), or nobody wants it."""
-        id, clusters = self.step.cluster, self.means.clusters
-        try:
-            cluster, is_of_now = await clusters.look(id, self._waiting)
-            reason = await self._why_not(cluster)
-            if reason and not is_of_now:
-                reason = await self._why_not(await clusters.read(id, self._waiting))
-        except ArmNotFound:
-            return f"cluster `{id.name}` does not exist any more"
-        return reason
-
-    async def _why_not(self, cluster: Cluster) -> str:
-        if cluster.unreachable_reason:
-            return f"parked: {cluster.unreachable_reason}"
-        return await self.means.may_send(self.step, cluster)
 
     async def _until_settled(self, place: Place) -> None:
         """Wait while something is under way on the object, however that ends."""
         async with place.lent():
             with suppress(OperationFailed, ArmNotFound):
                 await self.target.settled(first_wait_s=POLL_AFTER_S)
-
-    def _objection(self, live: Document | None) -> tuple[StepState, str] | None:
-        """Why the write must not be sent over ``live``; a deployment may always run again."""
-        write = self.step.write
-        if is_deployment(write.id.type) or writable_fingerprint(live, write.id.type) == self.step.before:
-            return None
-        if live is not None and holds(live, write.body) and is_well(live) and not has_secrets(write.body):
-            return StepState.SUCCEEDED, "already as planned: nothing was sent"
-        return StepState.STALE, self._stale(live)
-
-    def _stale(self, live: Document | None) -> str:
-        name = self.step.write.id.name
-        if live is None:
-            return f"`{name}` is gone since the plan was made: plan again"
-        how = "has appeared" if self.step.before is None else "was changed"
-        return f"`{name}` {how} since the plan was made: plan again"
 
     def _waiting(self, reason: str, seconds: float) -> None:
         self.means.on_event(StepWaiting(self.step, self.scrubbed(reason), seconds))
