@@ -3,11 +3,14 @@
 1. Fifty subscriptions, the emulator's buckets enforced as Azure's are, the client's set to the same (200 at once, then
    10 a second): writes that went out ÷ writes the buckets allow in that time. Client and emulator share one process
    and one clock that jumps from one event to the next: both live by it, and waiting takes no time.
-2. A plan carried out whole, from the stored intent to reading back: how many reads stand behind each write.
-3. No budget, a real server in a process of its own: writes a second of the client ÷ those of a bare loop over its
+2. A plan carried out whole in the same way, from the first look at each cluster to the last at what was written: the
+   same ratio, and how many reads stand behind each write. Once more on five subscriptions whose agents take minutes.
+3. How many writes a second one process can keep on record, on disk: the database would take no time above either.
+4. No budget, a real server in a process of its own: writes a second of the client ÷ those of a bare loop over its
    transport. Prints ratios, the machine and the seed.
 
-    python -m benchmarks.remediation [--writes 500] [--steps 10] [--requests 1000] [--parallel 100] [--rounds 15]
+    python -m benchmarks.remediation [--writes 500] [--clusters 250] [--slow 500]
+                                     [--requests 1000] [--parallel 100] [--rounds 15]
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ import platform
 import random
 import statistics
 import tempfile
+import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -37,8 +42,8 @@ from policyengine.emulator.throttle import LIMITS, WRITES
 from policyengine.execution import Event, SecretResolver, execute
 from policyengine.model.fleet import FleetFile, parse_fleet
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import ARC, EXTENSIONS, ResourceWrite
-from policyengine.remediation.steps import Plan, Step, StepState
+from policyengine.model.resource import ARC, EXTENSIONS, FLUX_CONFIGURATIONS, ResourceWrite
+from policyengine.remediation.steps import Plan, Step, StepOutcome, StepState
 from policyengine.store.store import Store
 from tests.virtual_time import VirtualClock, run
 
@@ -46,31 +51,46 @@ SEED = 1
 SUBSCRIPTIONS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(50)]
 TARGET = f"/subscriptions/{SUBSCRIPTIONS[0]}/resourceGroups/rg/providers/{ARC}/c/providers/{EXTENSIONS}/flux"
 BODY = {"properties": {"extensionType": "microsoft.flux", "autoUpgradeMinorVersion": True}}
+CONFIGURATION = {
+    "properties": {
+        "sourceKind": "GitRepository",
+        "gitRepository": {"url": "https://git.example/fleet", "repositoryRef": {"branch": "main"}},
+        "kustomizations": {"apps": {"path": "./apps"}},
+    }
+}
+QUICK = {"pollInterval": "1s", "installDuration": "0s", "reconcileDuration": "0s"}
+SLOW = {"pollInterval": "60s", "installDuration": "180s", "reconcileDuration": "60s"}
+FEW = 5
+"""Subscriptions for what takes many requests to measure; each has a budget of its own."""
+RECORDED, TOGETHER = 50, 100
+"""How many writes are put on record, and how many at a time where many steps move at one moment."""
+PLACES = 1000
+"""What `remediation.parallel` would be for so many subscriptions."""
 
 
 def cluster_id(subscription: str, number: int) -> ResourceId:
     return ResourceId(f"/subscriptions/{subscription}/resourceGroups/rg/providers/{ARC}/c-{number:04d}")
 
 
-def fleet(clusters: int) -> FleetFile:
-    """So many bare clusters in each subscription, whose agents act at once."""
-    quick = {"pollInterval": "1s", "installDuration": "0s", "reconcileDuration": "0s"}
+def fleet(clusters: int, subscriptions: int, agents: Mapping[str, str]) -> FleetFile:
+    """So many bare clusters in each subscription."""
+    ids = SUBSCRIPTIONS[:subscriptions]
     return parse_fleet(
         {
             "apiVersion": "policyengine/v1",
             "kind": "Fleet",
             "tenantId": "00000000-0000-4000-8000-00000000000f",
-            "subscriptions": [{"subscriptionId": id, "displayName": id} for id in SUBSCRIPTIONS],
-            "resourceGroups": [{"subscription": id, "name": "rg", "location": "westeurope"} for id in SUBSCRIPTIONS],
+            "subscriptions": [{"subscriptionId": id, "displayName": id} for id in ids],
+            "resourceGroups": [{"subscription": id, "name": "rg", "location": "westeurope"} for id in ids],
             "clusters": [
                 {
                     "name": f"c-{number:04d}",
                     "kind": "arc",
                     "subscription": id,
                     "resourceGroup": "rg",
-                    "simulation": quick,
+                    "simulation": dict(agents),
                 }
-                for id in SUBSCRIPTIONS
+                for id in ids
                 for number in range(clusters)
             ],
         }
@@ -102,9 +122,11 @@ class Spent:
         return cls(writes, sum(e.method == "GET" for e in entries), sum(e.status == 429 for e in entries))
 
 
-def emulated(clusters: int) -> Emulator:
+def emulated(clusters: int, subscriptions: int = len(SUBSCRIPTIONS), agents: Mapping[str, str] = QUICK) -> Emulator:
     settings = Settings(poll_interval=timedelta(seconds=1), journal_size=10_000_000)
-    return Emulator(fleet(clusters), clock="real", seed=SEED, settings=settings, wall=VirtualClock())
+    return Emulator(
+        fleet(clusters, subscriptions, agents), clock="real", seed=SEED, settings=settings, wall=VirtualClock()
+    )
 
 
 def client_of(emulator: Emulator) -> ArmClient:
@@ -136,31 +158,57 @@ async def only_writes(writes: int) -> Spent:
     return Spent.at(emulator)
 
 
-async def whole(steps: int, folder: str) -> tuple[Spent, Counter[StepState]]:
-    """A plan of so many steps in each subscription, from its stored intent to reading back."""
-    emulator, clock = emulated(steps), VirtualClock()
-    ids = [cluster_id(subscription, number) for number in range(steps) for subscription in SUBSCRIPTIONS]
-    plan = Plan(
-        clock.now(),
-        tuple(
-            Step(
-                f"s{number}",
-                id,
-                ("p",),
-                ResourceWrite(id.extension(EXTENSIONS, "flux"), "2025-03-01", BODY),
-                None,
-                (),
-            )
-            for number, id in enumerate(ids)
-        ),
-    )
-    with Store.open(f"sqlite:///{folder}/policyengine.db") as store:
-        store.save_plan(plan)
-        async with client_of(emulator) as arm:
-            outcomes = await execute(
-                plan, arm, store, clock, secrets=SecretResolver({}), on_event=unheard, parallel=2000
-            )
+@dataclass(frozen=True)
+class Memory:
+    """Where the steps stand. The time that a database takes does not pass here, so it is measured by itself."""
+
+    outcomes: dict[str, StepOutcome]
+
+    def progress(self, plan_id: str) -> dict[str, StepOutcome]:  # noqa: ARG002  there is one plan only
+        return self.outcomes
+
+    def record_outcomes(self, plan_id: str, outcomes: Sequence[StepOutcome]) -> Sequence[bool]:  # noqa: ARG002
+        self.outcomes.update({outcome.step_id: outcome for outcome in outcomes})
+        return [False] * len(outcomes)
+
+
+def plan_of(clusters: int, subscriptions: int, *, configured: bool) -> Plan:
+    """Flux for so many bare clusters of each subscription; ``configured``: each gets a configuration as well."""
+    steps = []
+    for number in range(clusters):
+        for subscription in SUBSCRIPTIONS[:subscriptions]:
+            id = cluster_id(subscription, number)
+            name = f"{subscription[-2:]}-{number}"
+            extension = ResourceWrite(id.extension(EXTENSIONS, "flux"), "2025-03-01", BODY)
+            steps.append(Step(f"e{name}", id, ("p",), extension, None, ()))
+            if configured:
+                write = ResourceWrite(id.extension(FLUX_CONFIGURATIONS, "apps"), "2025-04-01", CONFIGURATION)
+                steps.append(Step(f"f{name}", id, ("p",), write, None, (), after_steps=(f"e{name}",)))
+    return Plan(VirtualClock().now(), tuple(steps))
+
+
+async def whole(plan: Plan, emulator: Emulator) -> tuple[Spent, Counter[StepState]]:
+    """The plan from its first look to its last."""
+    async with client_of(emulator) as arm:
+        outcomes = await execute(
+            plan, arm, Memory({}), VirtualClock(), secrets=SecretResolver({}), on_event=unheard, parallel=PLACES
+        )
     return Spent.at(emulator), Counter(outcome.state for outcome in outcomes)
+
+
+def recorded(together: int) -> float:
+    """Seconds that it takes to keep a record of a write, with its three moves on disk before anything follows; so many
+    steps move ``together``."""
+    plan = plan_of(max(RECORDED, together), 1, configured=False)
+    moves = (StepState.INTENT, StepState.ACCEPTED, StepState.SUCCEEDED)
+    with tempfile.TemporaryDirectory() as folder, Store.open(f"sqlite:///{folder}/policyengine.db") as store:
+        store.save_plan(plan)
+        begun = time.perf_counter()
+        for at in range(0, len(plan.steps), together):
+            for state in moves:
+                steps = plan.steps[at : at + together]
+                store.record_outcomes(plan.id, [StepOutcome(step.id, state, plan.created_at) for step in steps])
+        return (time.perf_counter() - begun) / len(plan.steps)
 
 
 def unheard(event: Event) -> None:
@@ -201,9 +249,17 @@ def rates(requests: int, parallel: int, rounds: int) -> dict[str, list[float]]:
     return found
 
 
+def shown(name: str, spent: Spent, states: Counter[StepState]) -> None:
+    writes = states.total()
+    found = ", ".join(f"{count} {state.value}" for state, count in states.items())
+    print(f"{name}: {found}, {spent.refused} requests refused")
+    print(f"achieved / allowed writes  {spent.share:.3f}")
+    print(f"reads / write  {spent.reads / writes:.2f}   (25 reads/s and 10 writes/s allow {25 / 10:.2f})")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    defaults = {"writes": 500, "steps": 10, "requests": 1000, "parallel": 100, "rounds": 15}
+    defaults = {"writes": 500, "clusters": 250, "slow": 500, "requests": 1000, "parallel": 100, "rounds": 15}
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     given = parser.parse_args()
@@ -211,11 +267,16 @@ def main() -> None:
     print(f"{len(SUBSCRIPTIONS)} subscriptions, {given.writes} writes each, buckets as Azure's")
     spent = run(only_writes(given.writes))
     print(f"achieved / allowed writes  {spent.share:.3f}   ({spent.refused} were refused)")
-    with tempfile.TemporaryDirectory() as folder:
-        spent, states = run(whole(given.steps, folder))
-    reads = spent.reads / given.steps / len(SUBSCRIPTIONS)
-    print(f"{given.steps} steps in each, carried out whole: {dict(states)}, {spent.refused} requests refused")
-    print(f"reads / write  {reads:.2f}   (where all are wanted at once, 25 reads/s allow {25 / reads:.2f} writes/s)")
+    plan = plan_of(given.clusters, len(SUBSCRIPTIONS), configured=True)
+    name = f"{given.clusters} clusters in each, extension and configuration, carried out whole"
+    shown(name, *run(whole(plan, emulated(given.clusters))))
+    plan = plan_of(given.slow, FEW, configured=False)
+    name = f"{given.slow} clusters in each of {FEW}, extension alone, agents that take minutes"
+    shown(name, *run(whole(plan, emulated(given.slow, FEW, SLOW))))
+    on_record = [(recorded(1), recorded(TOGETHER)) for _ in range(3)]
+    alone, together = (statistics.median(pair[at] for pair in on_record) for at in (0, 1))
+    print(f"kept on record, SQLite: {1 / alone:.0f} writes/s one by one, {1 / together:.0f} with {TOGETHER} at a time")
+    print(f"one by one / together  {statistics.median(one / many for one, many in on_record):.1f}")
     rate = rates(given.requests, given.parallel, given.rounds)
     print(f"no budget: {given.requests} writes, {given.parallel} at once, medians of {given.rounds} rounds")
     for name, values in rate.items():
