@@ -5,7 +5,9 @@ A lease is free when its owner's process is gone, as far as this machine can tel
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -76,11 +78,12 @@ def processes(session: Session, at: datetime) -> int:
     return len({owner.process if (owner := Owner.parse(text)) else text for text in held})
 
 
-def is_contested(session: Session, plan: PlanRow, step: StepRow, *, at: datetime) -> bool:
-    """True when another plan may have written to the step's object since this plan was made.
+Rival: TypeAlias = tuple[StepRow, PlanRow, LeaseRow | None]
+"""A step of another plan that wrote to an object, or may have, since this plan was made; its plan, and who has it."""
 
-    Raises RemediationError when one is writing to it now.
-    """
+
+def rivals(session: Session, plan: PlanRow, steps: Sequence[StepRow]) -> dict[str, list[Rival]]:
+    """By the folded id of the object, for the objects of these steps."""
     query = (
         select(StepRow, PlanRow, LeaseRow)
         .join(PlanRow, col(PlanRow.number) == col(StepRow.plan))
@@ -89,14 +92,20 @@ def is_contested(session: Session, plan: PlanRow, step: StepRow, *, at: datetime
             col(PlanRow.number) != plan.number,
             col(PlanRow.started).is_not(None),
             col(PlanRow.finished).is_(None) | (col(PlanRow.finished) >= plan.created - _CLOCKS_DIFFER_BY),
-            func.lower(col(StepRow.target)) == step.target.lower(),
+            func.lower(col(StepRow.target)).in_([step.target.lower() for step in steps]),
             col(StepRow.state).in_(WROTE),
         )
     )
-    rivals = session.execute(query).all()
-    now = _now(session, at)
+    found: dict[str, list[Rival]] = {}
+    for step, its_plan, lease in session.execute(query).all() if steps else ():
+        found.setdefault(step.target.lower(), []).append((step, its_plan, lease))
+    return found
+
+
+def is_contested(session: Session, rivals: Sequence[Rival], *, at: datetime) -> bool:
+    """True when another plan may have written to the object. Raises RemediationError when one is writing to it now."""
     for other, its_plan, lease in rivals:
-        if other.state in _UNDER_WAY and lease is not None and is_held(lease, now):
+        if other.state in _UNDER_WAY and lease is not None and is_held(lease, _now(session, at)):
             raise RemediationError(f"plan {its_plan.id} is writing to the same object now")
     return bool(rivals)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -17,7 +18,7 @@ from policyengine.store import leases, mapping
 from policyengine.store.tables import OperationRow, PlanRow, StepRow
 
 _NEAR = 1000
-_AT_ONCE = 500  # parameters of one statement
+_AT_ONCE = 500  # outcomes: each is a parameter of a statement
 _FINAL = [state.value for state in StepState if state.is_final]
 
 
@@ -74,63 +75,85 @@ def record_outcomes(
     session: Session, plan: PlanRow, outcomes: Sequence[StepOutcome], owner: str | None
 ) -> list[bool | PolicyEngineError]:
     """See `Store.record_outcomes`."""
-    ids = [outcome.step_id for outcome in outcomes]
-    steps = {
-        row.id: row
-        for at in range(0, len(ids), _AT_ONCE)
+    return [
+        result
+        for at in range(0, len(outcomes), _AT_ONCE)
+        for result in _Recording.of(session, plan, outcomes[at : at + _AT_ONCE], owner).results()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """Outcomes of one plan, and everything that is asked of the database for them."""
+
+    session: Session
+    plan: PlanRow
+    owner: str | None
+    outcomes: Sequence[StepOutcome]
+    steps: Mapping[str, StepRow]
+    rivals: Mapping[str, Sequence[leases.Rival]]
+    operations: dict[str, list[OperationRow]]
+    """Not ended yet, by their steps."""
+
+    @classmethod
+    def of(cls, session: Session, plan: PlanRow, outcomes: Sequence[StepOutcome], owner: str | None) -> _Recording:
+        ids = [outcome.step_id for outcome in outcomes]
+        of_plan = select(StepRow).where(col(StepRow.plan) == plan.number, col(StepRow.id).in_(ids))
+        steps = {row.id: row for row in session.scalars(of_plan)}
+        begun = [steps[o.step_id] for o in outcomes if o.state is StepState.INTENT and o.step_id in steps]
+        operations: dict[str, list[OperationRow]] = {}
         for row in session.scalars(
-            select(StepRow).where(col(StepRow.plan) == plan.number, col(StepRow.id).in_(ids[at : at + _AT_ONCE]))
-        )
-    }
-    results: list[bool | PolicyEngineError] = []
-    for outcome in outcomes:
-        try:
-            results.append(_record(session, plan, steps.get(outcome.step_id), outcome, owner))
-        except PolicyEngineError as refusal:
-            results.append(refusal)
-    return results
-
-
-def _record(session: Session, plan: PlanRow, step: StepRow | None, outcome: StepOutcome, owner: str | None) -> bool:
-    """INVARIANT: what raises has changed nothing, since the others of its transaction are kept."""
-    if step is None:
-        raise StoreError(f"plan `{plan.id}` has no step `{outcome.step_id}`")
-    if outcome.state not in TRANSITIONS[StepState(step.state)]:
-        raise StoreError(
-            f"step `{step.id}` of plan `{plan.id}` is {step.state} and cannot become {outcome.state.value}",
-            help="another process may be carrying out the same plan",
-        )
-    contested = outcome.state is StepState.INTENT and _may_begin(session, plan, step, outcome, owner)
-    _follow_operation(session, step, outcome)
-    step.state = outcome.state.value
-    step.at = outcome.at
-    step.message = mapping.storable(outcome.message)
-    step.operation_url = outcome.operation_url
-    step.attempts = outcome.attempts
-    return contested
-
-
-def _may_begin(session: Session, plan: PlanRow, step: StepRow, outcome: StepOutcome, owner: str | None) -> bool:
-    """Checked where the intent is stored: of two processes, and of two plans for one object, one goes first."""
-    if owner is not None:
-        leases.demand(session, plan, owner)
-    return leases.is_contested(session, plan, step, at=outcome.at)
-
-
-def _follow_operation(session: Session, step: StepRow, outcome: StepOutcome) -> None:
-    """An accepted operation is kept by its URL, and closed with the step."""
-    if outcome.state is StepState.ACCEPTED and outcome.operation_url is not None:
-        session.add(OperationRow(plan=step.plan, step=step.id, url=outcome.operation_url, accepted=outcome.at))
-    elif outcome.state.is_final:
-        session.execute(
-            update(OperationRow)
-            .where(
-                col(OperationRow.plan) == step.plan,
-                col(OperationRow.step) == step.id,
+            select(OperationRow).where(
+                col(OperationRow.plan) == plan.number,
+                col(OperationRow.step).in_([outcome.step_id for outcome in outcomes if outcome.state.is_final]),
                 col(OperationRow.ended).is_(None),
             )
-            .values(ended=outcome.at, outcome=outcome.state.value)
-        )
+        ):
+            operations.setdefault(row.step, []).append(row)
+        return cls(session, plan, owner, outcomes, steps, leases.rivals(session, plan, begun), operations)
+
+    def results(self) -> Iterator[bool | PolicyEngineError]:
+        for outcome in self.outcomes:
+            try:
+                yield self._record(outcome)
+            except PolicyEngineError as refusal:
+                yield refusal
+
+    def _record(self, outcome: StepOutcome) -> bool:
+        """INVARIANT: what raises has changed nothing, since the others of its transaction are kept."""
+        step = self.steps.get(outcome.step_id)
+        if step is None:
+            raise StoreError(f"plan `{self.plan.id}` has no step `{outcome.step_id}`")
+        if outcome.state not in TRANSITIONS[StepState(step.state)]:
+            raise StoreError(
+                f"step `{step.id}` of plan `{self.plan.id}` is {step.state} and cannot become {outcome.state.value}",
+                help="another process may be carrying out the same plan",
+            )
+        contested = outcome.state is StepState.INTENT and self._may_begin(step, outcome)
+        self._follow_operation(outcome)
+        step.state = outcome.state.value
+        step.at = outcome.at
+        step.message = mapping.storable(outcome.message)
+        step.operation_url = outcome.operation_url
+        step.attempts = outcome.attempts
+        return contested
+
+    def _may_begin(self, step: StepRow, outcome: StepOutcome) -> bool:
+        """Checked where the intent is stored: of two processes, and of two plans for one object, one goes first."""
+        if self.owner is not None:
+            leases.demand(self.session, self.plan, self.owner)
+        return leases.is_contested(self.session, self.rivals.get(step.target.lower(), ()), at=outcome.at)
+
+    def _follow_operation(self, outcome: StepOutcome) -> None:
+        """An accepted operation is kept by its URL, and closed with the step."""
+        number, id = self.plan.number, outcome.step_id
+        if outcome.state is StepState.ACCEPTED and outcome.operation_url is not None:
+            row = OperationRow(plan=number, step=id, url=outcome.operation_url, accepted=outcome.at)
+            self.session.add(row)
+            self.operations.setdefault(id, []).append(row)
+        elif outcome.state.is_final:
+            for row in self.operations.get(id, ()):
+                row.ended, row.outcome = outcome.at, outcome.state.value
 
 
 def start(plan: PlanRow, *, at: datetime, by: str) -> None:

@@ -208,6 +208,23 @@ def test_moves_recorded_together_do_not_sink_each_other(store: Store) -> None:
     assert states == {move.step_id: StepState.INTENT for move in moves} | {"s001": StepState.SKIPPED}
 
 
+def test_a_step_may_move_several_times_in_one_transaction(store: Store, database: Database) -> None:
+    store.save_plan(plan())
+    results = store.record_outcomes(
+        plan().id,
+        [
+            StepOutcome("s001", StepState.INTENT, NOW),
+            StepOutcome("s001", StepState.ACCEPTED, NOW, operation_url=URL),
+            StepOutcome("s001", StepState.FAILED, NOW, "the chart is broken"),
+        ],
+    )
+
+    assert results == [False] * 3
+    assert store.progress(plan().id)["s001"].state is StepState.FAILED
+    with database.read() as session:
+        assert [tuple(row) for row in session.execute(text("SELECT url, outcome FROM operation"))] == [(URL, "failed")]
+
+
 def test_an_unknown_step_is_refused(store: Store) -> None:
     store.save_plan(plan())
 
