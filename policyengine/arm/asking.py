@@ -53,12 +53,7 @@ class Asking:
         if request.is_look:
             await self._throttle.acquire(request.subscription, Kind.LOOKS, on_wait or self._on_wait)
         for attempt in count(1):
-            if not await self._throttle.acquire(request.subscription, request.kind, on_wait or self._on_wait):
-                raise closed(
-                    request.method, request.path, self._throttle.closed_for(request.subscription, request.kind)
-                )
-            if before_each is not None:
-                await before_each()
+            await self._turn(request, on_wait, before_each)
             token = await self._credential.token()
             outcome = await self._once(request, token)
             if isinstance(outcome, Answer) and outcome.is_success:
@@ -82,6 +77,20 @@ class Asking:
                 )
             await self.pause(again.reason, again.after_s, on_wait)
         raise AssertionError("count() does not end")
+
+    async def _turn(
+        self, request: Request, on_wait: WaitListener | None, before_each: Callable[[], Awaitable[None]] | None
+    ) -> None:
+        """Returns when the request may go. A turn is void when the service has closed the bucket meanwhile."""
+        subscription, kind = request.subscription, request.kind
+        while True:
+            if not await self._throttle.acquire(subscription, kind, on_wait or self._on_wait):
+                raise closed(request.method, request.path, self._throttle.closed_for(subscription, kind))
+            pauses = self._throttle.pauses(subscription, kind)
+            if before_each is not None:
+                await before_each()
+            if pauses == self._throttle.pauses(subscription, kind):
+                return
 
     async def _once(self, request: Request, token: str) -> Answer | ArmTransportError:
         outcome = await self._exchange.ask(request, token)

@@ -74,6 +74,7 @@ class Bucket:
     burst: float = 1.0
     slowdown: float = field(default=1.0, init=False)
     share: float = field(default=1.0, init=False)
+    pauses: int = field(default=0, init=False)
     _issued: int = field(default=0, init=False)
     _granted: float = field(default=float("inf"), init=False)
     _counted_at: float = field(default=float("-inf"), init=False)
@@ -108,6 +109,7 @@ class Bucket:
         """Nobody goes for ``seconds``, and afterwards without a burst: the service's bucket is empty too."""
         with self._lock:
             self._count(now)
+            self.pauses += 1
             self._closed_until = max(self._closed_until, now + seconds)
             self._granted = min(self._granted, self._issued + 1.0)
 
@@ -176,6 +178,10 @@ class Throttle:
     def closed_for(self, subscription: str | None, kind: Kind) -> float:
         """How many seconds more the service wants no request of this kind."""
         return self._bucket(subscription, kind).closed_for(self._timer.monotonic())
+
+    def pauses(self, subscription: str | None, kind: Kind) -> int:
+        """How often the service has closed the bucket: a turn from before the last time is void."""
+        return self._bucket(subscription, kind).pauses
 
     def divide(self, spenders: int) -> None:
         """So many processes spend the budgets from now on, this one among them: each takes an equal share."""

@@ -25,6 +25,7 @@ from cryptography.x509.oid import NameOID
 from policyengine.arm import exchange
 from policyengine.arm.client import ArmClient
 from policyengine.arm.credentials import Credential, StaticToken
+from policyengine.arm.throttle import Kind, Throttle
 from policyengine.errors import (
     ArmConflict,
     ArmNotAuthorized,
@@ -757,3 +758,27 @@ def test_what_is_left_at_the_service_slows_the_budget_down() -> None:
 def test_a_budget_of_nothing_is_refused(budget: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         ArmClient("https://arm.example", StaticToken("t"), **budget)  # type: ignore[arg-type]
+
+
+def test_a_turn_from_before_the_service_closed_the_bucket_is_void() -> None:
+    """What is done right before a try takes time, in which others may be told to wait."""
+
+    async def main() -> list[float]:
+        timer, looks = ImpatientTimer(), list[float]()
+        throttle = Throttle(timer, reads_per_second=20, writes_per_second=8)
+        transport = httpx.MockTransport(lambda _: httpx.Response(201, json={}))
+
+        async def look() -> None:
+            looks.append(timer.now)
+            if len(looks) == 1:
+                throttle.pause("5b0c", Kind.WRITES, 30)
+
+        async with ArmClient(
+            "https://arm.example", StaticToken("t"), transport=transport, timer=timer, throttle=throttle
+        ) as arm:
+            await arm.send("PUT", FLUX, VERSION, {}, before_each=look)
+        return [*looks, timer.now]
+
+    begun, again, sent = asyncio.run(main())
+    assert begun == 0
+    assert again == sent >= 30
