@@ -15,6 +15,7 @@ from policyengine.emulator.cluster_objects import ClusterObjects
 from policyengine.emulator.connectivity import connectivity, fall_silent, has_expired
 from policyengine.emulator.controllers import FluxControllers
 from policyengine.emulator.installation import Installation, Sabotage
+from policyengine.emulator.news import News, Published, Rescripted
 from policyengine.emulator.operations import SUCCEEDED
 from policyengine.emulator.provisioning import Provisioning
 from policyengine.emulator.settings import Settings
@@ -48,6 +49,15 @@ class Agents:
         if cluster.connected and cluster.poll_due is None:
             cluster.poll_due = next_poll(cluster, at)
             self._timeline.at(cluster.poll_due, partial(self._poll, cluster))
+
+    def hear(self, cluster: EmulatedCluster, news: News) -> None:
+        """Take notice, when it is time to, of what happened to all clusters (G6, G26)."""
+        match news:
+            case Published(at, extension_type):
+                if any(record.extension_type == extension_type for record in cluster.of_type(EXTENSIONS)):
+                    self.wake(cluster, at)
+            case Rescripted(at, url):
+                self.controllers.disturb(cluster, at, url)
 
     def disconnect(self, cluster: EmulatedCluster, at: datetime) -> None:
         if cluster.connected:

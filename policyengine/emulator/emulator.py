@@ -18,11 +18,11 @@ from policyengine.emulator.agent import Agents
 from policyengine.emulator.clock import SimulatedClock
 from policyengine.emulator.faults import Fault, Faults
 from policyengine.emulator.fleet import FleetLoader
-from policyengine.emulator.flux_rules import source_of
 from policyengine.emulator.freezing import Unthawable, freeze, thaw
 from policyengine.emulator.hands import delete_by_hand, put_by_hand
 from policyengine.emulator.identifiers import Identifiers
 from policyengine.emulator.journal import Journal
+from policyengine.emulator.news import News, Published, Rescripted
 from policyengine.emulator.operations import Operations
 from policyengine.emulator.private_link import PRIVATE_LINK_SCOPES, join_scope, leave_scope
 from policyengine.emulator.provisioning import Provisioning
@@ -31,19 +31,18 @@ from policyengine.emulator.restrictions import Denial
 from policyengine.emulator.settings import Settings
 from policyengine.emulator.snapshots import Snapshot, Snapshots, difference
 from policyengine.emulator.source_controller import SourceController
-from policyengine.emulator.source_script import ScriptedObject, ScriptedSource, SourceScripts, url_key
+from policyengine.emulator.source_script import ScriptedObject, ScriptedSource, SourceScripts
 from policyengine.emulator.state import EmulatedCluster, State
 from policyengine.emulator.throttle import Throttle
 from policyengine.emulator.timeline import Timeline
-from policyengine.emulator.versions import VersionCatalogue
+from policyengine.emulator.versions import EVERYWHERE, VersionCatalogue
 from policyengine.errors import ConfigError, UsageError
 from policyengine.model.fleet import Fleet, FleetFile
-from policyengine.model.ids import ResourceId
-from policyengine.model.resource import Resource
 from policyengine.model.scope import ScopeTree
 from policyengine.model.synthetic import SyntheticFleet
 from policyengine.model.values import JSON
 
+NO_TIME: Final = timedelta(0)
 _REMEMBERED: Final = (
     *("origin", "settings", "clock", "timeline", "identifiers", "operations", "catalogue", "provisioning", "scripts"),
     *("agents", "throttle", "faults", "principals", "graph", "denials", "state"),
@@ -110,11 +109,11 @@ class Emulator:
         self.denials: list[Denial] = []
         loader, now = FleetLoader(self.agents, self.provisioning, self.settings, origin.seed), self.clock.now()
         if isinstance(fleet, SyntheticFleet):
-            self.state = loader.generate(replace(fleet, at=now))
+            self.state = loader.generate(replace(fleet, at=now), self.timeline)
         else:
             self.state = loader.load(fleet, now)
             for script in fleet.sources:
-                self.scripts.script(script)
+                self.scripts.script(script, now)
 
     def reset(self) -> None:
         """Begin anew, with the fleet, the settings and the clock of the beginning; snapshots stay."""
@@ -212,25 +211,19 @@ class Emulator:
         """
         with self.lock:
             now = self.settle()
-            dates = {location: now + delay for location, delay in (arrivals or {}).items()}
+            dates = {location: now + delay for location, delay in (arrivals or {EVERYWHERE: NO_TIME}).items()}
             self.catalogue.publish(extension_type, train, version, dates)
-            for at in sorted({now, *dates.values()}):
-                self.timeline.at(at, partial(self._wake_all, extension_type))
+            for at in sorted(set(dates.values())):
+                self._announce(Published(at, extension_type.casefold()))
 
-    def _wake_all(self, extension_type: str, at: datetime) -> None:
-        wanted = extension_type.casefold()
-        for cluster in self.state.clusters.untouched():
-            if any(str(e.property("extensionType")).casefold() == wanted for e in cluster.extensions):
-                self._keep(cluster.id)
-        for key in self.state.clusters.kept():
-            self.agents.wake(self._keep(ResourceId(key)), at)
+    def _announce(self, news: News) -> None:
+        """Clusters that are kept hear it when it is due; the others when somebody looks at them."""
+        self.state.clusters.announce(news)
+        self.timeline.at(news.at, partial(self._tell, news))
 
-    def _keep(self, id: ResourceId) -> EmulatedCluster:
-        """A cluster that is there, kept because something is about to happen to it."""
-        found = self.state.find_cluster(id)
-        assert found is not None
-        self.state.clusters.keep(found)
-        return found
+    def _tell(self, news: News, at: datetime) -> None:  # noqa: ARG002 (events are told the instant; news know theirs)
+        for cluster in self.state.clusters.kept():
+            self.agents.hear(cluster, news)
 
     def script_source(self, script: Mapping[str, JSON]) -> ScriptedSource:
         """Say what a repository holds, where its heads point, whether it answers; clusters see it at their next sync.
@@ -239,16 +232,18 @@ class Emulator:
         """
         with self.lock:
             now = self.settle()
-            source = self.scripts.script(script)
-            self._disturb(source.url, now)
+            source = self.scripts.script(script, now)
+            self._announce(Rescripted(now, source.url))
+            self.settle()
             return source
 
     def forget_source(self, url: str) -> None:
         """The repository is again one nobody scripted: it answers, and holds nothing."""
         with self.lock:
             now = self.settle()
-            self.scripts.forget(url)
-            self._disturb(url, now)
+            self.scripts.forget(url, now)
+            self._announce(Rescripted(now, url))
+            self.settle()
 
     def put_object(self, cluster: str, said: Mapping[str, JSON]) -> None:
         """Create or change an object by hand; what a Kustomization keeps is put right at its next sync (G26)."""
@@ -296,13 +291,6 @@ class Emulator:
         with self.lock:
             self.agents.rebuild(self.cluster(cluster), self.settle())
 
-    def _disturb(self, url: str, at: datetime) -> None:
-        for cluster in self.state.clusters.untouched():
-            if any(_comes_from(configuration, url) for configuration in cluster.flux_configurations):
-                self._keep(cluster.id)
-        for key in self.state.clusters.kept():
-            self.agents.controllers.disturb(self._keep(ResourceId(key)), at, url)
-
     def add_fault(self, fault: Mapping[str, JSON]) -> Fault:
         with self.lock:
             return self.faults.add(fault)
@@ -324,8 +312,3 @@ class Emulator:
             help = "`policyengine emulator clusters` lists those there are"
             raise UsageError(f"`{name_or_id}` is not a cluster of this emulator", help=help)
         return found[0]
-
-
-def _comes_from(configuration: Resource, url: str) -> bool:
-    _, source = source_of(configuration.document["properties"])
-    return url_key(str(source.get("url"))) == url_key(url)

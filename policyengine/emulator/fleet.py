@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
 from policyengine.emulator import extension_rules, flux_rules
@@ -18,7 +18,9 @@ from policyengine.emulator.answers import Refusal
 from policyengine.emulator.clock import parse_stamp, stamp
 from policyengine.emulator.configuring import place, publish_status, succeed_kustomization
 from policyengine.emulator.flux_objects import FluxConfigObject, FluxObject, ObjectCondition
+from policyengine.emulator.generated_clusters import GeneratedClusters
 from policyengine.emulator.identifiers import fraction_of
+from policyengine.emulator.news import News
 from policyengine.emulator.operations import SUCCEEDED
 from policyengine.emulator.provisioning import Provisioning
 from policyengine.emulator.settings import Settings
@@ -26,6 +28,7 @@ from policyengine.emulator.shapes import Shape, complete, read, split_secrets
 from policyengine.emulator.simulation import ReconcileFailure, Simulation
 from policyengine.emulator.source_controller import fail_source, succeed_source
 from policyengine.emulator.state import ClusterHead, EmulatedCluster, Record, State
+from policyengine.emulator.timeline import Timeline
 from policyengine.errors import InventoryError
 from policyengine.model.fleet import FleetFile
 from policyengine.model.ids import ResourceId
@@ -55,22 +58,17 @@ class FleetLoader:
         state = State(tree=complete_tree(file.fleet.tree, file.fleet.clusters))
         for cluster in sorted(file.fleet.clusters, key=lambda c: c.id):
             simulation = Simulation.read(file.simulations.get(cluster.id, {}), self._settings)
-            state.clusters.add(self._bring_to_life(cluster, simulation, at))
+            state.clusters.add(self.whole(cluster, simulation, at))
         return state
 
-    def generate(self, fleet: SyntheticFleet) -> State:
+    def generate(self, fleet: SyntheticFleet, timeline: Timeline) -> State:
         """A state whose clusters are made when somebody looks."""
-        state = State(tree=fleet.tree)
-        usual = Simulation.read({}, self._settings)
-        state.clusters.generate(
-            fleet,
-            partial(self._bring_to_life, simulation=usual, at=fleet.at),
-            partial(self._head, simulation=usual, at=fleet.at),
-        )
-        return state
+        maker = _Maker(self, self._agents, Simulation.read({}, self._settings), fleet.at)
+        return State(tree=fleet.tree, clusters=GeneratedClusters(fleet, maker, timeline))
 
-    def _bring_to_life(self, cluster: Cluster, simulation: Simulation, at: datetime) -> EmulatedCluster:
-        head = self._head(cluster.resource, simulation, at)
+    def whole(self, cluster: Cluster, simulation: Simulation, at: datetime) -> EmulatedCluster:
+        """The cluster with what is on it, settled."""
+        head = self.head(cluster.resource, simulation, at)
         emulated = EmulatedCluster(**{**vars(head), "document": copy.deepcopy(head.document)}, simulation=simulation)
         for resource in cluster.extensions:
             self._extension(emulated, resource, at)
@@ -78,7 +76,7 @@ class FleetLoader:
             self._configuration(emulated, resource, at)
         return emulated
 
-    def _head(self, resource: Resource, simulation: Simulation, at: datetime) -> ClusterHead:
+    def head(self, resource: Resource, simulation: Simulation, at: datetime) -> ClusterHead:
         """The cluster without what is on it. Its document is not a copy: it is there to be read."""
         phase, status = fraction_of(self._seed, resource.id.key), str(resource.property("connectivityStatus") or "")
         head = ClusterHead(
@@ -139,6 +137,25 @@ class FleetLoader:
             emulated.departing.append(record)
         self._agents.wake(emulated, at)
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Clusters of one fleet, all of which behave in the same way."""
+
+    loader: FleetLoader
+    agents: Agents
+    simulation: Simulation
+    at: datetime
+
+    def head(self, resource: Resource) -> ClusterHead:
+        return self.loader.head(resource, self.simulation, self.at)
+
+    def whole(self, cluster: Cluster) -> EmulatedCluster:
+        return self.loader.whole(cluster, self.simulation, self.at)
+
+    def tell(self, cluster: EmulatedCluster, news: News) -> None:
+        self.agents.hear(cluster, news)
 
 
 def complete_tree(tree: ScopeTree, clusters: tuple[Cluster, ...]) -> ScopeTree:

@@ -58,15 +58,21 @@ def thaw(content: bytes, anchors: Mapping[str, object]) -> object:
         raise Unthawable(str(error)) from error
 
 
+def _anchored(name: str) -> object:
+    """What stands in the bytes for an anchor; whoever thaws them puts its own in this place."""
+    raise Unthawable(f"`{name}` is no part of what was frozen")
+
+
 class _Freezer(pickle.Pickler):
     def __init__(self, buffer: io.BytesIO, anchors: Mapping[str, object]) -> None:
         super().__init__(buffer, protocol=5)
         self._names = {id(anchor): name for name, anchor in anchors.items()}
 
-    def persistent_id(self, obj: object) -> str | None:
-        return self._names.get(id(obj))
-
     def reducer_override(self, obj: object) -> Any:
+        # Not `persistent_id`, which is asked for every text and number as well.
+        name = self._names.get(id(obj))
+        if name is not None:
+            return _anchored, (name,)
         if isinstance(obj, FunctionType) and is_local(obj):
             return reduced(obj)
         # A lock is never held here, for whoever freezes holds the emulator's own.
@@ -78,10 +84,9 @@ class _Thawer(pickle.Unpickler):
         super().__init__(buffer)
         self._anchors = anchors
 
-    def persistent_load(self, pid: str) -> object:
-        return self._anchors[pid]
-
     def find_class(self, module: str, name: str) -> object:
+        if (module, name) == (__name__, _anchored.__name__):
+            return self._anchors.__getitem__
         if (module, name) not in _PLAIN and not module.startswith(_ROOMS):
             raise pickle.UnpicklingError(f"`{module}.{name}` has no business there")
         return super().find_class(module, name)

@@ -41,7 +41,7 @@ class KustomizeController:
     ) -> None:
         """One attempt, from the build on; it ends at once, or with the health of what it applied (G29)."""
         kustomization.last_attempt, kustomization.deadline = at, None
-        failure, wanted = self._build(cluster, config, kustomization)
+        failure, wanted = self._build(cluster, config, kustomization, at)
         failure = failure or _refused(cluster.objects, config, kustomization, wanted)
         if failure is not None:
             kustomization.fail(failure.reason, failure.message, at)
@@ -52,13 +52,13 @@ class KustomizeController:
         self._changed(cluster, config, kustomization, at)
 
     def _build(
-        self, cluster: EmulatedCluster, config: FluxConfigObject, kustomization: FluxObject
+        self, cluster: EmulatedCluster, config: FluxConfigObject, kustomization: FluxObject, at: datetime
     ) -> tuple[ReconcileFailure | None, Sequence[ScriptedObject]]:
         told = cluster.simulation.reconcile_failure(config.name)
         if told is not None and not told.is_source:
             return told, ()
         missing = missing_reference(cluster.objects, kustomization)
-        script = self._sources.script_of(config)
+        script = self._sources.script_of(config, at)
         found = script.objects(config.synced_revision) if script else ()
         path = folder(str(kustomization.spec.get("path") or ""))
         chosen = [said for said in found if _is_below(said.path, path)]

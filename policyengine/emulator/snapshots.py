@@ -55,10 +55,15 @@ class Snapshots:
 
 def difference(before: State, after: State) -> list[dict[str, JSON]]:
     """What was added, removed and changed, by id; of a change every path with its two values. Never a secret."""
-    touched = {*before.clusters.kept(), *after.clusters.kept()}
-    old, new = dict(_documents(before, touched)), dict(_documents(after, touched))
+    found = _changes(dict(_others(before)), dict(_others(after)))
+    for key in before.clusters.touched_beside(after.clusters):  # one by one: not all of a fleet may fit
+        found += _changes(dict(_on_cluster(before, key)), dict(_on_cluster(after, key)))
+    return sorted(found, key=lambda change: str(change["id"]))
+
+
+def _changes(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> list[dict[str, JSON]]:
     found: list[dict[str, JSON]] = []
-    for id in sorted({*old, *new}):
+    for id in {**old, **new}:
         if id not in old or id not in new:
             found.append({"id": id, "change": "added" if id in new else "removed"})
         elif paths := list(_paths(old[id], new[id], "")):
@@ -66,14 +71,16 @@ def difference(before: State, after: State) -> list[dict[str, JSON]]:
     return found
 
 
-def _documents(state: State, clusters: set[str]) -> Iterator[tuple[str, JSON]]:
-    """By id; what is on a cluster stands under `{id}#cluster`."""
-    for key in clusters:
-        cluster = state.clusters.get(key)
-        if cluster is not None:
-            yield cluster.id.text, cluster.document
-            yield f"{cluster.id}#cluster", {"connected": cluster.connected, **cluster.objects.document()}
-            yield from ((record.id.text, record.document()) for record in cluster.records.values())
+def _on_cluster(state: State, key: str) -> Iterator[tuple[str, JSON]]:
+    """Documents by id; what is on the cluster stands under `{id}#cluster`."""
+    cluster = state.clusters.get(key)
+    if cluster is not None:
+        yield cluster.id.text, cluster.document
+        yield f"{cluster.id}#cluster", {"connected": cluster.connected, **cluster.objects.document()}
+        yield from ((record.id.text, record.document()) for record in cluster.records.values())
+
+
+def _others(state: State) -> Iterator[tuple[str, JSON]]:
     for document in state.resources.below(ResourceId("/")):
         yield str(document["id"]), shown(document)
     for deployment in state.deployments.values():

@@ -37,22 +37,22 @@ class SourceController:
     def fetch(self, cluster: EmulatedCluster, config: FluxConfigObject, at: datetime) -> bool:
         """Ask the repository once; True when its revision is another than before."""
         config.source.last_attempt = at
-        failure = self._failure(cluster, config)
+        failure = self._failure(cluster, config, at)
         if failure is not None:
             fail_source(config, failure, at)
             return False
-        before, config.revision = config.synced_revision, revision_of(config.spec, self.script_of(config))
+        before, config.revision = config.synced_revision, revision_of(config.spec, self.script_of(config, at))
         succeed_source(config, at)
         return config.synced_revision != before
 
-    def script_of(self, config: FluxConfigObject) -> ScriptedSource | None:
-        return self.scripts.find(str(source_of(config.spec)[1]["url"]))
+    def script_of(self, config: FluxConfigObject, at: datetime) -> ScriptedSource | None:
+        return self.scripts.find(str(source_of(config.spec)[1]["url"]), at)
 
-    def _failure(self, cluster: EmulatedCluster, config: FluxConfigObject) -> ReconcileFailure | None:
+    def _failure(self, cluster: EmulatedCluster, config: FluxConfigObject, at: datetime) -> ReconcileFailure | None:
         told = cluster.simulation.reconcile_failure(config.name)
         if told is not None and told.is_source:
             return told
-        script = self.script_of(config)
+        script = self.script_of(config, at)
         return (
             _not_allowed(cluster, config)
             or self._not_authenticated(cluster, config, script)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from policyengine.emulator.durations import parse_duration
@@ -124,10 +124,12 @@ class ScriptedObject:
         return replace(self, namespace=own, source=source)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class ScriptedSource:
+    """A repository from one change to the next. ``revisions`` are shared with what it was before: they only join."""
+
     url: str
-    heads: dict[str, str] = field(default_factory=dict)
+    heads: Mapping[str, str] = field(default_factory=dict)
     revisions: dict[str, tuple[ScriptedObject, ...]] = field(default_factory=dict)
     failure: ReconcileFailure | None = None
     private: bool = False
@@ -151,15 +153,17 @@ class ScriptedSource:
 
 
 class SourceScripts:
-    """By url, compared without case, a trailing slash or `.git`."""
+    """By url, compared without case, a trailing slash or `.git`; each as it was at any instant."""
 
     def __init__(self) -> None:
-        self._by_url: dict[str, ScriptedSource] = {}
+        self._by_url: dict[str, list[tuple[datetime, ScriptedSource | None]]] = {}
 
-    def find(self, url: str) -> ScriptedSource | None:
-        return self._by_url.get(url_key(url))
+    def find(self, url: str, at: datetime) -> ScriptedSource | None:
+        """What was said of it last, at or before ``at``."""
+        said = self._by_url.get(url_key(url), ())
+        return next((source for since, source in reversed(said) if since <= at), None)
 
-    def script(self, value: Mapping[str, JSON]) -> ScriptedSource:
+    def script(self, value: Mapping[str, JSON], at: datetime) -> ScriptedSource:
         """Heads and revisions join those that are there; `failure: null` ends a failure. Raises ConfigError."""
         said = _mapping(value, "a source", _SOURCE_KEYS)
         url = _url(said.get("url"))
@@ -169,23 +173,32 @@ class SourceScripts:
         }
         heads = {str(k): str(v) for k, v in _mapping(said.get("heads") or {}, "`heads`").items()}
         failure, private = _failure(said.get("failure")), yes_or_no(said.get("private"), "`private`")
-        source = self._by_url.setdefault(url_key(url), ScriptedSource(url))
-        source.heads.update(heads)
-        source.revisions.update(revisions)
-        if "failure" in said:
-            source.failure = failure
-        if "private" in said:
-            source.private = private
+        old = self._newest(url) or ScriptedSource(url)
+        old.revisions.update(revisions)
+        source = replace(
+            old,
+            heads={**old.heads, **heads},
+            failure=failure if "failure" in said else old.failure,
+            private=private if "private" in said else old.private,
+        )
+        self._by_url.setdefault(url_key(source.url), []).append((at, source))
         return source
 
-    def forget(self, url: str) -> None:
+    def forget(self, url: str, at: datetime) -> None:
         """Raises UsageError for a source that nobody scripted."""
-        if self._by_url.pop(url_key(url), None) is None:
+        if self._newest(url) is None:
             known = ", ".join(f"`{source.url}`" for source in self.all()[:3]) or "none"
             raise UsageError(f"nobody scripted a source `{url}`", help=f"scripted are: {known}")
+        self._by_url[url_key(url)].append((at, None))
 
     def all(self) -> list[ScriptedSource]:
-        return [self._by_url[key] for key in sorted(self._by_url)]
+        """As they are now, in the order of their urls."""
+        newest = (self._by_url[key][-1][1] for key in sorted(self._by_url))
+        return [source for source in newest if source is not None]
+
+    def _newest(self, url: str) -> ScriptedSource | None:
+        said = self._by_url.get(url_key(url))
+        return said[-1][1] if said else None
 
 
 def _url(value: JSON) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,10 +14,12 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.synthetic import SyntheticFleet
 
 if TYPE_CHECKING:
-    from tests.emulator.conftest import Api
+    from tests.emulator.conftest import Api, ManualClock
 
 FLEET = SyntheticFleet(300)
+SMALL = SyntheticFleet(60)
 LARGE = SyntheticFleet(100_000)
+NO_TIME = timedelta(0)
 
 
 @pytest.fixture
@@ -101,18 +103,86 @@ def test_queries_give_what_they_give_of_a_fleet_that_is_all_there(api: Api, text
     assert lazily["data"] == query(api, text)["data"]
 
 
-def test_a_version_touches_only_clusters_it_concerns(api: Api) -> None:
-    api.emulator.publish_version("microsoft.dapr", "Stable", "9.9.9")
-    api.emulator.settle()
-    concerned = [c for c in FLEET if any(e.property("extensionType") == "microsoft.dapr" for e in c.extensions)]
-    assert 0 < kept(api) == len(concerned) < 300
+STORES = "https://github.com/contoso/stores"
 
 
-def test_a_source_touches_only_clusters_it_concerns(api: Api) -> None:
-    url = "https://github.com/contoso/stores"
-    api.emulator.script_source({"url": url, "heads": {"main": "moved"}})
-    concerned = [c for c in FLEET if any("stores" in json.dumps(f.document) for f in c.flux_configurations)]
-    assert 0 < kept(api) == len(concerned) < 300
+def fleet_wide_story(emulator: Emulator) -> Iterator[None]:
+    """Versions and sources from one hour to the next."""
+    web = {"kind": "Deployment", "name": "web", "path": "./apps", "healthyAfter": "40s"}
+    emulator.script_source({"url": STORES, "heads": {"main": "r1"}, "revisions": {"r1": [web]}})
+    yield
+    emulator.advance(timedelta(seconds=95))
+    yield
+    emulator.script_source({"url": STORES, "failure": {"reason": "GitOperationFailed", "message": "no route"}})
+    emulator.publish_version("microsoft.flux", "Stable", "1.20.0", {"*": timedelta(hours=2), "westeurope": NO_TIME})
+    emulator.advance(timedelta(hours=1))
+    yield
+    emulator.publish_version("microsoft.flux", "Stable", "1.21.0")
+    emulator.script_source({"url": STORES, "failure": None, "heads": {"main": "r2"}, "revisions": {"r2": []}})
+    yield
+    emulator.advance(timedelta(minutes=3))
+    emulator.script_source({"url": f"{STORES}.git", "heads": {"release": "r2"}})
+    emulator.forget_source("https://github.com/contoso/platform")
+    emulator.advance(timedelta(days=2))
+    yield
+
+
+def told(emulator: Emulator) -> Any:
+    """Everything there is to know of every cluster."""
+    found = {}
+    for index in range(SMALL.size):
+        cluster = emulator.look_at(SMALL.id(index).text)
+        records = [record.document() for record in cluster.records.values()]
+        found[cluster.id.text] = [cluster.last_poll, cluster.objects.document(), records]
+    return found
+
+
+def test_clusters_that_nobody_kept_become_what_kept_ones_become(wall: ManualClock) -> None:
+    lazily, kept_ones = (Emulator(SMALL, clock="frozen", wall=wall) for _ in range(2))
+    for index in range(SMALL.size):
+        kept_ones.cluster(SMALL.id(index).text)
+    states = []
+    for _ in zip(fleet_wide_story(lazily), fleet_wide_story(kept_ones), strict=True):
+        assert told(lazily) == told(kept_ones)
+        states.append(told(lazily))
+    assert len({repr(state) for state in states}) == 4  # all but the one right after an announcement
+    assert lazily.state.clusters.kept() == ()
+
+
+def test_a_cluster_that_nobody_looked_at_in_between_is_the_same(wall: ManualClock) -> None:
+    """However often somebody looked, and from a snapshot of it too."""
+    watched, unwatched = (Emulator(SMALL, clock="frozen", wall=wall) for _ in range(2))
+    for _ in zip(fleet_wide_story(watched), fleet_wide_story(unwatched), strict=True):
+        told(watched)
+    assert told(watched) == told(unwatched)
+    unwatched.save_snapshot("s")
+    unwatched.load_snapshot("s")
+    assert told(watched) == told(unwatched)
+
+
+def test_what_a_cluster_waits_for_goes_on_when_it_is_kept(wall: ManualClock) -> None:
+    early, late = (Emulator(SMALL, clock="frozen", wall=wall) for _ in range(2))
+    concerned = next(c.id for c in SMALL if c.kind == "Arc" and any("stores" in f.id.name for f in c.children))
+    early.cluster(concerned.text)
+    for emulator in (early, late):
+        emulator.script_source({"url": STORES, "heads": {"main": "r1", "release": "r1", "develop": "r1"}})
+        emulator.advance(timedelta(seconds=1))
+        emulator.cluster(concerned.text)
+        emulator.advance(timedelta(days=1))
+    assert told(early) == told(late)
+    assert [c.id for c in late.state.clusters.kept()] == [concerned]
+
+
+def test_news_keep_no_cluster(api: Api) -> None:
+    dapr = [c.id for c in FLEET if any(e.property("extensionType") == "microsoft.dapr" for e in c.extensions)]
+    api.emulator.save_snapshot("before")
+    api.emulator.publish_version("microsoft.dapr", "Stable", "3.9.9")
+    api.emulator.script_source({"url": STORES, "heads": {"main": "moved"}})
+    api.advance("1h")
+    changed = {change["id"] for change in api.emulator.compare("before")}
+    assert {id.text for id in dapr} & {id.partition("/providers/Microsoft.KubernetesC")[0] for id in changed}
+    assert any("stores-config" in id for id in changed)
+    assert kept(api) == 0
 
 
 def test_a_snapshot_holds_what_was_touched(api: Api) -> None:

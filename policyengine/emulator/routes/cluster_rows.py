@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from functools import lru_cache
-from typing import Final, TypeAlias
+from functools import lru_cache, partial
+from typing import Final, TypeAlias, TypeVar
 
-from policyengine.emulator.cluster_store import ClusterStore
 from policyengine.emulator.emulator import Emulator
+from policyengine.emulator.generated_clusters import GeneratedClusters
 from policyengine.emulator.resource_graph.lazy_rows import LazyRow, Maker
 from policyengine.emulator.resource_graph.syntax import Row
 from policyengine.emulator.routes.clusters import document_at
@@ -22,6 +22,7 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.synthetic import SyntheticFleet
 from policyengine.model.values import JSON
 
+P = TypeVar("P")
 Child: TypeAlias = "tuple[int, str, str]"
 """The index of its cluster, its type and its name."""
 _GONE: Final[Mapping[str, JSON]] = dict.fromkeys(COLUMNS)
@@ -35,37 +36,48 @@ def cluster_rows(emulator: Emulator, subscriptions: Iterable[ResourceId], at: da
     def row(head: ClusterHead) -> Row:
         return resource_row(document_at(emulator, head, at), emulator)
 
-    source = clusters.source
-    maker = None if source is None else Maker(_known_of_clusters(source), lambda index: row(clusters.head_at(index)))
-    for place in _places(clusters, subscriptions):
-        if isinstance(place, EmulatedCluster):
-            yield row(place)
-        elif maker is not None:
-            yield LazyRow(place, maker)
+    if isinstance(clusters, GeneratedClusters):
+        maker = Maker(_known_of_clusters(clusters.source), lambda index: row(clusters.head_at(index)))
+        for place in _each(subscriptions, clusters.places):
+            yield LazyRow(place, maker) if isinstance(place, int) else row(place)
+    else:
+        yield from map(row, _each(subscriptions, clusters.heads))
 
 
 def configuration_rows(emulator: Emulator, subscriptions: Iterable[ResourceId]) -> Iterator[Row]:
     """The same of extensions and Flux configurations."""
     clusters = emulator.state.clusters
-    source = clusters.source
 
-    def made(child: Child) -> Row:
-        index, type, name = child
-        record = clusters.at(index).find(type, name)
-        return _GONE if record is None else configuration_row(record.document(), emulator)
+    def rows(cluster: EmulatedCluster) -> Iterator[Row]:
+        records = sorted(cluster.records.values(), key=lambda record: record.id)
+        return (configuration_row(record.document(), emulator) for record in records)
 
-    maker = None if source is None else Maker(_known_of_children(source), made)
-    for place in _places(clusters, subscriptions):
-        if isinstance(place, EmulatedCluster):
-            records = sorted(place.records.values(), key=lambda record: record.id)
-            yield from (configuration_row(record.document(), emulator) for record in records)
-        elif source is not None and maker is not None:
-            yield from (LazyRow((place, type, name), maker) for type, name in source.children(place))
+    if isinstance(clusters, GeneratedClusters):
+        maker = Maker(_known_of_children(clusters.source), partial(_made_child, emulator, clusters))
+        for place in _each(subscriptions, clusters.places):
+            if isinstance(place, int):
+                yield from (LazyRow((place, type, name), maker) for type, name in clusters.source.children(place))
+            else:
+                yield from rows(place)
+    else:
+        # A cluster may stand before another, and what is on it behind what is on that one: `a/…` follows `a-b/…`.
+        kept = sorted(clusters.kept(), key=lambda cluster: f"{cluster.id.key}/")
+        asked = {subscription.key for subscription in subscriptions}
+        for cluster in kept:
+            if f"/subscriptions/{cluster.id.subscription}".casefold() in asked:
+                yield from rows(cluster)
 
 
-def _places(clusters: ClusterStore, subscriptions: Iterable[ResourceId]) -> Iterator[int | EmulatedCluster]:
+def _made_child(emulator: Emulator, clusters: GeneratedClusters, child: Child) -> Row:
+    index, type, name = child
+    record = clusters.at(index).find(type, name)
+    return _GONE if record is None else configuration_row(record.document(), emulator)
+
+
+def _each(subscriptions: Iterable[ResourceId], below: Callable[[ResourceId], Iterable[P]]) -> Iterator[P]:
+    """What is below each, in id order over all."""
     for subscription in sorted(subscriptions, key=lambda subscription: f"{subscription.key}/"):
-        yield from clusters.places(subscription)
+        yield from below(subscription)
 
 
 def _known_of_clusters(source: SyntheticFleet) -> Mapping[str, Callable[[int], JSON]]:
