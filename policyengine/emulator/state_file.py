@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ KEY_SUFFIX: Final = ".key"
 FORMAT: Final = 2
 _LABEL: Final = "policyengine-emulator-state"
 WRITE_EVERY_S: Final = 1.0
-"""How long a change waits, at most, until it is on disk."""
+"""How long a change waits, at most, until it is on disk; longer where writing takes more than ``SHARE`` of that."""
+SHARE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,10 @@ class StateFile:
         emulator.thaw(frozen)
         return True
 
-    def write(self, emulator: Emulator) -> None:
+    def write(self, frozen: bytes) -> None:
         """In one step: whoever reads finds the old state or the new one. Raises ConfigError."""
         label = f"{_LABEL} {FORMAT} {__version__}".encode()
-        write_private(self.path, label + b"\n" + seal(self.key, zlib.compress(emulator.freeze(), 1), label))
+        write_private(self.path, label + b"\n" + seal(self.key, zlib.compress(frozen, 1), label))
 
     def _check(self, label: str) -> None:
         name, _, rest = label.partition(" ")
@@ -94,7 +96,10 @@ class StateFile:
 
 
 class Keeper:
-    """Inside the `with` every change reaches the file within a second, and the last ones at the end."""
+    """Inside the `with` every change reaches the file within a second, and the last ones at the end.
+
+    Where much was written to, writing it all takes a while: it is then done less often, for a tenth of the time.
+    """
 
     def __init__(self, emulator: Emulator, file: StateFile) -> None:
         self._emulator, self._file = emulator, file
@@ -107,9 +112,11 @@ class Keeper:
         with self._emulator.lock:
             self._emulator.settle()
             changes = self._emulator.changes
-            if changes != self._written:
-                self._file.write(self._emulator)
-                self._written = changes
+            if changes == self._written:
+                return
+            frozen = self._emulator.freeze()
+        self._file.write(frozen)  # requests are answered again meanwhile
+        self._written = changes
 
     def __enter__(self) -> Keeper:
         self.save()
@@ -122,11 +129,14 @@ class Keeper:
         self._stopped.set()
         self._thread.join()
         # The clock has moved, even where nothing else did.
-        self._file.write(self._emulator)
+        self._file.write(self._emulator.freeze())
 
     def _run(self) -> None:
-        while not self._stopped.wait(WRITE_EVERY_S):
+        pause_s = WRITE_EVERY_S
+        while not self._stopped.wait(pause_s):
+            started = time.monotonic()
             self._try()
+            pause_s = max(WRITE_EVERY_S, (time.monotonic() - started) / SHARE)
 
     def _try(self) -> None:
         """A disk that is full now may have room later: until then the old file stands."""

@@ -48,7 +48,7 @@ def test_g44_nothing_can_be_read_in_the_file(api: Api, file: StateFile) -> None:
     """Neither a url nor a namespace, a name, a setting or a secret stands in it, whichever way it is encoded."""
     under_way(api)
     api.install(api.aks, configurationSettings={"image-automation-controller.enabled": "true"})
-    file.write(api.emulator)
+    file.write(api.emulator.freeze())
     content = file.path.read_bytes()
     secrets = [str(api.git["url"]), "cluster-config", "osl-01", "image-automation-controller", SECRET, "microsoft.flux"]
     for text in secrets:
@@ -58,7 +58,7 @@ def test_g44_nothing_can_be_read_in_the_file(api: Api, file: StateFile) -> None:
 
 
 def test_g44_the_key_is_kept_apart(api: Api, file: StateFile) -> None:
-    file.write(api.emulator)
+    file.write(api.emulator.freeze())
     beside = file.path.with_name("emulator.state.key")
     assert stat.S_IMODE(beside.stat().st_mode) == 0o600
     assert beside.read_bytes().strip() not in file.path.read_bytes()
@@ -66,7 +66,7 @@ def test_g44_the_key_is_kept_apart(api: Api, file: StateFile) -> None:
 
 @pytest.mark.parametrize("how", ["another", "missing", "no key"])
 def test_g44_without_its_key_it_refuses_to_start_and_says_why(api: Api, file: StateFile, how: str) -> None:
-    file.write(api.emulator)
+    file.write(api.emulator.freeze())
     before = file.path.read_bytes()
     environ = {"another": {KEY_VARIABLE: OTHER_KEY}, "missing": {}, "no key": {KEY_VARIABLE: "swordfish"}}[how]
     said = {"another": "wrong key", "missing": "key is missing", "no key": "holds no key"}[how]
@@ -79,7 +79,7 @@ def test_g44_without_its_key_it_refuses_to_start_and_says_why(api: Api, file: St
 
 def test_the_key_may_come_from_the_environment_alone(api: Api, tmp_path: Path) -> None:
     path = tmp_path / "s"
-    StateFile.at(path, {KEY_VARIABLE: OTHER_KEY}).write(api.emulator)
+    StateFile.at(path, {KEY_VARIABLE: OTHER_KEY}).write(api.emulator.freeze())
     assert [p.name for p in tmp_path.iterdir()] == ["s"]
     restored(path, api.wall, **{KEY_VARIABLE: OTHER_KEY})
 
@@ -87,7 +87,7 @@ def test_the_key_may_come_from_the_environment_alone(api: Api, tmp_path: Path) -
 def test_it_goes_on_where_it_stopped_with_clock_and_pending_operations(api: Api, file: StateFile) -> None:
     under_way(api)
     api.advance("10s")
-    file.write(api.emulator)
+    file.write(api.emulator.freeze())
     other = restored(file.path, api.wall)
     assert (other.clock.mode, other.clock.now()) == ("frozen", api.emulator.clock.now())
     assert other.settings == api.emulator.settings
@@ -110,7 +110,7 @@ def test_time_that_passes_while_it_is_stopped_does_not_count(start: Callable[...
     api.wall.pass_(10)
     file = StateFile.at(tmp_path / "s", {})
     at = api.emulator.settle()
-    file.write(api.emulator)
+    file.write(api.emulator.freeze())
     api.wall.pass_(86_400)
     other = restored(file.path, api.wall)
     assert other.settle() == at
@@ -174,7 +174,7 @@ def test_a_disk_that_is_full_for_a_while_costs_a_warning(
 
 
 def test_no_half_written_file_is_ever_there(api: Api, file: StateFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    file.write(api.emulator)
+    file.write(api.emulator.freeze())
     before = file.path.read_bytes()
 
     def fail(*_: object) -> None:
@@ -182,6 +182,6 @@ def test_no_half_written_file_is_ever_there(api: Api, file: StateFile, monkeypat
 
     monkeypatch.setattr("os.fsync", fail)
     with pytest.raises(ConfigError, match="No space left"):
-        file.write(api.emulator)
+        file.write(api.emulator.freeze())
     assert file.path.read_bytes() == before
     assert sorted(p.name for p in file.path.parent.iterdir()) == ["emulator.state", "emulator.state.key"]
