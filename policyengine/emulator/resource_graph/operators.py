@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from itertools import pairwise
@@ -12,6 +11,7 @@ from itertools import pairwise
 from policyengine.emulator.resource_graph.aggregates import aggregate
 from policyengine.emulator.resource_graph.errors import QueryError
 from policyengine.emulator.resource_graph.expressions import Compiled, Scope, compiled, name_of
+from policyengine.emulator.resource_graph.joins import join
 from policyengine.emulator.resource_graph.lazy_rows import ProjectedRow, is_lazy, with_values
 from policyengine.emulator.resource_graph.scalars import SCALARS
 from policyengine.emulator.resource_graph.syntax import (
@@ -35,18 +35,13 @@ from policyengine.emulator.resource_graph.syntax import (
     Top,
     Where,
 )
+from policyengine.emulator.resource_graph.table import Table
 from policyengine.emulator.resource_graph.values import as_json, as_text, sort_key
 from policyengine.model.values import JSON, canonical_json
 
 _MV_EXPAND_LIMIT = 400
 """Rows that one row becomes at most, unless the query says fewer. Source: Resource Graph, "Supported KQL"."""
 _CAPTURED = {"string": "tostring", "int": "toint", "long": "tolong", "real": "toreal", "bool": "tobool"}
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    columns: tuple[str, ...]
-    rows: Sequence[Row]
 
 
 Tables = Callable[[str], Table]
@@ -87,7 +82,7 @@ def _apply(operator: Operator, table: Table, tables: Tables, at: datetime) -> Ta
         case Summarize(aggregates, by):
             return _summarize(aggregates, by, table, scope)
         case Join(kind, right, on):
-            return _join(kind, table, evaluate(right, tables, at), on, scope)
+            return join(kind, table, evaluate(right, tables, at), on, scope)
         case MvExpand(columns, limit):
             return _mv_expand(_named(columns, scope), limit or _MV_EXPAND_LIMIT, table)
         case Parse(value, pattern):
@@ -170,40 +165,6 @@ def _summarize(aggregates: Sequence[Named], by: Sequence[Named], table: Table, s
         groups[()] = ({}, [])
     rows = [{**key, **{name: fill(rows) for name, fill in filled.items()}} for key, rows in groups.values()]
     return Table((*keys, *filled), rows)
-
-
-def _join(kind: str, left: Table, right: Table, on: Sequence[tuple[str, str]], scope: Scope) -> Table:
-    """Columns of the right side that the left has too get a `1` behind their name."""
-    pairs = [(scope.column(a), scope.with_columns(right.columns).column(b)) for a, b in on]
-    renamed = {name: _free(name, left.columns) for name in right.columns}
-    matches: dict[str, list[Row]] = {}
-    for row in right.rows:
-        matches.setdefault(_join_key(row, [b for _, b in pairs]), []).append(row)
-    rows: list[Row] = []
-    for row in _one_of_each(left.rows, pairs) if kind == "innerunique" else left.rows:
-        found = matches.get(_join_key(row, [a for a, _ in pairs]), [])
-        missing: Row = dict.fromkeys(right.columns)
-        for other in found or ([missing] if kind == "leftouter" else ()):
-            rows.append(with_values(row, {renamed[name]: other.get(name) for name in right.columns}))
-    return Table((*left.columns, *renamed.values()), rows)
-
-
-def _one_of_each(rows: Sequence[Row], pairs: Sequence[tuple[str, str]]) -> list[Row]:
-    found: dict[str, Row] = {}
-    for row in rows:
-        found.setdefault(_join_key(row, [a for a, _ in pairs]), row)
-    return list(found.values())
-
-
-def _join_key(row: Row, columns: Sequence[str]) -> str:
-    return canonical_json([as_json(row.get(column)) for column in columns])
-
-
-def _free(name: str, taken: Sequence[str]) -> str:
-    at = 1
-    while name in taken and f"{name}{at}" in taken:
-        at += 1
-    return f"{name}{at}" if name in taken else name
 
 
 def _mv_expand(columns: Mapping[str, Compiled], limit: int, table: Table) -> Table:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from policyengine.emulator.resource_graph.operators import Table, Tables, evaluate
+from policyengine.emulator.resource_graph.operators import Tables, evaluate
 from policyengine.emulator.resource_graph.parser import parse
 from policyengine.emulator.resource_graph.syntax import Row, Take, Top
+from policyengine.emulator.resource_graph.table import Table
 from policyengine.emulator.resource_graph.values import as_json, is_dynamic, type_of
 from policyengine.model.values import JSON
 

@@ -18,8 +18,8 @@ from policyengine.emulator.generic_rules import shown
 from policyengine.emulator.resource_graph.errors import QueryError
 from policyengine.emulator.resource_graph.index import Shown
 from policyengine.emulator.resource_graph.lazy_rows import is_lazy
-from policyengine.emulator.resource_graph.operators import Table
 from policyengine.emulator.resource_graph.syntax import Row
+from policyengine.emulator.resource_graph.table import Table
 from policyengine.emulator.routes.cluster_rows import cluster_rows, configuration_rows
 from policyengine.emulator.routes.clusters import document_at
 from policyengine.emulator.routes.graph_columns import COLUMNS, configuration_row, resource_row

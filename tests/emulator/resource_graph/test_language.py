@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from policyengine.emulator.resource_graph import QueryError, run
-from policyengine.emulator.resource_graph.operators import Table
+from policyengine.emulator.resource_graph.table import Table
 from policyengine.emulator.resource_graph.values import as_json
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
