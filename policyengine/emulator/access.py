@@ -14,81 +14,17 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import Final
 
 from policyengine.emulator.answers import Refusal
 from policyengine.emulator.resource_store import ResourceStore
+from policyengine.emulator.roles import ROLE_HELP, Grant, read_grant, stored_grant
 from policyengine.errors import ConfigError
-from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON, is_array, walk
 
 ANONYMOUS: Final = "anonymous"
 ROLE_ASSIGNMENTS: Final = "Microsoft.Authorization/roleAssignments"
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """``actions`` and ``not_actions`` are globs over actions such as `Microsoft.Kubernetes/connectedClusters/read`."""
-
-    definition: str
-    actions: tuple[str, ...]
-    not_actions: tuple[str, ...] = ()
-
-    def allows(self, action: str) -> bool:
-        return _matches(self.actions, action) and not _matches(self.not_actions, action)
-
-
-ROLES: Final[Mapping[str, Role]] = {
-    "Owner": Role("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", ("*",)),
-    "Contributor": Role(
-        "b24988ac-6180-42a0-ab88-20f7382dd24c",
-        ("*",),
-        ("Microsoft.Authorization/*/write", "Microsoft.Authorization/*/delete"),
-    ),
-    "Reader": Role("acdd72a7-3385-48ef-bd42-f606fba81ae7", ("*/read",)),
-    "User Access Administrator": Role("18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", ("*/read", "Microsoft.Authorization/*")),
-    "Kubernetes Extension Contributor": Role(
-        "85cb6faf-e071-4c9b-8136-154b5a04f717",
-        (
-            "Microsoft.KubernetesConfiguration/extensions/*",
-            "Microsoft.Resources/subscriptions/resourceGroups/read",
-            "Microsoft.Resources/deployments/*",
-        ),
-    ),
-    "Azure Kubernetes Service Contributor Role": Role(
-        "ed7f3fbd-7b88-4dd4-9017-9adb7ce333f8",
-        (
-            "Microsoft.ContainerService/managedClusters/*",
-            "Microsoft.Resources/subscriptions/resourceGroups/read",
-            "Microsoft.Resources/deployments/*",
-        ),
-    ),
-    "Log Analytics Contributor": Role(
-        "92aaf0da-9dab-42b6-94a3-d43ce8d16293",
-        (
-            "*/read",
-            "Microsoft.OperationalInsights/*",
-            "Microsoft.Insights/diagnosticSettings/*",
-            "Microsoft.Resources/deployments/*",
-        ),
-    ),
-}
-"""Built-in roles, in so far as the resources here are concerned."""
-
-
-_ROLE_HELP: Final = 'write it like `[{"role": "Reader", "scope": "/subscriptions/…"}]`'
-
-
-def role_name(role: Role) -> str:
-    return next(name for name, known in ROLES.items() if known is role)
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    role: Role
-    scope: ResourceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +59,8 @@ class Principals:
             raise ConfigError("a principal needs an `objectId`", help="any text will do")
         roles = value.get("roles")
         if roles is not None and not is_array(roles):
-            raise ConfigError("`roles` of a principal is no list", help=_ROLE_HELP)
-        grants = None if roles is None else tuple(_grant(role) for role in roles)
+            raise ConfigError("`roles` of a principal is no list", help=ROLE_HELP)
+        grants = None if roles is None else tuple(read_grant(role) for role in roles)
         principal = Principal(object_id, str(value.get("name") or object_id), grants)
         if value.get("token"):
             self._by_token[_hash(str(value["token"]))] = principal
@@ -198,7 +134,7 @@ class Caller:
     def _grants(self) -> Iterable[Grant]:
         yield from self.principal.grants or ()
         for document in self.store.of_type(ROLE_ASSIGNMENTS):
-            granted = _stored_grant(document)
+            granted = stored_grant(document)
             if (
                 granted is not None
                 and str(walk(document, "properties", "principalId")).casefold() == self.id.casefold()
@@ -254,28 +190,6 @@ def _verb(method: str) -> str:
 
 def _scope(parts: list[str]) -> ResourceId:
     return ResourceId("/" + "/".join(parts))
-
-
-def _grant(value: JSON) -> Grant:
-    name = str(walk(value, "role") or "")
-    found = next((role for known, role in ROLES.items() if known.casefold() == name.casefold()), None)
-    if found is None:
-        raise ConfigError(f"`{name}` is not a role of this emulator", help=did_you_mean(name, ROLES) or _ROLE_HELP)
-    try:
-        return Grant(found, ResourceId(str(walk(value, "scope") or "/")))
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-
-
-def _stored_grant(document: Mapping[str, JSON]) -> Grant | None:
-    definition = str(walk(document, "properties", "roleDefinitionId") or "").rpartition("/")[2].casefold()
-    role = next((role for role in ROLES.values() if role.definition == definition), None)
-    scope = ResourceId(str(document["id"])).parent
-    return Grant(role, scope or ResourceId("/")) if role is not None else None
-
-
-def _matches(globs: Iterable[str], action: str) -> bool:
-    return any(fnmatchcase(action.casefold(), glob.casefold()) for glob in globs)
 
 
 def _hash(token: str) -> str:

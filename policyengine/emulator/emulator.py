@@ -38,6 +38,7 @@ from policyengine.emulator.timeline import Timeline
 from policyengine.emulator.versions import EVERYWHERE, VersionCatalogue
 from policyengine.errors import ConfigError, UsageError
 from policyengine.model.fleet import Fleet, FleetFile
+from policyengine.model.ids import ResourceId
 from policyengine.model.scope import ScopeTree
 from policyengine.model.synthetic import SyntheticFleet
 from policyengine.model.values import JSON

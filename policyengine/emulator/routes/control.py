@@ -24,39 +24,25 @@ POST /_emulator/reset                     everything as in the beginning
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
 
-from policyengine.emulator.access import Principal, role_name
-from policyengine.emulator.agent import next_poll
+from policyengine.emulator.access import Principal
 from policyengine.emulator.answers import Answer, Refusal, invalid_content
 from policyengine.emulator.clock import stamp
 from policyengine.emulator.durations import parse_duration
 from policyengine.emulator.emulator import Emulator
-from policyengine.emulator.kubernetes_api import answer_kubernetes
-from policyengine.emulator.residency import stored_in
 from policyengine.emulator.restrictions import Denial
-from policyengine.emulator.state import EmulatedCluster
+from policyengine.emulator.roles import role_name
+from policyengine.emulator.routes.control_clusters import ask_kubernetes, change_cluster, delete_object, told_clusters
+from policyengine.emulator.routes.control_request import ControlHandler, ControlRequest
 from policyengine.emulator.versions import is_version
 from policyengine.emulator.written import length, mapping
 from policyengine.errors import ConfigError, PolicyEngineError, UsageError
 from policyengine.model.values import JSON
 
 PREFIX: Final = "_emulator"
-
-
-@dataclass(frozen=True, slots=True)
-class ControlRequest:
-    """``rest`` is the path below the noun."""
-
-    method: str
-    rest: tuple[str, ...]
-    query: Mapping[str, str]
-    body: Mapping[str, JSON]
-
-
-ControlHandler: TypeAlias = Callable[[Emulator, ControlRequest], JSON]
 
 
 def answer_control(emulator: Emulator, method: str, parts: list[str], query: Mapping[str, str], body: JSON) -> Answer:
@@ -69,7 +55,7 @@ def answer_control(emulator: Emulator, method: str, parts: list[str], query: Map
         if not isinstance(body, Mapping | None):
             raise invalid_content("an object is expected")
         if noun.casefold() == "clusters" and "kubernetes" in rest:
-            return _kubernetes(emulator, method, rest, query)
+            return ask_kubernetes(emulator, method, rest, query)
         answer = Answer(200, handler(emulator, ControlRequest(method, tuple(rest), query, body or {})))
         emulator.writes += method != "GET"
         return answer
@@ -120,52 +106,6 @@ def _clear_journal(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa
     return {"value": []}
 
 
-def _clusters(emulator: Emulator, request: ControlRequest) -> JSON:
-    emulator.settle()
-    if request.rest:
-        return _inside(emulator, emulator.look_at("/".join(request.rest)))
-    found = emulator.state.clusters.heads()
-    return {"value": [{"id": head.id.text, "connected": head.connected} for head in found]}
-
-
-def _kubernetes(emulator: Emulator, method: str, path: list[str], query: Mapping[str, str]) -> Answer:
-    emulator.settle()
-    at = path.index("kubernetes")
-    return answer_kubernetes(emulator.look_at("/".join(path[:at])), method, path[at + 1 :], query)
-
-
-def _change_cluster(emulator: Emulator, request: ControlRequest) -> JSON:
-    *path, verb = request.rest or ("",)
-    cluster = "/".join(path)
-    changes: dict[str, Callable[[], None]] = {
-        "connect": lambda: emulator.connect(cluster),
-        "disconnect": lambda: emulator.disconnect(cluster),
-        "objects": lambda: emulator.put_object(cluster, request.body),
-        "simulation": lambda: emulator.simulate(cluster, request.body),
-        "rebuild": lambda: emulator.rebuild(cluster),
-        "private-link": lambda: emulator.use_private_link(cluster, _scope(request)),
-    }
-    if verb.casefold() not in changes:
-        raise UsageError(f"a cluster can be told `{'`, `'.join(changes)}`, not `{verb}`")
-    changes[verb.casefold()]()
-    return _inside(emulator, emulator.cluster(cluster))
-
-
-def _scope(request: ControlRequest) -> str | None:
-    if "scope" not in request.body:
-        raise ValueError("say which private link `scope`, or null for none")
-    scope = request.body["scope"]
-    return None if scope is None else str(scope)
-
-
-def _delete_object(emulator: Emulator, request: ControlRequest) -> JSON:
-    *path, noun = request.rest or ("",)
-    kind, namespace, name = (request.query.get(key, "") for key in ("kind", "namespace", "name"))
-    if noun.casefold() != "objects" or not emulator.delete_object("/".join(path), kind, namespace, name):
-        raise UsageError(f"there is no `{kind}` `{namespace}/{name}` to delete")
-    return _inside(emulator, emulator.cluster("/".join(path)))
-
-
 def _sources(emulator: Emulator, request: ControlRequest) -> JSON:  # noqa: ARG001
     return {"value": [source.document() for source in emulator.scripts.all()]}
 
@@ -177,26 +117,6 @@ def _script_source(emulator: Emulator, request: ControlRequest) -> JSON:
 def _forget_source(emulator: Emulator, request: ControlRequest) -> JSON:
     emulator.forget_source(request.query.get("url", ""))
     return _sources(emulator, request)
-
-
-def _inside(emulator: Emulator, cluster: EmulatedCluster) -> dict[str, JSON]:
-    """The cluster as its own administrator would see it, and where every secret has gone."""
-    return {
-        "id": cluster.id.text,
-        "connected": cluster.connected,
-        "lastSeen": stamp(cluster.last_seen) if cluster.last_seen else None,
-        "lastPoll": stamp(cluster.last_poll) if cluster.last_poll else None,
-        "nextPoll": stamp(next_poll(cluster, emulator.clock.now())) if cluster.connected else None,
-        **cluster.objects.document(),
-        "protectedSettings": [
-            {"id": record.id.text, **record.secrets.document()}
-            for record in sorted(cluster.records.values(), key=lambda r: r.id)
-        ],
-        "records": [
-            {"id": id.text, "storedIn": stored_in(cluster.location)}
-            for id in (cluster.id, *sorted(record.id for record in cluster.records.values()))
-        ],
-    }
 
 
 def _versions(emulator: Emulator, request: ControlRequest) -> JSON:
@@ -305,9 +225,9 @@ HANDLERS: Final[Mapping[tuple[str, str], ControlHandler]] = {
     ("POST", "clock"): _set_clock,
     ("GET", "journal"): _journal,
     ("DELETE", "journal"): _clear_journal,
-    ("GET", "clusters"): _clusters,
-    ("POST", "clusters"): _change_cluster,
-    ("DELETE", "clusters"): _delete_object,
+    ("GET", "clusters"): told_clusters,
+    ("POST", "clusters"): change_cluster,
+    ("DELETE", "clusters"): delete_object,
     ("GET", "sources"): _sources,
     ("POST", "sources"): _script_source,
     ("DELETE", "sources"): _forget_source,

@@ -5,84 +5,23 @@ Source: configuration API §10. What carries them out is in `deployments`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
 
-from policyengine.emulator.answers import Answer, ArmRequest, Refusal, conflict, invalid_content
-from policyengine.emulator.deployments import parameters as deployment_parameters
+from policyengine.emulator.answers import Answer, ArmRequest, Refusal, conflict
 from policyengine.emulator.deployments.record import DEPLOYMENTS, Deployment
-from policyengine.emulator.deployments.run import Run, World
-from policyengine.emulator.deployments.template import DeploymentScope, Sheet, opened
+from policyengine.emulator.deployments.run import Run
 from policyengine.emulator.emulator import Emulator
-from policyengine.emulator.generic_rules import keys_of, secret_value
 from policyengine.emulator.operations import CANCELED, SUCCEEDED
 from policyengine.emulator.paging import page
-from policyengine.emulator.routes.resource_groups import document_of as group_document
+from policyengine.emulator.routes.deployment_bodies import keep, read_deployment
 from policyengine.emulator.routes.resource_groups import find_resource_group
-from policyengine.emulator.routes.subscriptions import document_of as subscription_document
 from policyengine.emulator.routes.subscriptions import find_subscription
 from policyengine.emulator.routing import Route
-from policyengine.errors import TemplateError
 from policyengine.model.ids import ResourceId
-from policyengine.model.values import JSON, fingerprint, get_folded, walk
 
 MAX_NAME: Final = 64
-KEPT: Final = 800
-"""Deployments kept at a scope: the oldest that has ended makes room."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What templates ask, answered from the state and, for reads, through the routes as the caller."""
-
-    emulator: Emulator
-    request: ArmRequest
-
-    def read(self, id: ResourceId, api_version: str) -> Mapping[str, JSON]:
-        body: Mapping[str, JSON] = self.request.send("GET", id.text, api_version, None, self.emulator.clock.now()).body
-        return body
-
-    def keys(self, id: ResourceId) -> Mapping[str, JSON]:
-        self.request.caller.demand(f"{id.type}/listKeys/action", id)
-        document = self.emulator.state.resources.get(id)
-        if document is None:
-            raise Refusal(404, "ResourceNotFound", f"The Resource '{id}' was not found.")
-        return keys_of(document)
-
-    def secret(self, vault: str, name: str) -> str:
-        try:
-            at, id = ResourceId(vault), deployment_parameters.vault_secret_id(vault, name)
-        except ValueError:
-            raise invalid_template(f"the Key Vault id '{vault}' is not a resource id") from None
-        self.request.caller.demand("Microsoft.KeyVault/vaults/deploy/action", at)
-        found = self.emulator.state.resources.get(id)
-        value = secret_value(found) if found is not None else None
-        if value is None:
-            raise Refusal(
-                400,
-                "KeyVaultParameterReferenceSecretRetrieveFailed",
-                f"The secret of KeyVault parameter cannot be retrieved: there is no secret '{name}' in '{vault}'.",
-            )
-        return value
-
-    def guid(self) -> str:
-        return self.emulator.identifiers.guid()
-
-    def scope(self, id: ResourceId, name: str, at: datetime) -> DeploymentScope:
-        tree = self.emulator.state.tree
-        subscription = tree.subscription(id.subscription)
-        if subscription is None:
-            raise Refusal(404, "SubscriptionNotFound", f"The subscription '{id.subscription}' could not be found.")
-        group = tree.resource_group(id)
-        if group is None and id.resource_group is not None:
-            message = f"Resource group '{id.resource_group}' could not be found."
-            raise Refusal(404, "ResourceGroupNotFound", message)
-        location = None if group is not None else get_folded(self.request.body or {}, "location")
-        shown = group_document(group) if group is not None else None
-        return DeploymentScope(subscription_document(subscription), shown, name, at, location)
 
 
 def _put(emulator: Emulator, request: ArmRequest) -> Answer:
@@ -91,86 +30,22 @@ def _put(emulator: Emulator, request: ArmRequest) -> Answer:
     if old is not None and old.active:
         message = f"The deployment with resource id '{id}' cannot be saved, because this would overwrite an existing "
         raise Refusal(409, "DeploymentActive", f"{message}deployment which is still active.")
-    deployment, sheet, world = _read(emulator, request, id)
+    deployment, sheet, world = read_deployment(emulator, request, id)
     if old is not None and old.location and old.location != deployment.location:
         message = f"Invalid deployment location '{deployment.location}'. The deployment '{id.name}' already exists in "
         raise Refusal(409, "InvalidDeploymentLocation", f"{message}location '{old.location}'.")
-    _keep(emulator, deployment)
+    keep(emulator, deployment)
     run = Run(deployment, sheet, world, partial(_complete, emulator, request, deployment))
     emulator.timeline.at(request.at, run.start)
     return Answer(201 if old is None else 200, deployment.document(), _headers(emulator, request, deployment))
 
 
 def _validate(emulator: Emulator, request: ArmRequest) -> Answer:
-    deployment, sheet, _ = _read(emulator, request, _id(emulator, request))
+    deployment, sheet, _ = read_deployment(emulator, request, _id(emulator, request))
     document = deployment.document()
     document["properties"]["provisioningState"] = SUCCEEDED
     document["properties"]["validatedResources"] = [{"id": entry.id.text} for entry in sheet.entries]
     return Answer(200, document)
-
-
-def _read(emulator: Emulator, request: ArmRequest, id: ResourceId) -> tuple[Deployment, Sheet, World]:
-    """What the body asks for, checked as far as it can be before anything is done. Raises Refusal."""
-    properties = walk(request.body, "properties")
-    if not isinstance(properties, Mapping):
-        raise invalid_content("a deployment needs 'properties'")
-    template, given = _template(properties), _object(get_folded(properties, "parameters") or {}, "parameters")
-    mode, location = _mode(emulator, properties, id), _location(request, id)
-    live = Outside(emulator, request)
-    scope = live.scope(ResourceId(id.text.rpartition("/providers/")[0]), id.name, request.at)
-    try:
-        sheet = opened(live, template, deployment_parameters.with_secrets(given, live.secret), scope)
-    except TemplateError as error:
-        raise invalid_template(error.message) from error
-    deployment = _record(emulator, id, template, given, request.at, emulator.identifiers.guid())
-    deployment.mode, deployment.location = mode, location
-    tags = get_folded(request.body, "tags")
-    deployment.tags = tags if isinstance(tags, Mapping) else None
-    world = World(request.send, emulator.operations, emulator.identifiers, partial(_begin_nested, emulator, request))
-    return deployment, sheet, world
-
-
-def _record(
-    emulator: Emulator,
-    id: ResourceId,
-    template: Mapping[str, JSON],
-    given: Mapping[str, JSON],
-    at: datetime,
-    correlation: str,
-) -> Deployment:
-    declared = get_folded(template, "parameters") or {}
-    return Deployment(
-        id=id,
-        mode="Incremental",
-        template=template,
-        parameters=deployment_parameters.shown(declared, given),
-        correlation_id=correlation,
-        operation_id=emulator.identifiers.guid(),
-        started=at,
-        template_hash=str(int(fingerprint(template)[:15], 16)),
-    )
-
-
-def _begin_nested(
-    emulator: Emulator, request: ArmRequest, id: ResourceId, sheet: Sheet, around: Deployment, at: datetime
-) -> Deployment:
-    nested = _record(emulator, id, sheet.template, {}, at, around.correlation_id)
-    request.caller.demand(f"{DEPLOYMENTS}/write", id)
-    _keep(emulator, nested)
-    return nested
-
-
-def _keep(emulator: Emulator, deployment: Deployment) -> None:
-    known = emulator.state.deployments
-    known.pop(deployment.id.key, None)
-    known[deployment.id.key] = deployment
-    if len(known) <= KEPT:
-        return
-    beside = [d for d in known.values() if d.id.parent == deployment.id.parent]
-    if len(beside) > KEPT:
-        oldest = next((d for d in beside if not d.active), None)
-        if oldest is not None:
-            del known[oldest.id.key]
 
 
 def _complete(emulator: Emulator, request: ArmRequest, deployment: Deployment, at: datetime) -> None:
@@ -195,7 +70,8 @@ def _head(emulator: Emulator, request: ArmRequest) -> Answer:
 
 def _list(emulator: Emulator, request: ArmRequest) -> Answer:
     scope = _scope(emulator, request)
-    found = [d for d in emulator.state.deployments.values() if d.id.parent == scope]
+    place = f"{scope.key}/providers/{DEPLOYMENTS}".casefold()
+    found = [d for key, d in emulator.state.deployments.items() if key.rpartition("/")[0] == place]
     wanted = request.query.get("$filter", "")
     if wanted:
         word, _, state = (part.strip(" '") for part in wanted.partition(" eq "))
@@ -275,49 +151,6 @@ def _id(emulator: Emulator, request: ArmRequest) -> ResourceId:
             f"The deployment name '{name}' has {len(name)} characters and exceeds the maximum length of {MAX_NAME}.",
         )
     return _scope(emulator, request).extension(DEPLOYMENTS, name)
-
-
-def _template(properties: Mapping[str, JSON]) -> Mapping[str, JSON]:
-    template = get_folded(properties, "template")
-    if get_folded(properties, "templateLink") is not None:
-        raise Refusal(501, "NotImplemented", "The emulator does not serve deployments by 'templateLink'.")
-    return _object(template, "template")
-
-
-def _mode(emulator: Emulator, properties: Mapping[str, JSON], id: ResourceId) -> str:
-    said = str(get_folded(properties, "mode") or "")
-    mode = next((mode for mode in ("Incremental", "Complete") if mode.casefold() == said.casefold()), None)
-    if mode is None:
-        raise invalid_content(f"Error converting value '{said}' to a deployment mode: use Incremental or Complete")
-    if mode == "Complete" and id.resource_group is None:
-        message = "The 'Complete' mode is not supported for deployments at subscription scope."
-        raise Refusal(400, "InvalidDeployment", message)
-    if mode == "Complete" and any(emulator.state.clusters.ids(ResourceId(id.text.rpartition("/providers/")[0]))):
-        message = (
-            "The emulator does not serve deployments of mode 'Complete' to a group with clusters: it deletes none."
-        )
-        raise Refusal(501, "NotImplemented", message)
-    return mode
-
-
-def _location(request: ArmRequest, id: ResourceId) -> str | None:
-    if id.resource_group is not None:
-        return None
-    location = get_folded(request.body, "location")
-    if not isinstance(location, str) or not location:
-        message = f"The 'location' property must be specified for deployment '{id.name}'."
-        raise Refusal(400, "LocationRequired", message)
-    return location
-
-
-def _object(value: JSON, name: str) -> Mapping[str, JSON]:
-    if not isinstance(value, Mapping):
-        raise invalid_content(f"'{name}' must be an object")
-    return value
-
-
-def invalid_template(reason: str) -> Refusal:
-    return Refusal(400, "InvalidTemplate", f"Deployment template validation failed: '{reason}'.")
 
 
 def _headers(emulator: Emulator, request: ArmRequest, deployment: Deployment) -> dict[str, str]:
