@@ -9,15 +9,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from policyengine.emulator import extension_rules, flux_rules
+from policyengine.emulator.adoption import adopt
 from policyengine.emulator.agent import Agents
 from policyengine.emulator.answers import Refusal
 from policyengine.emulator.clock import parse_stamp, stamp
-from policyengine.emulator.configuring import place, publish_status, succeed_kustomization
-from policyengine.emulator.flux_objects import FluxConfigObject, FluxObject, ObjectCondition
 from policyengine.emulator.generated_clusters import GeneratedClusters
 from policyengine.emulator.identifiers import fraction_of
 from policyengine.emulator.news import News
@@ -25,8 +24,7 @@ from policyengine.emulator.operations import SUCCEEDED
 from policyengine.emulator.provisioning import Provisioning
 from policyengine.emulator.settings import Settings
 from policyengine.emulator.shapes import Shape, complete, read, split_secrets
-from policyengine.emulator.simulation import ReconcileFailure, Simulation
-from policyengine.emulator.source_controller import fail_source, succeed_source
+from policyengine.emulator.simulation import Simulation
 from policyengine.emulator.state import ClusterHead, EmulatedCluster, Record, State
 from policyengine.emulator.timeline import Timeline
 from policyengine.errors import InventoryError
@@ -171,58 +169,6 @@ def complete_tree(tree: ScopeTree, clusters: tuple[Cluster, ...]) -> ScopeTree:
         group_id = ResourceId(f"{place}/resourceGroups/{group}")
         groups.setdefault(group_id, ResourceGroup(group_id, cluster.resource.location))
     return ScopeTree(tree.management_groups, tuple(subscriptions.values()), tuple(groups.values()))
-
-
-def adopt(emulated: EmulatedCluster, record: Record, at: datetime) -> None:
-    """Put on the cluster what a configuration that was there before must have left on it."""
-    config = place(emulated, record, at)
-    config.synced_revision = str(record.status.get("sourceSyncedCommitId") or "")
-    failure = emulated.simulation.reconcile_failure(record.name)
-    if record.status.get("statuses"):
-        _restore(config, record.status["statuses"], at)
-    elif record.provisioning_state == SUCCEEDED:
-        _settle(config, failure or _told(record), at)
-        pushed = record.status.get("statusUpdatedAt")
-        publish_status(emulated, record, config, emulated.last_seen or at)
-        record.status["statusUpdatedAt"] = pushed or record.status["statusUpdatedAt"]
-
-
-def _settle(config: FluxConfigObject, failure: ReconcileFailure | None, at: datetime) -> None:
-    since = at - (failure.since if failure else timedelta(0))
-    if failure is not None and failure.is_source:
-        fail_source(config, failure, since)
-        return
-    succeed_source(config, since)
-    for kustomization in config.kustomizations.values():
-        if failure is not None:
-            kustomization.fail(failure.reason, failure.message, since)
-        else:
-            succeed_kustomization(config, kustomization, since)
-
-
-def _told(record: Record) -> ReconcileFailure | None:
-    """A failure that a document claims without any details."""
-    if str(record.status.get("complianceState")).casefold() != "non-compliant":
-        return None
-    return ReconcileFailure("ReconciliationFailed", "the last reconciliation failed")
-
-
-def _restore(config: FluxConfigObject, statuses: JSON, at: datetime) -> None:
-    """Conditions as the document's `statuses` have them."""
-    by_name: dict[tuple[str, str], FluxObject] = {(o.kind, o.name.casefold()): o for o in config.objects}
-    for status in statuses:
-        found = by_name.get((str(status.get("kind")), str(status.get("name")).casefold()))
-        if found is not None:
-            found.conditions = tuple(
-                ObjectCondition(
-                    str(said.get("type")),
-                    str(said.get("status")),
-                    str(said.get("reason", "")),
-                    str(said.get("message", "")),
-                    parse_stamp(said.get("lastTransitionTime")) or at,
-                )
-                for said in status.get("statusConditions") or ()
-            )
 
 
 def _record(resource: Resource, type: str, shape: Shape, at: datetime) -> Record:

@@ -198,6 +198,14 @@ def test_a_snapshot_holds_what_was_touched(api: Api) -> None:
     assert api.get(api.extension(cluster)).status_code == 404
 
 
+def test_a_state_holds_nothing_of_what_was_only_read(api: Api) -> None:
+    before = len(api.emulator.freeze())
+    for index in range(100):
+        assert api.inside(FLEET.id(index).text)["id"] == FLEET.id(index).text
+    query(api, "kubernetesconfigurationresources | project properties", **{"$top": 10})
+    assert len(api.emulator.freeze()) < before + 50_000  # a hundred clusters would be 700,000
+
+
 def test_a_hundred_thousand_clusters_cost_little_until_they_are_looked_at() -> None:
     tracemalloc.start()
     try:
