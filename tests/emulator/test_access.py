@@ -89,6 +89,8 @@ def test_a_role_assignment_written_through_the_api_counts(api: Api) -> None:
     body = {"properties": {"roleDefinitionId": definition, "principalId": "oid-limited"}}
     assert api.put(assignment, body).status_code == 201
     assert ask(api, "GET", api.arc, headers).status_code == 200
+    rows = ask(api, "POST", "/providers/Microsoft.ResourceGraph/resources", headers, {"query": "resources"}).json()
+    assert [row["id"] for row in rows["data"]] == [api.arc]
     assert api.send("DELETE", assignment).status_code == 200
     assert ask(api, "GET", api.arc, headers).status_code == 403
 

@@ -186,6 +186,15 @@ def test_a_query_knows_nothing_of_subscriptions_it_is_not_about(api: Api, fleet:
     assert fleet.made["ids"] < 500 * 4 + 60  # the rest is looking where the subscription begins and ends
 
 
+def test_who_may_read_one_group_pages_through_its_clusters(api: Api, fleet: CountedFleet) -> None:
+    group = fleet.tree.resource_groups[1234].id
+    reader = {"token": "reader", "objectId": "r", "roles": [{"role": "Reader", "scope": group.text}]}
+    api.http.post("/_emulator/principals", json=reader).raise_for_status()
+    api.http.headers["Authorization"] = "Bearer reader"
+    fleet.made.clear()
+    assert query(api, CLUSTERS)["totalRecords"] == fleet.made["heads"] == 30
+
+
 def test_a_table_does_not_look_beyond_its_page_for_the_type_of_a_column(api: Api, fleet: CountedFleet) -> None:
     page = query(api, "resources | project id, zones", resultFormat="table", **{"$top": 10})
     assert [column["type"] for column in page["data"]["columns"]] == ["string", "string"]

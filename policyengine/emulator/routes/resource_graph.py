@@ -62,7 +62,7 @@ def _result(emulator: Emulator, request: ArmRequest, text: str, options: Options
 
 def _run(emulator: Emulator, request: ArmRequest, text: str, options: Options) -> Result:
     subscriptions = _subscriptions(emulator, request, options)
-    reader = Reader(request.caller, subscriptions)
+    reader = Reader(request.caller.as_of_now(), subscriptions)
     lag = emulator.faults.lag(request.method, request.path)
     try:
         return run(text, lambda name: read_table(emulator, name, reader, request.at, lag), request.at)
