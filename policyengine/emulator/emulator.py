@@ -43,7 +43,7 @@ from policyengine.model.scope import ScopeTree
 from policyengine.model.synthetic import SyntheticFleet
 from policyengine.model.values import JSON
 
-NO_TIME: Final = timedelta(0)
+_AT_ONCE: Final = timedelta(0)
 _REMEMBERED: Final = (
     *("origin", "settings", "clock", "timeline", "identifiers", "operations", "catalogue", "provisioning", "scripts"),
     *("agents", "throttle", "faults", "principals", "graph", "denials", "state"),
@@ -212,7 +212,7 @@ class Emulator:
         """
         with self.lock:
             now = self.settle()
-            dates = {location: now + delay for location, delay in (arrivals or {EVERYWHERE: NO_TIME}).items()}
+            dates = {location: now + delay for location, delay in (arrivals or {EVERYWHERE: _AT_ONCE}).items()}
             self.catalogue.publish(extension_type, train, version, dates)
             for at in sorted(set(dates.values())):
                 self._announce(Published(at, extension_type.casefold()))
