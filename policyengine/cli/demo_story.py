@@ -116,7 +116,7 @@ class Teller:
 
     def _report(self) -> None:
         self._step("7 · Tell everybody", f"policyengine report --out {self.out}")
-        write(self.out, FORMATS["html"](make_report(self.settings, self.store, self.clock)))
+        write(self.out, [FORMATS["html"](make_report(self.settings, self.store, self.clock))])
         self._say(Text(f"Report written: {self.out.resolve()}"))
 
     def _step(self, title: str, command: str) -> None:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from html import escape
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Final
 
 from policyengine.model.states import ComplianceState, compliance_ratio
 from policyengine.reports.report import Counts, TrendPoint
 from policyengine.reports.summary import counted, present
-from policyengine.reports.words import STATE_WORDS, day_or_instant, instant, number, percent
+from policyengine.reports.words import AGES, STATE_WORDS, day_or_instant, instant, number, percent
 
 COLOURS: Final = {
     ComplianceState.COMPLIANT: "#1f6fb5",
@@ -181,21 +180,10 @@ def _y(share: float) -> float:
     return _BOTTOM - (_BOTTOM - _TOP) * share
 
 
-AGES: Final = (
-    ("less than a day", timedelta(days=1)),
-    ("1 to 7 days", timedelta(days=7)),
-    ("7 to 30 days", timedelta(days=30)),
-    ("30 days and more", timedelta.max),
-)
-"""How long findings have been open: a name, and the age below which it holds."""
-
-
-def ages(id: str, open_for: Sequence[timedelta]) -> Chart:
-    """Open findings by how long they have been open."""
-    bounds = [timedelta(0), *(below for _, below in AGES)]
-    sizes = [sum(low <= max(age, timedelta(0)) < high for age in open_for) for low, high in pairwise(bounds)]
+def ages(id: str, sizes: Sequence[int]) -> Chart:
+    """Open findings by how long they have been open: a number for each of `words.AGES`."""
     named = {name: size for (name, _), size in zip(AGES, sizes, strict=True)}
-    title = f"Open findings by age, {number(len(open_for))} in all"
+    title = f"Open findings by age, {number(sum(sizes))} in all"
     described = ", ".join(f"{name}: {number(size)}" for name, size in named.items())
     rows = tuple((name, number(size)) for name, size in named.items())
     return Chart(title, _svg(id, _box(300, 112), title, described, _columns(named)), ("Open for", "Findings"), rows)
@@ -206,7 +194,7 @@ def _columns(named: Mapping[str, int]) -> str:
     lines = []
     for at, (name, size) in enumerate(named.items()):
         y = 4 + 28 * at
-        width = 150 * size / longest
+        width = 125 * size / longest
         lines.append(
             f'<text class="tick" x="0" y="{y + 14}" font-size="11">{escape(name)}</text>'
             f'<rect class="fill-NonCompliant" x="100" y="{y}" width="{width:.1f}" height="18" rx="2" '

@@ -5,7 +5,8 @@ Pure values for the templates. INVARIANT: every link made here has its anchor on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 from itertools import groupby
@@ -19,24 +20,21 @@ from policyengine.reports.report import (
     FindingEntry,
     PolicyEntry,
     Report,
+    ScopeKind,
+    ScopeNode,
 )
 from policyengine.reports.summary import (
     STATE_ORDER,
-    changes_towards,
     count_states,
     failing,
-    has_finding,
+    moved_towards,
     ordered_clusters,
     ordered_findings,
     worst_policies,
 )
 
-ALL_ROWS_UP_TO: Final = 300
-"""In a larger fleet only clusters with findings are listed one by one; the others are counted."""
-
-ROWS_AT_MOST: Final = 2_000
-"""However many clusters have findings, the matrix holds the worst of them and leaves the rest to the CSV file."""
-
+PLACES_AT_MOST: Final = 400
+"""Places the tree shows; of more, those that fail most."""
 
 _MOVES: Final = (Direction.NEW, Direction.BACK, Direction.FIXED)
 
@@ -52,10 +50,18 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Findings of one policy that say the same thing: one card, however many clusters it hits."""
+    """Findings of one policy that say the same thing: one card, however many clusters it hits.
+
+    ``others`` are not named: as many more for the same reason.
+    """
 
     anchor: str
     spots: tuple[Spot, ...]
+    others: int = 0
+
+    @property
+    def clusters(self) -> int:
+        return len(self.spots) + self.others
 
     @property
     def finding(self) -> FindingEntry:
@@ -86,7 +92,12 @@ class PolicyPart:
 
     @property
     def findings(self) -> int:
-        return sum(len(cause.spots) for cause in self.causes)
+        return sum(n for state, n in self.policy.counts.items() if state.is_finding)
+
+    @property
+    def left_out(self) -> int:
+        """Findings for reasons that have no card."""
+        return self.findings - sum(cause.clusters for cause in self.causes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +114,15 @@ class MatrixRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A place of the tree; ``left_out`` are the places right under it that are not shown."""
+
+    node: ScopeNode
+    children: tuple[Place, ...] = ()
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A report laid out."""
 
@@ -112,10 +132,11 @@ class Page:
     row_anchors: dict[ResourceId, str]
     finding_anchors: dict[tuple[ResourceId, str], str]
     rows_by_group: dict[str, tuple[MatrixRow, ...]]
+    places: tuple[Place, ...]
 
     @property
     def rows_left_out(self) -> int:
-        return len(self.report.clusters) - len(self.rows)
+        return self.report.fleet.clusters - len(self.rows)
 
     def part(self, key: str) -> PolicyPart | None:
         return next((part for part in self.parts if part.policy.key == key), None)
@@ -129,7 +150,7 @@ class Page:
 
 def lay_out(report: Report) -> Page:
     """The page of a report. Anchors are stable for equal reports: ``p1`` policies, ``c1`` clusters, ``f1`` findings."""
-    clusters = _listed(ordered_clusters(report.clusters))
+    clusters = ordered_clusters(report.clusters)
     row_anchors = {cluster.id: f"c{at}" for at, cluster in enumerate(clusters, 1)}
     known = {policy.key for policy in report.policies}
     findings = [finding for finding in ordered_findings(report) if finding.policy in known]
@@ -146,7 +167,7 @@ def lay_out(report: Report) -> Page:
         )
         for cluster in clusters
     )
-    return Page(report, parts, rows, row_anchors, finding_anchors, _by_group(rows))
+    return Page(report, parts, rows, row_anchors, finding_anchors, _by_group(rows), _places(report.scopes))
 
 
 def _by_group(rows: Sequence[MatrixRow]) -> dict[str, tuple[MatrixRow, ...]]:
@@ -157,12 +178,37 @@ def _by_group(rows: Sequence[MatrixRow]) -> dict[str, tuple[MatrixRow, ...]]:
     return {key: tuple(own) for key, own in groupby(sorted(rows, key=group), key=group)}
 
 
-def _listed(clusters: Sequence[ClusterEntry]) -> Sequence[ClusterEntry]:
-    if len(clusters) <= ALL_ROWS_UP_TO:
-        return clusters
-    found = [cluster for cluster in clusters if has_finding(cluster)]
-    worst = nlargest(ROWS_AT_MOST, found, key=lambda cluster: failing(count_states([cluster])))
-    return found if len(worst) == len(found) else ordered_clusters(worst)
+def _places(roots: Sequence[ScopeNode]) -> tuple[Place, ...]:
+    """The tree with no more places than a page has room for; subscriptions first, then resource groups."""
+    inner = [node for root in roots for node in _every(root) if node.kind is not ScopeKind.RESOURCE_GROUP]
+    groups = sum(len(node.children) for node in inner if node.kind is ScopeKind.SUBSCRIPTION)
+    subscriptions = sum(node.kind is ScopeKind.SUBSCRIPTION for node in inner)
+    above = max(len(inner) - subscriptions, 1)
+    room = {
+        ScopeKind.SUBSCRIPTION: max(PLACES_AT_MOST // above, 1),
+        ScopeKind.RESOURCE_GROUP: max(PLACES_AT_MOST - len(inner), 0) // max(subscriptions, 1),
+    }
+    enough = {
+        ScopeKind.SUBSCRIPTION: len(inner) <= PLACES_AT_MOST,
+        ScopeKind.RESOURCE_GROUP: len(inner) + groups <= PLACES_AT_MOST,
+    }
+    return tuple(_place(root, {kind: n for kind, n in room.items() if not enough[kind]}) for root in roots)
+
+
+def _every(node: ScopeNode) -> Iterator[ScopeNode]:
+    yield node
+    for child in node.children:
+        yield from _every(child)
+
+
+def _place(node: ScopeNode, room: Mapping[ScopeKind, int]) -> Place:
+    """With those of its children that fail most, where there is not ``room`` for all of a kind."""
+    shown = [child for child in node.children if child.kind not in room]
+    for kind, most in room.items():
+        shown += nlargest(most, (c for c in node.children if c.kind is kind), key=lambda c: failing(c.counts))
+    kept = {child.id for child in shown}
+    children = tuple(_place(child, room) for child in node.children if child.id in kept)
+    return Place(node, children, len(node.children) - len(children))
 
 
 def _cell(
@@ -172,19 +218,26 @@ def _cell(
 
 
 def _part(anchor: str, policy: PolicyEntry, spots: Sequence[Spot], report: Report) -> PolicyPart:
-    causes = _causes(spots)
+    reasons = {(c.state, c.reason): c.findings for c in report.causes if c.policy == policy.key}
+    causes = _causes(spots, reasons)
     anchors = {cause.finding.state: cause.anchor for cause in reversed(causes)}
-    moved = ((way, len(changes_towards(report, way, policy=policy.key))) for way in _MOVES)
+    moved = ((way, moved_towards(report, way, policy=policy.key)) for way in _MOVES)
     return PolicyPart(anchor, policy, causes, anchors, tuple((way, n) for way, n in moved if n))
 
 
-def _causes(spots: Sequence[Spot]) -> tuple[Cause, ...]:
-    """By state in reading order; within a state the cause that hits most clusters first, then the oldest."""
+def _causes(spots: Sequence[Spot], reasons: Mapping[tuple[ComplianceState, str], int]) -> tuple[Cause, ...]:
+    """By state in reading order; within a state the cause that hits most clusters first, then the oldest.
+
+    ``reasons``: how many findings have each. Those that are not named stand on the first card with their reason.
+    """
     groups: dict[tuple[ComplianceState, str, str, str, str], list[Spot]] = {}
     for spot in spots:
         f = spot.finding
         groups.setdefault((f.state, f.reason, f.fix, f.owner, f.next_try), []).append(spot)
-    ordered = sorted(
-        groups.values(), key=lambda own: (STATE_ORDER.index(own[0].finding.state), -len(own), own[0].finding.since)
-    )
-    return tuple(Cause(f"{own[0].anchor}-cause", tuple(own)) for own in ordered)
+    named = Counter((spot.finding.state, spot.finding.reason) for spot in spots)
+    others = {key: max(n - named[key], 0) for key, n in reasons.items()}
+    causes = [
+        Cause(f"{own[0].anchor}-cause", tuple(own), others.pop((state, reason), 0))
+        for (state, reason, *_), own in groups.items()
+    ]
+    return tuple(sorted(causes, key=lambda c: (STATE_ORDER.index(c.finding.state), -c.clusters, c.finding.since)))

@@ -1,7 +1,9 @@
 """A compliance report as a value: everything the formats may print, gathered at one instant.
 
 The workflow fills it from the store and the policy library; the formats only read it. Nothing here knows where the
-numbers came from. INVARIANT: `policies[i].counts`, `clusters` and `scopes` tell of the same pairs, so they add up.
+numbers came from. Counts tell of the whole fleet; clusters, findings and changes are named as far as there is room for
+them, so a report is no larger for a million clusters than for a thousand.
+INVARIANT: `policies[i].counts`, `initiatives` and `scopes` tell of the same pairs, so they add up.
 
 A *pair* is one cluster judged by one bound policy.
 """
@@ -15,10 +17,15 @@ from enum import Enum
 from typing import TypeAlias
 
 from policyengine.model.ids import ResourceId
-from policyengine.model.states import ComplianceState
+from policyengine.model.states import ComplianceState, roll_up
 
 Counts: TypeAlias = Mapping[ComplianceState, int]
 """How many pairs are in each state; a state that is not named has none."""
+
+
+def state_of(counts: Counts) -> ComplianceState:
+    """The one state of all these pairs. Source: policy language §8.2."""
+    return roll_up(state for state, n in counts.items() if n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,19 @@ class PolicyEntry:
     version: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class InitiativeEntry:
+    """An initiative with the counts of all its policies, wherever it is assigned."""
+
+    name: str
+    policies: int
+    counts: Counts
+
+    @property
+    def state(self) -> ComplianceState:
+        return state_of(self.counts)
+
+
 class ScopeKind(Enum):
     MANAGEMENT_GROUP = "management group"
     SUBSCRIPTION = "subscription"
@@ -89,6 +109,19 @@ class ScopeNode:
     clusters: int
     counts: Counts
     children: tuple[ScopeNode, ...] = ()
+
+    @property
+    def state(self) -> ComplianceState:
+        return state_of(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEntry:
+    """A resource group with its clusters and the counts of their pairs."""
+
+    id: ResourceId
+    clusters: int
+    counts: Counts
 
 
 class Lamp(Enum):
@@ -125,6 +158,24 @@ class ClusterEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetEntry:
+    """All clusters, by kind; how many cannot be reached now; how many fail a policy."""
+
+    clusters: int = 0
+    by_kind: Mapping[str, int] = field(default_factory=dict)
+    unreachable: int = 0
+    failing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UnreachedEntry:
+    """A cluster that cannot act on a write now."""
+
+    id: ResourceId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindingEntry:
     """A pair that is not compliant: since when, why, who owns it, what mends it, when it will be tried."""
 
@@ -140,6 +191,31 @@ class FindingEntry:
     next_try: str = ""  # in words; empty when nothing is planned
     owner: str = ""
     severity: str = "medium"
+
+
+@dataclass(frozen=True, slots=True)
+class CauseEntry:
+    """How many findings of a policy are in one state for one reason, whether they are named or not."""
+
+    policy: str
+    state: ComplianceState
+    reason: str
+    findings: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairEntry:
+    """One cluster under one policy: a line of the lists that name every pair."""
+
+    cluster: ClusterEntry
+    policy: PolicyEntry
+    finding: FindingEntry | None = None
+
+    @property
+    def state(self) -> ComplianceState:
+        if self.finding is not None:
+            return self.finding.state
+        return self.cluster.states.get(self.policy.key, ComplianceState.NOT_APPLICABLE)
 
 
 class Direction(Enum):
@@ -163,6 +239,15 @@ class ChangeEntry:
     at: datetime
     direction: Direction
     note: str = ""  # the reason, or what fixed it
+
+
+@dataclass(frozen=True, slots=True)
+class MovedEntry:
+    """How many pairs of a policy went one way since the earlier scan, whether they are named or not."""
+
+    policy: str
+    direction: Direction
+    pairs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +294,11 @@ class ExemptionEntry:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything a compliance report says. ``scan`` is None before the first scan."""
+    """Everything a compliance report says. ``scan`` is None before the first scan.
+
+    ``clusters``, ``unreached``, ``findings``, ``causes`` and ``changes`` are those that are named; how many there are
+    say ``fleet``, the policies' counts and ``moved``. ``ages`` counts the failing pairs by `words.AGES`.
+    """
 
     generated_at: datetime
     engine_version: str
@@ -217,11 +306,18 @@ class Report:
     title: str = "Compliance report"
     organisation: str = ""
     inventory: InventoryEntry = InventoryEntry()
+    fleet: FleetEntry = FleetEntry()
     policies: tuple[PolicyEntry, ...] = ()
+    initiatives: tuple[InitiativeEntry, ...] = ()
     scopes: tuple[ScopeNode, ...] = ()
     clusters: tuple[ClusterEntry, ...] = ()
+    unreached: tuple[UnreachedEntry, ...] = ()
     findings: tuple[FindingEntry, ...] = ()
+    causes: tuple[CauseEntry, ...] = ()
+    ages: tuple[int, ...] = ()
+    oldest: FindingEntry | None = None  # of those that fail
     changes: tuple[ChangeEntry, ...] = ()
+    moved: tuple[MovedEntry, ...] = ()
     previous: TrendPoint | None = None
     trend: tuple[TrendPoint, ...] = ()
     remediations: tuple[RemediationEntry, ...] = ()

@@ -1,4 +1,4 @@
-"""Rolls clusters up their scope tree: management groups over subscriptions over resource groups."""
+"""Rolls resource groups up their scope tree: management groups over subscriptions over resource groups."""
 
 from __future__ import annotations
 
@@ -6,54 +6,38 @@ from collections.abc import Iterable, Sequence
 
 from policyengine.model.ids import ResourceId
 from policyengine.model.scope import ManagementGroup, ScopeTree
-from policyengine.reports.report import ClusterEntry, ScopeKind, ScopeNode
-from policyengine.reports.summary import add_counts, count_states
+from policyengine.reports.report import GroupEntry, ScopeKind, ScopeNode
+from policyengine.reports.summary import add_counts
 
 
-def rollup_by_scope(tree: ScopeTree, clusters: Iterable[ClusterEntry]) -> tuple[ScopeNode, ...]:
+def rollup_by_scope(tree: ScopeTree, groups: Iterable[GroupEntry]) -> tuple[ScopeNode, ...]:
     """The places that hold a cluster, each with the counts of everything under it.
 
     The roots are the management groups whose parent is not known, then the subscriptions under none that is.
     """
-    subscriptions = _subscriptions(tree, clusters)
+    subscriptions = _subscriptions(tree, groups)
     roots = [group for group in tree.management_groups if _group_key(tree, group.parent) is None]
     nodes = [_management_group(tree, group, subscriptions) for group in roots]
     return (*_by_name(nodes), *_by_name(subscriptions.get(None, ())))
 
 
-def _subscriptions(tree: ScopeTree, clusters: Iterable[ClusterEntry]) -> dict[str | None, list[ScopeNode]]:
+def _subscriptions(tree: ScopeTree, groups: Iterable[GroupEntry]) -> dict[str | None, list[ScopeNode]]:
     """The subscriptions that hold a cluster, under the folded name of the management group they are in."""
-    members: dict[str, list[ClusterEntry]] = {}
-    for cluster in clusters:
-        members.setdefault((cluster.id.subscription or "").casefold(), []).append(cluster)
+    members: dict[str, list[GroupEntry]] = {}
+    for group in groups:
+        members.setdefault((group.id.subscription or "").casefold(), []).append(group)
     found: dict[str | None, list[ScopeNode]] = {}
     for folded, own in members.items():
         known = tree.subscription(folded)
         id = own[0].id.subscription or folded
         node = _inner(
             ResourceId.for_subscription(id),
-            known.display_name if known else own[0].subscription or id,
+            known.display_name if known else id,
             ScopeKind.SUBSCRIPTION,
-            _resource_groups(own),
+            [ScopeNode(g.id, g.id.name, ScopeKind.RESOURCE_GROUP, g.clusters, g.counts) for g in own],
         )
         found.setdefault(_group_key(tree, known.management_group if known else None), []).append(node)
     return found
-
-
-def _resource_groups(clusters: Sequence[ClusterEntry]) -> list[ScopeNode]:
-    members: dict[str, list[ClusterEntry]] = {}
-    for cluster in clusters:
-        members.setdefault((cluster.id.resource_group or "").casefold(), []).append(cluster)
-    return [
-        ScopeNode(
-            id=ResourceId(f"/subscriptions/{own[0].id.subscription}/resourceGroups/{own[0].id.resource_group}"),
-            name=own[0].resource_group,
-            kind=ScopeKind.RESOURCE_GROUP,
-            clusters=len(own),
-            counts=count_states(own),
-        )
-        for own in members.values()
-    ]
 
 
 def _management_group(

@@ -1,4 +1,4 @@
-"""Questions asked of a report: totals, percentages, deltas, the worst, the oldest. Pure functions on its values."""
+"""Questions asked of a report: totals, percentages, deltas, the worst. Pure functions on its values."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from policyengine.model.states import COUNTED, FAILING, ComplianceState, compliance_ratio
+from policyengine.model.states import COUNTED, FAILING, ComplianceState, compliance_ratio, roll_up
 from policyengine.reports.report import (
     ChangeEntry,
     ClusterEntry,
     Counts,
     Direction,
     FindingEntry,
+    InitiativeEntry,
     PolicyEntry,
     Report,
     ScopeNode,
@@ -57,9 +58,12 @@ def add_counts(many: Iterable[Counts]) -> Counts:
 
 def with_not_applicable(report: Report) -> Report:
     """The report with every pair in its counts: a pair that nobody counted is one that does not apply."""
-    policies = tuple(replace(p, counts=_filled(p.counts, len(report.clusters))) for p in report.policies)
+    policies = tuple(replace(p, counts=_filled(p.counts, report.fleet.clusters)) for p in report.policies)
     scopes = tuple(_filled_scope(node, len(policies)) for node in report.scopes)
-    return replace(report, policies=policies, scopes=scopes)
+    initiatives = tuple(
+        replace(i, counts=_filled(i.counts, report.fleet.clusters * i.policies)) for i in report.initiatives
+    )
+    return replace(report, policies=policies, scopes=scopes, initiatives=initiatives)
 
 
 def _filled_scope(node: ScopeNode, policies: int) -> ScopeNode:
@@ -109,18 +113,35 @@ def direction_of(old: ComplianceState | None, new: ComplianceState, *, failed_be
 
 
 def changes_towards(report: Report, direction: Direction, *, policy: str | None = None) -> tuple[ChangeEntry, ...]:
-    """The changes of one direction, of one policy or of all, by cluster name."""
+    """The named changes of one direction, of one policy or of all, by cluster name."""
     found = (c for c in report.changes if c.direction is direction and policy in (None, c.policy))
     return tuple(sorted(found, key=lambda c: (c.cluster_name.casefold(), c.cluster.key, c.policy)))
 
 
-def open_findings(report: Report) -> tuple[FindingEntry, ...]:
-    """The findings that ask somebody to do something, in reading order."""
-    return tuple(f for f in ordered_findings(report) if f.state in FAILING)
+def moved_towards(report: Report, direction: Direction, *, policy: str | None = None) -> int:
+    """How many pairs went that way, of one policy or of all, named or not."""
+    return sum(m.pairs for m in report.moved if m.direction is direction and policy in (None, m.policy))
 
 
-def oldest_open_finding(report: Report) -> FindingEntry | None:
-    return min(open_findings(report), key=lambda f: (f.since, f.cluster.key, f.policy), default=None)
+def by_initiative(policies: Iterable[PolicyEntry]) -> tuple[InitiativeEntry, ...]:
+    """The initiatives of these policies, by name."""
+    members: dict[str, list[PolicyEntry]] = {}
+    for policy in policies:
+        if policy.initiative:
+            members.setdefault(policy.initiative, []).append(policy)
+    return tuple(
+        InitiativeEntry(name, len(own), add_counts(policy.counts for policy in own))
+        for name, own in sorted(members.items(), key=lambda item: item[0].casefold())
+    )
+
+
+def initiative_states(cluster: ClusterEntry, policies: Iterable[PolicyEntry]) -> dict[str, ComplianceState]:
+    """The one state that a cluster has under each initiative with a policy that was judged on it."""
+    states: dict[str, list[ComplianceState]] = {}
+    for policy in policies:
+        if policy.initiative and policy.key in cluster.states:
+            states.setdefault(policy.initiative, []).append(cluster.states[policy.key])
+    return {name: roll_up(own) for name, own in sorted(states.items())}
 
 
 def ordered_findings(report: Report) -> tuple[FindingEntry, ...]:
@@ -165,16 +186,8 @@ def ordered_clusters(clusters: Iterable[ClusterEntry]) -> tuple[ClusterEntry, ..
     )
 
 
-def has_finding(cluster: ClusterEntry) -> bool:
-    return any(state.is_finding for state in cluster.states.values())
-
-
-def has_failure(cluster: ClusterEntry) -> bool:
-    return any(state in FAILING for state in cluster.states.values())
-
-
 def clusters_by_kind(report: Report) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(Counter(c.kind for c in report.clusters).items()))
+    return tuple(sorted(report.fleet.by_kind.items()))
 
 
 def count_states(clusters: Iterable[ClusterEntry], policy: str | None = None) -> Counts:

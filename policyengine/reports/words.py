@@ -42,6 +42,14 @@ STATE_MEANINGS: Final = {
     ComplianceState.NOT_APPLICABLE: "the policy does not speak of this cluster",
 }
 
+AGES: Final = (
+    ("less than a day", timedelta(days=1)),
+    ("1 to 7 days", timedelta(days=7)),
+    ("7 to 30 days", timedelta(days=30)),
+    ("30 days and more", timedelta.max),
+)
+"""How long findings have been open: a name, and the age below which it holds."""
+
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 

@@ -63,12 +63,13 @@ def states(session: Session) -> Iterator[tuple[ResourceId, dict[str, ComplianceS
             yield ResourceId(row.id), blocks.states(row.number)
 
 
-def standings(session: Session, *, scope: ResourceId | None, found_only: bool) -> Iterator[Standing]:
-    """The clusters at or under ``scope`` in order of folded id; with ``found_only`` those that have a finding."""
+def standings(session: Session, scopes: Sequence[ResourceId], *, found_only: bool) -> Iterator[Standing]:
+    """The clusters at or under each scope, in order of folded id; with ``found_only`` those that have a finding."""
     columns = [getattr(ClusterRow, name) for name in ("key", "number", "id", "document", "children")]
     blocks = _Blocks(session)
-    for page in _pages(session, columns, scope, found_only):
-        yield from _stood(session, page, blocks)
+    for scope in scopes:
+        for page in _pages(session, columns, scope, found_only):
+            yield from _stood(session, page, blocks)
 
 
 def named(session: Session, ids: Collection[ResourceId]) -> list[Standing]:

@@ -222,6 +222,16 @@ class Store:
         with self._database.read() as session:
             return summaries.first_findings(session, states, limit)
 
+    def findings_of(self, clusters: Collection[ResourceId]) -> list[Finding]:
+        """All findings of these clusters."""
+        with self._database.read() as session:
+            return summaries.findings_of(session, clusters)
+
+    def exempted(self, texts: Sequence[str]) -> int:
+        """How many exempt pairs have a reason with one of these texts in it, without regard to case."""
+        with self._database.read() as session:
+            return summaries.exempted(session, texts)
+
     def causes(self, policy: str, *, limit: int) -> list[CauseRecord]:
         """Why pairs of a policy are not compliant, with how many, the commonest first; from the roll-ups."""
         with self._database.read() as session:
@@ -270,13 +280,13 @@ class Store:
         with self._database.read() as session:
             yield from standings.states(session)
 
-    def standings(self, *, scope: ResourceId | None = None, found_only: bool = False) -> Iterator[Standing]:
-        """The clusters at or under ``scope`` with their states and findings, in order of folded id, of one instant.
+    def standings(self, scopes: Sequence[ResourceId], *, found_only: bool = False) -> Iterator[Standing]:
+        """The clusters at or under one scope after the other, in order of folded id, with states and findings.
 
-        Read a page at a time. ``found_only``: those that have a finding.
+        All of it is of one instant, and read a page at a time. ``found_only``: those that have a finding.
         """
         with self._database.read() as session:
-            yield from standings.standings(session, scope=scope, found_only=found_only)
+            yield from standings.standings(session, scopes, found_only=found_only)
 
     def standings_of(self, ids: Collection[ResourceId]) -> list[Standing]:
         """Those of these clusters that are in the inventory, in order of folded id."""

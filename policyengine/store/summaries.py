@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, select, true
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
 from sqlmodel import col
 
@@ -29,7 +29,9 @@ from policyengine.store.tables import (
     ReasonRow,
 )
 
-_FAILING = [state.value for state in FAILING]
+_KEYS_AT_ONCE: Final = 500
+"""Every SQLite takes so many parameters."""
+_FAILING: Final = [state.value for state in FAILING]
 
 
 def cluster_counts(session: Session) -> dict[ResourceId, dict[str, int]]:
@@ -137,6 +139,21 @@ def first_findings(session: Session, states: Collection[ComplianceState] | None,
             break
     order = {policy: at for at, policy in enumerate(dict.fromkeys(f.policy for f in found))}
     return sorted(found, key=lambda f: (order[f.policy], f.cluster))
+
+
+def findings_of(session: Session, clusters: Collection[ResourceId]) -> list[Finding]:
+    keys, found = sorted(id.key for id in clusters), list[Finding]()
+    for at in range(0, len(keys), _KEYS_AT_ONCE):
+        chosen = col(ClusterRow.key).in_(keys[at : at + _KEYS_AT_ONCE])
+        found += compliance.found(session, compliance.select_findings().where(chosen))
+    return found
+
+
+def exempted(session: Session, texts: Sequence[str]) -> int:
+    """How many exempt pairs have a reason with one of these texts in it."""
+    said = or_(*(col(ReasonRow.message).icontains(text, autoescape=True) for text in texts))
+    query = select(func.sum(col(CauseRow.n))).join(ReasonRow, col(ReasonRow.number) == col(CauseRow.reason))
+    return int(session.scalar(query.where(col(CauseRow.state) == ComplianceState.EXEMPT.value, said)) or 0)
 
 
 def _one(assignment: int, state: str, reason: int) -> Subquery:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from datetime import timedelta
@@ -324,7 +325,13 @@ class TestReport:
 
     @pytest.mark.parametrize(
         ("ending", "begins"),
-        [("html", "<!doctype html>"), ("md", "# Compliance report"), ("json", "{"), ("csv", "subscription,")],
+        [
+            ("html", "<!doctype html>"),
+            ("md", "# Compliance report"),
+            ("json", "{"),
+            ("csv", "subscription,"),
+            ("ndjson", "{"),
+        ],
     )
     def test_the_ending_of_the_file_says_the_format(self, ready: Place, ending: str, begins: str) -> None:
         ran = ready.run("report", "--out", f"report.{ending}")
@@ -344,6 +351,21 @@ class TestReport:
         assert ready.run("report", "--query", "length(clusters)").out == "12\n"
         assert ready.run("report", "-o", "csv").out == ready.run("report", "--format", "csv").out
         assert ready.run("report", "-o", "name").lines == [found["clusterName"] for found in document["findings"]]
+
+    def test_every_pair_is_listed_when_asked(self, ready: Place) -> None:
+        document = ready.run("report", "-o", "json").json()
+        pairs = [json.loads(line) for line in ready.run("report", "--format", "ndjson", "--all").lines]
+
+        assert len(pairs) == 12 * len(document["policies"])
+        assert len(ready.run("report", "--format", "csv", "--all").lines) == len(pairs) + 1
+        assert len(ready.run("report", "-o", "ndjson").lines) == len(document["findings"])
+        assert {pair["resource_id"] for pair in pairs} == {cluster["id"] for cluster in document["clusters"]}
+
+    def test_a_page_does_not_list_every_pair(self, ready: Place) -> None:
+        ran = ready.run("report", "--all", "--out", "pairs.html")
+
+        assert (ran.code, (ready.folder / "pairs.html").exists()) == (ExitCode.USAGE, False)
+        assert "use it with `--format csv` or `--format ndjson`" in ran.err
 
     def test_it_says_no_from_a_severity_on(self, ready: Place) -> None:
         assert ready.run("report", "--fail-on", "high").code == ExitCode.NO

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from policyengine.model.ids import ResourceId
 from policyengine.model.scope import ManagementGroup, ResourceGroup, ScopeTree, Subscription
-from policyengine.model.states import ComplianceState
+from policyengine.model.states import FAILING, ComplianceState
 from policyengine.model.values import fingerprint
 from policyengine.reports import (
+    CauseEntry,
     ChangeEntry,
     ClusterEntry,
     Counts,
@@ -21,18 +25,26 @@ from policyengine.reports import (
     ExemptionEntry,
     FailureCause,
     FindingEntry,
+    FleetEntry,
+    GroupEntry,
     IncompleteScope,
     InventoryEntry,
     Lamp,
     Lamps,
+    MovedEntry,
+    PairEntry,
     PolicyEntry,
     RemediationEntry,
     Report,
     ScanEntry,
     TrendPoint,
+    UnreachedEntry,
+    by_initiative,
     count_states,
     rollup_by_scope,
 )
+from policyengine.reports.summary import ordered_clusters
+from policyengine.reports.words import AGES
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "reports"
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
@@ -86,6 +98,49 @@ def make_cluster(
         lamps=lamps or Lamps(reachable=Lamp.OFF if unreachable else Lamp.ON),
         states=states or {},
     )
+
+
+def groups_of(clusters: Iterable[ClusterEntry]) -> list[GroupEntry]:
+    """The resource groups of these clusters, with their counts."""
+    members: dict[ResourceId, list[ClusterEntry]] = {}
+    for cluster in clusters:
+        id = f"/subscriptions/{cluster.id.subscription}/resourceGroups/{cluster.id.resource_group}"
+        members.setdefault(ResourceId(id), []).append(cluster)
+    return [GroupEntry(id, len(own), count_states(own)) for id, own in members.items()]
+
+
+def counted(report: Report) -> Report:
+    """The report with everything that is counted over the fleet, for one that names all of it."""
+    failing = [f for f in report.findings if f.state in FAILING]
+    ages = [report.generated_at - f.since for f in failing]
+    bounds = [timedelta(0), *(below for _, below in AGES)]
+    causes = Counter((f.policy, f.state, f.reason) for f in report.findings)
+    return replace(
+        report,
+        fleet=FleetEntry(
+            len(report.clusters),
+            dict(Counter(c.kind for c in report.clusters)),
+            sum(c.unreachable_reason is not None for c in report.clusters),
+            sum(not frozenset(FAILING).isdisjoint(c.states.values()) for c in report.clusters),
+        ),
+        initiatives=by_initiative(report.policies),
+        unreached=tuple(UnreachedEntry(c.id, c.unreachable_reason) for c in report.clusters if c.unreachable_reason),
+        causes=tuple(CauseEntry(*cause, n) for cause, n in causes.items()),
+        ages=tuple(sum(low <= age < high for age in ages) for low, high in pairwise(bounds)),
+        oldest=min(failing, key=lambda f: (f.since, f.cluster.key, f.policy), default=None),
+        moved=tuple(MovedEntry(*way, n) for way, n in Counter((c.policy, c.direction) for c in report.changes).items()),
+    )
+
+
+def pairs_of(report: Report, *, everything: bool = False) -> list[PairEntry]:
+    """The findings of a report that names all, or all pairs, as lists have them."""
+    findings = {(f.cluster, f.policy): f for f in report.findings}
+    pairs = (
+        PairEntry(cluster, policy, findings.get((cluster.id, policy.key)))
+        for cluster in ordered_clusters(report.clusters)
+        for policy in report.policies
+    )
+    return [pair for pair in pairs if everything or pair.finding is not None]
 
 
 @pytest.fixture
@@ -184,71 +239,73 @@ def small_report() -> Report:
         ),
     )
     before = TrendPoint(NOW - timedelta(days=7), {COMPLIANT: 1, NON_COMPLIANT: 4})
-    return Report(
-        generated_at=NOW,
-        engine_version="0.1.0",
-        scan=ScanEntry("s-0042", NOW - timedelta(seconds=2), NOW - timedelta(seconds=1), complete=False),
-        title="GitOps baseline: compliance report",
-        organisation="Contoso Outfitters",
-        inventory=InventoryEntry(
-            "file:fleet.yaml",
-            NOW - timedelta(minutes=2),
-            (IncompleteScope("/subscriptions/edge-south", "403: no reader role"),),
-        ),
-        policies=policies,
-        scopes=rollup_by_scope(tree, clusters),
-        clusters=clusters,
-        findings=findings,
-        changes=(
-            ChangeEntry(
-                clusters[2].id,
-                "edge-got-02",
-                "edge/config",
-                COMPLIANT,
-                NON_COMPLIANT,
-                NOW - timedelta(hours=5),
-                Direction.NEW,
-                "deleted by hand",
+    return counted(
+        Report(
+            generated_at=NOW,
+            engine_version="0.1.0",
+            scan=ScanEntry("s-0042", NOW - timedelta(seconds=2), NOW - timedelta(seconds=1), complete=False),
+            title="GitOps baseline: compliance report",
+            organisation="Contoso Outfitters",
+            inventory=InventoryEntry(
+                "file:fleet.yaml",
+                NOW - timedelta(minutes=2),
+                (IncompleteScope("/subscriptions/edge-south", "403: no reader role"),),
             ),
-            ChangeEntry(
-                clusters[0].id,
-                "edge-osl-03",
-                "edge/flux",
-                NON_COMPLIANT,
-                COMPLIANT,
-                NOW - timedelta(days=1),
-                Direction.FIXED,
-                "by plan p-4821",
+            policies=policies,
+            scopes=rollup_by_scope(tree, groups_of(clusters)),
+            clusters=clusters,
+            findings=findings,
+            changes=(
+                ChangeEntry(
+                    clusters[2].id,
+                    "edge-got-02",
+                    "edge/config",
+                    COMPLIANT,
+                    NON_COMPLIANT,
+                    NOW - timedelta(hours=5),
+                    Direction.NEW,
+                    "deleted by hand",
+                ),
+                ChangeEntry(
+                    clusters[0].id,
+                    "edge-osl-03",
+                    "edge/flux",
+                    NON_COMPLIANT,
+                    COMPLIANT,
+                    NOW - timedelta(days=1),
+                    Direction.FIXED,
+                    "by plan p-4821",
+                ),
             ),
-        ),
-        previous=before,
-        trend=(before, TrendPoint(NOW, count_states(clusters))),
-        remediations=(
-            RemediationEntry(
-                "p-4821",
-                NOW - timedelta(days=1),
-                "assignment edge",
-                {"succeeded": 4, "failed": 1},
-                (FailureCause("admission webhook denied the request", ("edge-got-02",)),),
-                by="anna@example",
+            previous=before,
+            trend=(before, TrendPoint(NOW, count_states(clusters))),
+            remediations=(
+                RemediationEntry(
+                    "p-4821",
+                    NOW - timedelta(days=1),
+                    "assignment edge",
+                    {"succeeded": 4, "failed": 1},
+                    (FailureCause("admission webhook denied the request", ("edge-got-02",)),),
+                    by="anna@example",
+                ),
             ),
-        ),
-        exemptions=(
-            ExemptionEntry(
-                "payments-freeze",
-                "edge",
-                ("/subscriptions/payments/resourceGroups/payments-*",),
-                "Waiver",
-                1,
-                still_needed=True,
-                reference_ids=("config",),
-                reason="Year-end freeze",
-                owner="anna@example",
-                ticket="CHG-10233",
-                approved_by=("security-board",),
-                expires_on=datetime(2027, 1, 5, tzinfo=UTC),
+            exemptions=(
+                ExemptionEntry(
+                    "payments-freeze",
+                    "edge",
+                    ("/subscriptions/payments/resourceGroups/payments-*",),
+                    "Waiver",
+                    1,
+                    still_needed=True,
+                    reference_ids=("config",),
+                    reason="Year-end freeze",
+                    owner="anna@example",
+                    ticket="CHG-10233",
+                    approved_by=("security-board",),
+                    expires_on=datetime(2027, 1, 5, tzinfo=UTC),
+                ),
             ),
-        ),
+        )
     )
 
 
@@ -343,87 +400,94 @@ def make_fleet(size: int = 48, seed: int = 7) -> Report:
     trend = tuple(TrendPoint(NOW - timedelta(days=day), _earlier(now, day, dice)) for day in range(90, 0, -3))
     changed = [f for f in findings if f.state is NON_COMPLIANT][:5]
     whole = [c for c in clusters if c.states["edge-baseline/extension"] is COMPLIANT][:5]
-    return Report(
-        generated_at=NOW,
-        engine_version="0.1.0",
-        scan=ScanEntry("s-019a4f", NOW - timedelta(seconds=62), NOW - timedelta(seconds=60), complete=False),
-        title="GitOps baseline: compliance report",
-        organisation="Contoso Outfitters",
-        inventory=InventoryEntry(
-            "arm:",
-            NOW - timedelta(minutes=1),
-            (IncompleteScope("/subscriptions/edge-south", "403 AuthorizationFailed: the identity has no Reader role"),),
-        ),
-        policies=policies,
-        scopes=rollup_by_scope(make_tree(), clusters),
-        clusters=tuple(clusters),
-        findings=tuple(findings),
-        changes=(
-            *(
-                ChangeEntry(f.cluster, f.cluster_name, f.policy, COMPLIANT, f.state, NOW, Direction.NEW, f.reason)
-                for f in changed[:3]
-            ),
-            *(
-                ChangeEntry(f.cluster, f.cluster_name, f.policy, COMPLIANT, f.state, NOW, Direction.BACK, f.reason)
-                for f in changed[3:]
-            ),
-            *(
-                ChangeEntry(
-                    c.id,
-                    c.name,
-                    "edge-baseline/extension",
-                    NON_COMPLIANT,
-                    COMPLIANT,
-                    NOW - timedelta(hours=2),
-                    Direction.FIXED,
-                    "by plan p-4821f0c2",
-                )
-                for c in whole
-            ),
-        ),
-        previous=trend[-1] if trend else None,
-        trend=(*trend, TrendPoint(NOW, now)),
-        remediations=(
-            RemediationEntry(
-                "p-4821f0c2",
-                NOW - timedelta(hours=2),
-                "assignment edge-baseline",
-                {"succeeded": 9, "failed": 1, "skipped": 2},
+    return counted(
+        Report(
+            generated_at=NOW,
+            engine_version="0.1.0",
+            scan=ScanEntry("s-019a4f", NOW - timedelta(seconds=62), NOW - timedelta(seconds=60), complete=False),
+            title="GitOps baseline: compliance report",
+            organisation="Contoso Outfitters",
+            inventory=InventoryEntry(
+                "arm:",
+                NOW - timedelta(minutes=1),
                 (
-                    FailureCause(
-                        'admission webhook "gate.example" denied the request: hostPath is not allowed', ("web-neu-01",)
+                    IncompleteScope(
+                        "/subscriptions/edge-south", "403 AuthorizationFailed: the identity has no Reader role"
                     ),
                 ),
-                by="anna@example",
             ),
-        ),
-        exemptions=(
-            ExemptionEntry(
-                "payments-freeze",
-                "edge-baseline",
-                ("/subscriptions/payments/resourceGroups/payments-*",),
-                "Waiver",
-                sum(c.states["edge-baseline/config"] is EXEMPT for c in clusters),
-                still_needed=True,
-                reference_ids=("config",),
-                reason="Year-end freeze; content pinned by hand",
-                owner="anna@example",
-                ticket="CHG-10233",
-                approved_by=("security-board",),
-                expires_on=datetime(2027, 1, 5, tzinfo=UTC),
+            policies=policies,
+            scopes=rollup_by_scope(make_tree(), groups_of(clusters)),
+            clusters=tuple(clusters),
+            findings=tuple(findings),
+            changes=(
+                *(
+                    ChangeEntry(f.cluster, f.cluster_name, f.policy, COMPLIANT, f.state, NOW, Direction.NEW, f.reason)
+                    for f in changed[:3]
+                ),
+                *(
+                    ChangeEntry(f.cluster, f.cluster_name, f.policy, COMPLIANT, f.state, NOW, Direction.BACK, f.reason)
+                    for f in changed[3:]
+                ),
+                *(
+                    ChangeEntry(
+                        c.id,
+                        c.name,
+                        "edge-baseline/extension",
+                        NON_COMPLIANT,
+                        COMPLIANT,
+                        NOW - timedelta(hours=2),
+                        Direction.FIXED,
+                        "by plan p-4821f0c2",
+                    )
+                    for c in whole
+                ),
             ),
-            ExemptionEntry(
-                "lab-defender",
-                "arc-defender",
-                ("/subscriptions/platform-lab",),
-                "Mitigated",
-                0,
-                still_needed=False,
-                reason="Lab has its own sensor",
-                owner="lab@example",
-                expires_on=NOW + timedelta(days=9),
+            previous=trend[-1] if trend else None,
+            trend=(*trend, TrendPoint(NOW, now)),
+            remediations=(
+                RemediationEntry(
+                    "p-4821f0c2",
+                    NOW - timedelta(hours=2),
+                    "assignment edge-baseline",
+                    {"succeeded": 9, "failed": 1, "skipped": 2},
+                    (
+                        FailureCause(
+                            'admission webhook "gate.example" denied the request: hostPath is not allowed',
+                            ("web-neu-01",),
+                        ),
+                    ),
+                    by="anna@example",
+                ),
             ),
-        ),
+            exemptions=(
+                ExemptionEntry(
+                    "payments-freeze",
+                    "edge-baseline",
+                    ("/subscriptions/payments/resourceGroups/payments-*",),
+                    "Waiver",
+                    sum(c.states["edge-baseline/config"] is EXEMPT for c in clusters),
+                    still_needed=True,
+                    reference_ids=("config",),
+                    reason="Year-end freeze; content pinned by hand",
+                    owner="anna@example",
+                    ticket="CHG-10233",
+                    approved_by=("security-board",),
+                    expires_on=datetime(2027, 1, 5, tzinfo=UTC),
+                ),
+                ExemptionEntry(
+                    "lab-defender",
+                    "arc-defender",
+                    ("/subscriptions/platform-lab",),
+                    "Mitigated",
+                    0,
+                    still_needed=False,
+                    reason="Lab has its own sensor",
+                    owner="lab@example",
+                    expires_on=NOW + timedelta(days=9),
+                ),
+            ),
+        )
     )
 
 

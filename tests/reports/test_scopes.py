@@ -3,6 +3,7 @@ from __future__ import annotations
 from policyengine.model.scope import ManagementGroup, ScopeTree, Subscription
 from policyengine.reports import Report, ScopeKind, ScopeNode, rollup_by_scope
 from policyengine.reports.summary import add_counts, totals
+from tests.reports.conftest import groups_of
 
 
 def every(node: ScopeNode) -> list[ScopeNode]:
@@ -35,14 +36,14 @@ def test_tree_goes_from_management_group_to_resource_group(small_report: Report)
 
 
 def test_subscriptions_of_no_known_group_are_roots(small_report: Report) -> None:
-    roots = rollup_by_scope(ScopeTree(), small_report.clusters)
+    roots = rollup_by_scope(ScopeTree(), groups_of(small_report.clusters))
 
     assert [root.name for root in roots] == ["edge-nordics", "payments"]
 
 
 def test_parent_that_cannot_be_read_makes_its_child_a_root(small_report: Report) -> None:
     tree = ScopeTree((ManagementGroup("mg-edge", "Edge", "hidden"),), (Subscription("Edge-Nordics", "E", "MG-Edge"),))
-    roots = rollup_by_scope(tree, small_report.clusters)
+    roots = rollup_by_scope(tree, groups_of(small_report.clusters))
 
     assert [(root.name, root.clusters) for root in roots] == [("Edge", 2), ("payments", 1)]
 

@@ -17,8 +17,8 @@ from policyengine.reports.summary import (
     counted,
     delta,
     failing,
-    oldest_open_finding,
-    open_findings,
+    initiative_states,
+    moved_towards,
     ordered_clusters,
     ordered_findings,
     severity_rank,
@@ -26,6 +26,7 @@ from policyengine.reports.summary import (
     with_not_applicable,
     worst_policies,
 )
+from tests.reports.conftest import groups_of
 
 COMPLIANT = ComplianceState.COMPLIANT
 NON_COMPLIANT = ComplianceState.NON_COMPLIANT
@@ -71,15 +72,34 @@ def test_changes_can_be_asked_for_one_policy(small_report: Report) -> None:
     assert changes_towards(small_report, Direction.NEW, policy="edge/flux") == ()
 
 
-def test_oldest_open_finding_is_neither_exempt_nor_unknown(small_report: Report) -> None:
-    oldest = oldest_open_finding(small_report)
+def test_changes_are_counted_whether_they_are_named_or_not(small_report: Report) -> None:
+    report = replace(small_report, changes=())
 
-    assert oldest is not None
-    assert (oldest.cluster_name, oldest.state) == ("edge-osl-03", NON_COMPLIANT)
+    assert moved_towards(report, Direction.NEW) == moved_towards(report, Direction.NEW, policy="edge/config") == 1
+    assert moved_towards(report, Direction.NEW, policy="edge/flux") == 0
 
 
-def test_open_findings_are_the_failing_pairs(contoso_report: Report) -> None:
-    assert len(open_findings(contoso_report)) == failing(totals(contoso_report))
+def test_an_initiative_has_one_state_on_a_cluster_and_one_over_the_fleet(small_report: Report) -> None:
+    """The worst of its policies as Azure ranks them: compliant hides unknown. Source: policy language §8.2."""
+    (initiative,) = small_report.initiatives
+    unknown = replace(small_report.clusters[2], states={"edge/flux": ComplianceState.UNKNOWN, "edge/config": COMPLIANT})
+
+    assert (initiative.name, initiative.policies, initiative.state) == ("gitops-baseline", 2, NON_COMPLIANT)
+    assert initiative.counts == totals(small_report)
+    assert [initiative_states(cluster, small_report.policies) for cluster in (*small_report.clusters, unknown)] == [
+        {"gitops-baseline": NON_COMPLIANT},
+        {"gitops-baseline": COMPLIANT},
+        {"gitops-baseline": NON_COMPLIANT},
+        {"gitops-baseline": COMPLIANT},
+    ]
+
+
+def test_a_place_has_the_worst_state_under_it(small_report: Report) -> None:
+    (root,) = small_report.scopes
+    payments = root.children[1]
+
+    assert root.state is NON_COMPLIANT
+    assert (payments.name, payments.state) == ("Payments", COMPLIANT)
 
 
 def test_worst_policy_comes_first(contoso_report: Report) -> None:
@@ -117,7 +137,8 @@ def test_method_prints_the_formula_that_is_used() -> None:
 def test_a_pair_that_nobody_counted_does_not_apply(small_report: Report) -> None:
     """The store leaves such pairs out of what it hands over; policies and scopes are filled alike."""
     policies = tuple(replace(policy, counts={COMPLIANT: 1}) for policy in small_report.policies)
-    scopes = rollup_by_scope(ScopeTree(), [replace(c, states={"edge/flux": COMPLIANT}) for c in small_report.clusters])
+    clusters = [replace(c, states={"edge/flux": COMPLIANT}) for c in small_report.clusters]
+    scopes = rollup_by_scope(ScopeTree(), groups_of(clusters))
     filled = with_not_applicable(replace(small_report, policies=policies, scopes=scopes))
 
     assert [p.counts for p in filled.policies] == [{COMPLIANT: 1, ComplianceState.NOT_APPLICABLE: 2}] * 2

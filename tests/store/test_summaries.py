@@ -28,6 +28,7 @@ GOOD = ComplianceState.COMPLIANT
 BAD = ComplianceState.NON_COMPLIANT
 NA = ComplianceState.NOT_APPLICABLE
 EXEMPT = ComplianceState.EXEMPT
+ROOT = ResourceId("/")
 ARC = "microsoft.kubernetes/connectedclusters"
 
 
@@ -179,14 +180,14 @@ class TestStandings:
         sync(a, b, c)
         scan(("flux", a, GOOD), ("local", a, NA), ("flux", b, BAD, "x"))
 
-        found = list(store.standings())
+        found = list(store.standings([ROOT]))
 
         assert [each.cluster for each in found] == [a, b, c]
         assert [(each.cluster.id, dict(each.states)) for each in found] == list(store.state_matrix())
         assert [finding for each in found for finding in each.findings.values()] == store.findings()
-        assert [each.cluster for each in store.standings(found_only=True)] == [b]
+        assert [each.cluster for each in store.standings([ROOT], found_only=True)] == [b]
         web = ResourceId("/subscriptions/edge/resourceGroups/web")
-        assert [each.cluster for each in store.standings(scope=web)] == [c]
+        assert [each.cluster for each in store.standings([web])] == [c]
         assert store.standings_of([b.id, cluster("nobody").id]) == [found[1]]
 
     def test_they_are_of_one_instant(self, store: Store, sync: Sync, scan: Scan, cluster: Make) -> None:
@@ -194,7 +195,7 @@ class TestStandings:
         clusters = [cluster(f"c{n:04d}") for n in range(501)]
         sync(*clusters)
         scan(*(("flux", c, GOOD) for c in clusters))
-        reading = store.standings()
+        reading = store.standings([ROOT])
         next(reading)
         sync(removed=[clusters[-1]])
         scan(*(("flux", c, BAD) for c in clusters))

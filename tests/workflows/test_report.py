@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from policyengine.errors import UsageError
 from policyengine.model.resource import FLUX_CONFIGURATIONS
 from policyengine.model.states import ComplianceState
 from policyengine.remediation.steps import StepOutcome, StepState
 from policyengine.reports import (
+    FORMATS,
     ChangeEntry,
     Direction,
     ExemptionEntry,
     FailureCause,
+    FleetEntry,
     Lamp,
     Report,
     ScopeNode,
     count_states,
 )
 from policyengine.reports.summary import add_counts
+from policyengine.workflows import report as report_module
 from policyengine.workflows.report import TREND_POINTS
+from policyengine.workflows.report_list import list_pairs
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import Project
@@ -360,3 +367,84 @@ def test_a_source_that_was_read_in_part_is_told(project: Project) -> None:
     assert not report.scan.complete
     assert report.inventory.incomplete != ()
     assert report.inventory.source == project.settings.inventory
+
+
+class TestLargeFleets:
+    """Of more clusters and findings than a page has room for, some are named and all are counted."""
+
+    @pytest.fixture
+    def report(self, project: Project, flux: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> Report:
+        for name, most in (("FINDINGS", 4), ("CAUSES", 2), ("SMALL", 5), ("CLUSTERS", 3), ("UNREACHED", 1)):
+            monkeypatch.setattr(report_module, name, most)
+        for n in range(12):
+            status: dict[str, Any] = {"connectivityStatus": "Offline"} if n < 2 else {}
+            broken = {"flux": {**flux["flux"], "releaseTrain": f"train-{n}"}} if n < 4 else {}
+            project.put(f"edge-{n:02d}", extensions=flux if n == 11 else broken, **status)
+        project.scan()
+        return project.report()
+
+    def test_all_is_counted(self, report: Report) -> None:
+        assert report.fleet == FleetEntry(12, {"Arc": 12}, unreachable=2, failing=11)
+        assert dict(report.policies[0].counts) == {OK: 1, BAD: 11}
+        assert (report.ages, everything(report.scopes)) == ((11, 0, 0, 0), Counter({OK: 1, BAD: 11}))
+
+    def test_findings_are_named_by_their_commonest_causes(self, report: Report) -> None:
+        common = report.causes[0]
+
+        assert (common.findings, len(report.causes)) == (7, 2)
+        assert Counter(f.reason for f in report.findings)[common.reason] == 2
+        assert len(report.findings) == 3
+        assert all(f.command and f.fix for f in report.findings)
+
+    def test_clusters_are_listed_that_have_those_findings(self, report: Report) -> None:
+        assert {cluster.id for cluster in report.clusters} == {finding.cluster for finding in report.findings}
+        assert [entry.reason for entry in report.unreached] == ["agent offline"]
+
+    def test_lists_leave_nothing_out(self, project: Project, report: Report) -> None:
+        findings = list(list_pairs(project.settings, project.store, project.clock))
+        pairs = list(list_pairs(project.settings, project.store, project.clock, everything=True))
+
+        assert [pair.cluster.name for pair in pairs] == [f"edge-{n:02d}" for n in range(12)]
+        assert [pair.finding is None for pair in pairs] == [False] * 11 + [True]
+        assert findings == pairs[:11]
+        assert {pair.finding for pair in findings} >= set(report.findings)
+
+
+def test_a_list_needs_a_scan_before_its_first_line(project: Project) -> None:
+    with pytest.raises(UsageError, match="nothing has been scanned yet"):
+        list_pairs(project.settings, project.store, project.clock)
+
+
+@contextmanager
+def statements() -> Iterator[list[object]]:
+    """Those that any database is asked inside."""
+    seen: list[object] = []
+
+    def asked(*_: object) -> None:
+        seen.append(_)
+
+    event.listen(Engine, "before_cursor_execute", asked)
+    yield seen
+    event.remove(Engine, "before_cursor_execute", asked)
+
+
+def test_a_larger_fleet_takes_no_more_statements_and_no_longer_page(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, most in (("FINDINGS", 6), ("SMALL", 5), ("CLUSTERS", 3)):
+        monkeypatch.setattr(report_module, name, most)
+    project.put("edge-0000")
+    project.scan()
+    asked, pages = [], []
+    for size in (40, 700):
+        for n in range(size):
+            project.put(f"edge-{n:04d}")
+        project.clock.advance(hours=1)
+        project.scan()
+        with statements() as seen:
+            report = project.report()
+        asked.append((len(seen), len(report.findings), len(report.clusters)))
+        pages.append(len(FORMATS["html"](replace(report, changes=()))))
+
+    assert asked[0] == asked[1]
+    assert pages[1] < pages[0] * 1.1

@@ -1,4 +1,4 @@
-"""The report as comma-separated values: one line per finding, or per pair. For spreadsheets and for joins.
+"""Findings, or all pairs, as comma-separated values, a line each, written as they come. For spreadsheets and for joins.
 
 Columns are the ones auditors ask for; they are stable, new ones are added at the end.
 """
@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from policyengine.model.states import ComplianceState
-from policyengine.reports.report import ClusterEntry, FindingEntry, PolicyEntry, Report
-from policyengine.reports.summary import ordered_clusters
+from policyengine.reports.report import PairEntry
 from policyengine.reports.words import iso
 
 COLUMNS: Final = (
@@ -39,31 +37,20 @@ COLUMNS: Final = (
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def render(report: Report, *, all_pairs: bool = False) -> str:
-    """Header and lines ending in LF. With ``all_pairs`` the compliant pairs and those out of scope are there too.
+def stream(pairs: Iterable[PairEntry]) -> Iterator[str]:
+    """Header and lines, each ending in LF.
 
     A cell that a spreadsheet would run as a formula gets an apostrophe before it.
     Source: OWASP, "CSV Injection".
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in _rows(report, all_pairs=all_pairs):
-        writer.writerow([_harmless(cell) for cell in row])
-    return out.getvalue()
+    yield _line(COLUMNS)
+    for pair in pairs:
+        yield _line([_harmless(cell) for cell in cells(pair)])
 
 
-def _rows(report: Report, *, all_pairs: bool) -> Iterator[tuple[str, ...]]:
-    findings = {(f.cluster, f.policy): f for f in report.findings}
-    for cluster in ordered_clusters(report.clusters):
-        for policy in report.policies:
-            finding = findings.get((cluster.id, policy.key))
-            if all_pairs or finding is not None:
-                yield _row(cluster, policy, finding)
-
-
-def _row(cluster: ClusterEntry, policy: PolicyEntry, finding: FindingEntry | None) -> tuple[str, ...]:
-    state = finding.state if finding else cluster.states.get(policy.key, ComplianceState.NOT_APPLICABLE)
+def cells(pair: PairEntry) -> tuple[str, ...]:
+    """What the columns hold."""
+    cluster, policy, finding = pair.cluster, pair.policy, pair.finding
     return (
         cluster.subscription,
         cluster.resource_group,
@@ -76,7 +63,7 @@ def _row(cluster: ClusterEntry, policy: PolicyEntry, finding: FindingEntry | Non
         policy.initiative,
         policy.severity,
         policy.effect,
-        state.value,
+        pair.state.value,
         iso(finding.since) if finding else "",
         finding.reason if finding else "",
         finding.message if finding else "",
@@ -84,6 +71,12 @@ def _row(cluster: ClusterEntry, policy: PolicyEntry, finding: FindingEntry | Non
         policy.key,
         cluster.id.text,
     )
+
+
+def _line(cells: Iterable[str]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(cells)
+    return out.getvalue()
 
 
 def _harmless(cell: str) -> str:

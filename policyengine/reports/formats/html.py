@@ -29,19 +29,15 @@ def render(report: Report) -> str:
 
 def _figures(report: Report) -> dict[str, object]:
     counts = summary.totals(report)
-    open_findings = summary.open_findings(report)
     return {
         "counts": counts,
         "found": [(state, n) for state, n in summary.present(counts) if state.is_finding],
         "delta": summary.delta(report),
-        "oldest": summary.oldest_open_finding(report),
-        "open_findings": open_findings,
-        "clean_clusters": sum(not summary.has_failure(cluster) for cluster in report.clusters),
-        "reachable": sum(cluster.unreachable_reason is None for cluster in report.clusters),
+        "findings_left_out": sum(n for state, n in counts.items() if state.is_finding) - len(report.findings),
         "by_kind": summary.clusters_by_kind(report),
         "donut": charts.donut("donut", counts),
         "trend": charts.trend("trend", report.trend),
-        "ages": charts.ages("ages", [report.generated_at - finding.since for finding in open_findings]),
+        "ages": charts.ages("ages", report.ages or (0,) * len(words.AGES)),
     }
 
 
@@ -81,6 +77,7 @@ def _environment() -> Environment:
         "azure_ratio": azure_ratio,
         "bar": _bar,
         "changes": summary.changes_towards,
+        "moved": summary.moved_towards,
         "counted": summary.counted,
         "failing": summary.failing,
         "patterns": Markup(charts.PATTERNS),

@@ -14,12 +14,14 @@ from typing import Final
 from policyengine.model.states import ComplianceState, azure_ratio, compliance_ratio
 from policyengine.model.values import JSON
 from policyengine.reports.report import (
+    CauseEntry,
     ChangeEntry,
     ClusterEntry,
     Counts,
     Direction,
     ExemptionEntry,
     FindingEntry,
+    InitiativeEntry,
     PolicyEntry,
     RemediationEntry,
     Report,
@@ -35,12 +37,14 @@ from policyengine.reports.summary import (
     clusters_by_kind,
     counted,
     delta,
+    initiative_states,
+    moved_towards,
     ordered_clusters,
     ordered_findings,
     totals,
     with_not_applicable,
 )
-from policyengine.reports.words import iso
+from policyengine.reports.words import AGES, iso
 
 API_VERSION: Final = "policyengine/v1"
 KIND: Final = "ComplianceReport"
@@ -69,9 +73,12 @@ def to_document(report: Report) -> JSON:
         "trend": [_point(point) for point in report.trend],
         "changes": [_change(c) for way in Direction for c in changes_towards(report, way)],
         "policies": [_policy(policy) for policy in report.policies],
+        "initiatives": [_initiative(initiative) for initiative in report.initiatives],
         "scopes": [_scope(node) for node in report.scopes],
-        "clusters": [_cluster(cluster) for cluster in ordered_clusters(report.clusters)],
+        "clusters": [_cluster(cluster, report) for cluster in ordered_clusters(report.clusters)],
         "findings": [_finding(finding) for finding in ordered_findings(report)],
+        "causes": [_cause(cause) for cause in report.causes],
+        "named": _named(report),
         "remediations": [_remediation(entry) for entry in report.remediations],
         "exemptions": [_exemption(entry, report.generated_at) for entry in report.exemptions],
         "method": {"text": METHOD, "formula": FORMULA, "azureFormula": AZURE_FORMULA},
@@ -95,7 +102,7 @@ def _inventory(report: Report) -> JSON:
     return {
         "source": inventory.source,
         "syncedAt": _maybe(inventory.synced_at),
-        "clusters": len(report.clusters),
+        "clusters": report.fleet.clusters,
         "clustersByKind": dict(clusters_by_kind(report)),
         "incomplete": [{"scope": gap.scope, "reason": gap.reason} for gap in inventory.incomplete],
     }
@@ -107,7 +114,14 @@ def _summary(report: Report) -> JSON:
         **_figures(totals(report)),
         "previous": _point(report.previous) if report.previous else None,
         "delta": None if moved is None else round(moved, 6),
-        "changes": {way.value: len(changes_towards(report, way)) for way in Direction},
+        "changes": {way.value: moved_towards(report, way) for way in Direction},
+        "clusters": {
+            "all": report.fleet.clusters,
+            "failing": report.fleet.failing,
+            "unreachable": report.fleet.unreachable,
+        },
+        "openSince": {name: n for (name, _), n in zip(AGES, report.ages, strict=False)},
+        "oldest": _finding(report.oldest) if report.oldest else None,
     }
 
 
@@ -163,18 +177,23 @@ def _policy(policy: PolicyEntry) -> JSON:
     }
 
 
+def _initiative(entry: InitiativeEntry) -> JSON:
+    return {"name": entry.name, "policies": entry.policies, "state": entry.state.value, **_figures(entry.counts)}
+
+
 def _scope(node: ScopeNode) -> JSON:
     return {
         "id": node.id.text,
         "name": node.name,
         "kind": node.kind.value,
         "clusters": node.clusters,
+        "state": node.state.value,
         **_figures(node.counts),
         "children": [_scope(child) for child in node.children],
     }
 
 
-def _cluster(cluster: ClusterEntry) -> JSON:
+def _cluster(cluster: ClusterEntry, report: Report) -> JSON:
     return {
         "id": cluster.id.text,
         "name": cluster.name,
@@ -190,6 +209,7 @@ def _cluster(cluster: ClusterEntry) -> JSON:
             "reachable": cluster.lamps.reachable.value,
         },
         "states": {key: state.value for key, state in sorted(cluster.states.items())},
+        "initiatives": {name: s.value for name, s in initiative_states(cluster, report.policies).items()},
     }
 
 
@@ -207,6 +227,26 @@ def _finding(finding: FindingEntry) -> JSON:
         "fix": finding.fix,
         "command": finding.command,
         "nextTry": finding.next_try,
+    }
+
+
+def _cause(cause: CauseEntry) -> JSON:
+    return {
+        "policy": cause.policy,
+        "state": cause.state.value,
+        "reason": cause.reason,
+        "findings": cause.findings,
+    }
+
+
+def _named(report: Report) -> JSON:
+    """How much of the fleet is listed here one by one; the streamed formats list all of it."""
+    findings = sum(n for state, n in totals(report).items() if state.is_finding)
+    changes = sum(moved_towards(report, way) for way in Direction)
+    return {
+        "clusters": {"listed": len(report.clusters), "of": report.fleet.clusters},
+        "findings": {"listed": len(report.findings), "of": findings},
+        "changes": {"listed": len(report.changes), "of": changes},
     }
 
 

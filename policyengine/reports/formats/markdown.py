@@ -14,6 +14,7 @@ from policyengine.reports.summary import (
     counted,
     delta,
     failing,
+    moved_towards,
     ordered_findings,
     present,
     severity_rank,
@@ -51,13 +52,13 @@ def _headline(report: Report) -> list[str]:
     if report.scan is None:
         return ["No scan has been made yet: run `policyengine scan`."]
     if not counted(counts):
-        return [f"No pair counts yet: {plural(len(report.clusters), 'cluster')}, {_policy_count(report)}."]
+        return [f"No pair counts yet: {plural(report.fleet.clusters, 'cluster')}, {_policy_count(report)}."]
     moved = delta(report)
     since = f" ({points(moved)} since {instant(report.previous.at)})" if moved is not None and report.previous else ""
     return [
         f"**{percent(compliance_ratio(counts))}** compliant: {number(counts.get(ComplianceState.COMPLIANT, 0))} "
         f"of {number(counted(counts))} pairs{since}; "
-        f"{plural(len(report.clusters), 'cluster')}, {_policy_count(report)}. "
+        f"{plural(report.fleet.clusters, 'cluster')}, {_policy_count(report)}. "
         f"Azure's portal would show {percent(azure_ratio(counts))}.",
         _table(("State", "Pairs"), [(_state(state), number(n)) for state, n in present(counts)], numbers={1}),
         _incomplete(report),
@@ -83,7 +84,7 @@ def _changes(report: Report) -> list[str]:
     return [
         f"## What changed since {instant(report.previous.at)}",
         _table(("", "Cluster", "Policy", "Why"), rows),
-        _rest(len(listed) - MAX_CHANGES, "change"),
+        _rest(sum(moved_towards(report, way) for way in _ARROWS) - len(rows), "change"),
     ]
 
 
@@ -112,7 +113,7 @@ def _findings(report: Report, limit: int) -> list[str]:
         key=lambda f: (f.state not in FAILING, severity_rank(f.severity)),
     )
     if not found:
-        return ["## Findings", "Nothing asks for action."] if report.scan and report.clusters else []
+        return ["## Findings", "Nothing asks for action."] if report.scan and report.fleet.clusters else []
     names = _names(report)
     rows = [
         (
@@ -127,7 +128,13 @@ def _findings(report: Report, limit: int) -> list[str]:
         for f in found[:limit]
     ]
     header = ("State", "Cluster", "Policy", "For", "Why", "Owner", "Fix")
-    return ["## Findings", _table(header, rows), _rest(len(found) - limit, "finding")]
+    return ["## Findings", _table(header, rows), _rest(_asking(report) - len(rows), "finding")]
+
+
+def _asking(report: Report) -> int:
+    """All findings that ask for action, named in the report or not."""
+    counts = totals(report)
+    return failing(counts) + counts.get(ComplianceState.UNKNOWN, 0)
 
 
 def _exemptions(report: Report) -> list[str]:

@@ -8,12 +8,13 @@ from html.parser import HTMLParser
 import pytest
 
 from policyengine.model.ids import ResourceId
-from policyengine.model.scope import ScopeTree
+from policyengine.model.scope import ManagementGroup, ScopeTree, Subscription
 from policyengine.model.states import COUNTED, ComplianceState
-from policyengine.reports import FORMATS, PolicyEntry, Report, rollup_by_scope
-from policyengine.reports.page import ALL_ROWS_UP_TO, lay_out
+from policyengine.reports import FORMATS, GroupEntry, PolicyEntry, Report, ScopeNode, rollup_by_scope
+from policyengine.reports.page import PLACES_AT_MOST, lay_out
 from policyengine.reports.summary import totals
 
+NON_COMPLIANT = ComplianceState.NON_COMPLIANT
 VOID = {"meta", "link", "br", "hr", "img", "input", "source", "col", "wbr"}
 LOADING = {"src", "srcset", "poster", "data", "background", "action", "formaction", "xlink:href"}
 
@@ -64,22 +65,12 @@ class Outline(HTMLParser):
 
 
 def large(report: Report, size: int) -> Report:
-    """``size`` more clusters, all of them compliant."""
-    more = tuple(
-        replace(
-            report.clusters[0],
-            id=ResourceId(f"{report.clusters[0].id.text}-{at}"),
-            name=f"extra-{at}",
-            states=dict.fromkeys(report.clusters[0].states, ComplianceState.COMPLIANT),
-        )
-        for at in range(size)
-    )
+    """``size`` more clusters, all of them compliant and none of them named."""
     policies = tuple(
         replace(p, counts={**p.counts, ComplianceState.COMPLIANT: p.counts.get(ComplianceState.COMPLIANT, 0) + size})
         for p in report.policies
     )
-    clusters = (*report.clusters, *more)
-    return replace(report, clusters=clusters, policies=policies, scopes=rollup_by_scope(ScopeTree(), clusters))
+    return replace(report, policies=policies, fleet=replace(report.fleet, clusters=report.fleet.clusters + size))
 
 
 @pytest.fixture(params=["contoso", "small", "empty", "unscanned", "large"])
@@ -91,7 +82,7 @@ def report(
         "small": small_report,
         "empty": empty_report,
         "unscanned": replace(small_report, scan=None, findings=(), changes=(), previous=None, trend=(), policies=()),
-        "large": large(small_report, ALL_ROWS_UP_TO),
+        "large": large(small_report, 300),
     }[request.param]
 
 
@@ -168,12 +159,68 @@ def test_messages_stand_once_on_a_card_or_beside_each_cluster(small_report: Repo
 
 
 def test_large_fleet_lists_only_clusters_with_findings(small_report: Report) -> None:
-    report = large(small_report, ALL_ROWS_UP_TO)
+    report = large(small_report, 300)
     text = "".join(Outline(FORMATS["html"](report)).text)
 
     assert len(lay_out(report).rows) == 3
     assert "3 clusters with findings are listed; 300 more are counted above" in text
-    assert "extra-7" not in text
+
+
+def test_findings_that_are_not_named_are_counted_on_the_card_of_their_reason(small_report: Report) -> None:
+    """A card says how many clusters it hits, names some, and where to find all of them."""
+    first = small_report.findings[0]
+    policies = tuple(
+        replace(p, counts={**p.counts, first.state: 41_300}) if p.key == first.policy else p
+        for p in small_report.policies
+    )
+    causes = tuple(replace(c, findings=41_203) if c.reason == first.reason else c for c in small_report.causes)
+    report = replace(small_report, policies=policies, causes=causes)
+    text = " ".join("".join(Outline(FORMATS["html"](report)).text).split())
+    (part,) = (part for part in lay_out(report).parts if part.policy.key == first.policy)
+
+    assert "41,203 clusters" in text
+    assert "and 41,202 more" in text
+    assert part.left_out == 41_300 - 41_203 - 1
+    assert "96 findings of this policy for other reasons have no card here: policyengine report --format csv" in text
+    assert "4 of 41,302 findings are named" in text
+
+
+def test_changes_that_are_not_named_are_counted(small_report: Report) -> None:
+    moved = tuple(replace(m, pairs=m.pairs + 500) for m in small_report.moved)
+    text = " ".join("".join(Outline(FORMATS["html"](replace(small_report, moved=moved))).text).split())
+
+    assert "The latest 1 are named; 500 more are counted by policy." in text
+
+
+def places(subscriptions: int, groups: int) -> tuple[ScopeNode, ...]:
+    """A tree of so many subscriptions of so many groups; the last of each fail most."""
+    entries = [
+        GroupEntry(ResourceId(f"/subscriptions/s{s:04d}/resourceGroups/g{g:04d}"), 1, {NON_COMPLIANT: s + g + 1})
+        for s in range(subscriptions)
+        for g in range(groups)
+    ]
+    tree = ScopeTree(
+        (ManagementGroup("root", "Root"),),
+        tuple(Subscription(f"s{s:04d}", f"S{s:04d}", "root") for s in range(subscriptions)),
+    )
+    return rollup_by_scope(tree, entries)
+
+
+@pytest.mark.parametrize(("subscriptions", "groups"), [(3, 4), (100, 20), (1_000, 3), (1, 5_000)])
+def test_the_tree_has_no_more_places_than_there_is_room_for(
+    small_report: Report, subscriptions: int, groups: int
+) -> None:
+    report = replace(small_report, scopes=places(subscriptions, groups))
+    (root,) = lay_out(report).places
+    shown = [root, *root.children, *(group for s in root.children for group in s.children)]
+    text = FORMATS["html"](report)
+
+    assert len(shown) <= PLACES_AT_MOST + 1
+    assert len(root.children) + root.left_out == subscriptions
+    assert all(len(s.children) + s.left_out == groups for s in root.children)
+    assert f"S{subscriptions - 1:04d}" in text  # what fails most is there
+    assert (root.left_out > 0) is (subscriptions > PLACES_AT_MOST)
+    assert len(text) < 1_000_000
 
 
 def test_incomplete_scan_says_so_at_the_top(small_report: Report) -> None:
