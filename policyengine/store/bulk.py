@@ -113,8 +113,8 @@ _UPSERT_CLUSTER = Batch(
 )
 _REMOVE_CLUSTER = Batch(
     {"removed": _INSTANT, "seq": "int", "due": "int", "number": "int"},
-    sqlite="UPDATE cluster SET removed = ?, seq = ?, due = ? WHERE number = ?",
-    postgresql="UPDATE cluster SET removed = u.removed, seq = u.seq, due = u.due FROM {rows}"
+    sqlite="UPDATE cluster SET removed = ?, seq = ?, due = ?, unreachable = '' WHERE number = ?",
+    postgresql="UPDATE cluster SET removed = u.removed, seq = u.seq, due = u.due, unreachable = '' FROM {rows}"
     " WHERE cluster.number = u.number",
 )
 _TOUCH_CLUSTER = Batch(

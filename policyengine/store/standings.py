@@ -16,6 +16,7 @@ from sqlmodel import col
 
 from policyengine.model.cluster_text import from_texts
 from policyengine.model.ids import ResourceId
+from policyengine.model.resource import Cluster
 from policyengine.model.states import ComplianceState, Finding
 from policyengine.store import bulk, compliance, inventory
 from policyengine.store.blocks import CHUNK, States, state_of
@@ -25,6 +26,9 @@ from policyengine.store.tables import ClusterRow, FindingRow
 PAGE: Final = 500
 BYTES_KEPT: Final = 32 << 20
 """Of blocks, so that clusters whose numbers are not in the order of their ids do not read each block many times."""
+
+
+_WHOLE: Final = tuple(getattr(ClusterRow, name) for name in ("key", "number", "id", "document", "children"))
 
 
 @dataclass
@@ -65,22 +69,28 @@ def states(session: Session) -> Iterator[tuple[ResourceId, dict[str, ComplianceS
 
 def standings(session: Session, scopes: Sequence[ResourceId], *, found_only: bool) -> Iterator[Standing]:
     """The clusters at or under each scope, in order of folded id; with ``found_only`` those that have a finding."""
-    columns = [getattr(ClusterRow, name) for name in ("key", "number", "id", "document", "children")]
     blocks = _Blocks(session)
     for scope in scopes:
-        for page in _pages(session, columns, scope, found_only):
+        for page in _pages(session, _WHOLE, scope, found_only):
             yield from _stood(session, page, blocks)
 
 
-def named(session: Session, ids: Collection[ResourceId]) -> list[Standing]:
+def standings_of(session: Session, ids: Collection[ResourceId]) -> list[Standing]:
     """Those of these clusters that are in the inventory."""
-    columns = [getattr(ClusterRow, name) for name in ("key", "number", "id", "document", "children")]
-    keys, blocks, found = sorted(id.key for id in ids), _Blocks(session), list[Standing]()
+    blocks = _Blocks(session)
+    return [standing for page in _named(session, ids) for standing in _stood(session, page, blocks)]
+
+
+def clusters_of(session: Session, ids: Collection[ResourceId]) -> list[Cluster]:
+    return [from_texts(row.id, row.document, row.children) for page in _named(session, ids) for row in page]
+
+
+def _named(session: Session, ids: Collection[ResourceId]) -> Iterator[Sequence[Row[Any]]]:
+    keys = sorted(id.key for id in ids)
     for at in range(0, len(keys), PAGE):
         chosen = col(ClusterRow.key).in_(keys[at : at + PAGE])
-        query = select(*columns).where(chosen, col(ClusterRow.removed).is_(None)).order_by(col(ClusterRow.key))
-        found += _stood(session, session.execute(query).all(), blocks)
-    return found
+        query = select(*_WHOLE).where(chosen, col(ClusterRow.removed).is_(None)).order_by(col(ClusterRow.key))
+        yield session.execute(query).all()
 
 
 def _pages(

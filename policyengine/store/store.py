@@ -288,10 +288,15 @@ class Store:
         with self._database.read() as session:
             yield from standings.standings(session, scopes, found_only=found_only)
 
+    def clusters_of(self, ids: Collection[ResourceId]) -> list[Cluster]:
+        """Those of these clusters that are in the inventory, in order of folded id."""
+        with self._database.read() as session:
+            return standings.clusters_of(session, ids)
+
     def standings_of(self, ids: Collection[ResourceId]) -> list[Standing]:
         """Those of these clusters that are in the inventory, in order of folded id."""
         with self._database.read() as session:
-            return standings.named(session, ids)
+            return standings.standings_of(session, ids)
 
     def history(
         self,

@@ -21,7 +21,8 @@ class ClusterRow(SQLModel, table=True):
     A cluster that left the inventory keeps its row (``removed`` says since when), so that its history has a name and
     its number comes back with it. ``seq`` is the reading of the inventory that last changed it, ``due`` the last one
     since which it must be judged again: it changed, or what its place tells did. ``secretive`` is False only where
-    the documents hold no secret. ``unreachable`` says why the cluster cannot act on a write, and is empty when it can.
+    the documents hold no secret. ``unreachable`` says why the cluster cannot act on a write; it is empty when
+    it can, or is gone.
     """
 
     __tablename__ = "cluster"

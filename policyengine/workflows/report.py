@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from policyengine import __version__
 from policyengine.clock import Clock
 from policyengine.effects.base import World
 from policyengine.errors import UsageError
 from policyengine.model.ids import ResourceId
-from policyengine.model.resource import ARC
+from policyengine.model.resource import ARC, Cluster
 from policyengine.model.states import FAILING, Finding
 from policyengine.remediation.remains import why_unmended
 from policyengine.reports import (
@@ -44,6 +44,10 @@ from policyengine.workflows.report_period import changes, exemptions, moved, rem
 from policyengine.workflows.scan import REMEDIATION
 from policyengine.workflows.settings import Settings
 from policyengine.workflows.world import world_of
+
+Places: TypeAlias = Mapping[ResourceId, Mapping[str, int]]
+"""How many clusters of each type a resource group has."""
+Clusters: TypeAlias = Mapping[ResourceId, Cluster]
 
 LOOK_BACK: Final = timedelta(days=7)
 """What changed is told since the last scan at least this old, or since the first."""
@@ -85,7 +89,7 @@ class _Desk:
         found, causes = self._chosen(policies)
         oldest = self.store.oldest_failing()
         places = self.store.cluster_counts()
-        stood = self._standings(places, [*found, *([oldest] if oldest else [])])
+        standings, known = self._known(_in_all(places), [*found, *([oldest] if oldest else [])])
         unreachable, unreached = self.store.unreachable(UNREACHED)
         baseline = self._baseline()
         return Report(
@@ -95,11 +99,11 @@ class _Desk:
             inventory=self._inventory(),
             policies=policies,
             initiatives=by_initiative(policies),
-            scopes=rollup_by_scope(self.world.tree, self._groups(places, stood.values())),
-            clusters=tuple(clerk.cluster(standing) for standing in _listed(stood.values(), _in_all(places))),
-            findings=tuple(_entries(clerk, found, stood)),
+            scopes=rollup_by_scope(self.world.tree, self._groups(places, known)),
+            clusters=tuple(map(clerk.cluster, standings)),
+            findings=tuple(_entries(clerk, found, known)),
             causes=tuple(CauseEntry(c.policy, c.state, c.reason.message, c.findings) for c in causes),
-            oldest=next(iter(_entries(clerk, [oldest], stood)), None) if oldest else None,
+            oldest=next(iter(_entries(clerk, [oldest], known)), None) if oldest else None,
             ages=tuple(self.store.open_since([self.world.at - below for _, below in AGES[:-1]])),
             changes=changes(self.store, baseline) if baseline else (),
             moved=moved(self.store, baseline) if baseline else (),
@@ -126,27 +130,25 @@ class _Desk:
                 found += self.store.examples(key, causes=CAUSES, each=max(room // max(len(common), 1), 1))
         return found, causes
 
-    def _standings(
-        self, places: Mapping[ResourceId, Mapping[str, int]], found: Iterable[Finding]
-    ) -> Mapping[ResourceId, Standing]:
-        """The clusters whose findings are named; in a small fleet all."""
-        if _in_all(places) <= SMALL:
-            standings: Iterable[Standing] = self.store.standings([ResourceId("/")])
-        else:
-            standings = self.store.standings_of({finding.cluster for finding in found})
-        return {standing.cluster.id: standing for standing in standings}
+    def _known(self, in_all: int, found: Iterable[Finding]) -> tuple[list[Standing], Clusters]:
+        """The clusters that are listed, and those with what is on them whose findings are named."""
+        if in_all <= SMALL:
+            standings = list(self.store.standings([ResourceId("/")]))
+            return standings, {standing.cluster.id: standing.cluster for standing in standings}
+        known = {cluster.id: cluster for cluster in self.store.clusters_of({finding.cluster for finding in found})}
+        failures = Counter(finding.cluster for finding in self.store.findings_of(known) if finding.state in FAILING)
+        most = sorted(known, key=lambda one: (-failures[one], one.key))[:CLUSTERS]
+        return self.store.standings_of(most), known
 
-    def _groups(
-        self, places: Mapping[ResourceId, Mapping[str, int]], stood: Iterable[Standing]
-    ) -> Iterable[GroupEntry]:
+    def _groups(self, places: Places, known: Iterable[ResourceId]) -> Iterable[GroupEntry]:
         """Every resource group, spelt as the tree spells it, else as a cluster in it does."""
-        spelt = {id.key: id for id in (_group_of(standing.cluster.id) for standing in stood)}
+        spelt = {id.key: id for id in map(_group_of, known)}
         spelt |= {group.id.key: group.id for group in self.world.tree.resource_groups}
         counts = self.store.group_counts()
         for group, types in places.items():
             yield GroupEntry(spelt.get(group.key, group), sum(types.values()), counts.get(group, {}))
 
-    def _fleet(self, places: Mapping[ResourceId, Mapping[str, int]], unreachable: int) -> FleetEntry:
+    def _fleet(self, places: Places, unreachable: int) -> FleetEntry:
         kinds: Counter[str] = Counter()
         for types in places.values():
             for type, n in types.items():
@@ -174,28 +176,17 @@ class _Desk:
         return InventoryEntry(sync.source, sync.at, incomplete)
 
 
-def _in_all(places: Mapping[ResourceId, Mapping[str, int]]) -> int:
+def _in_all(places: Places) -> int:
     return sum(n for types in places.values() for n in types.values())
 
 
-def _entries(clerk: Clerk, found: Iterable[Finding], stood: Mapping[ResourceId, Standing]) -> Iterable[FindingEntry]:
+def _entries(clerk: Clerk, found: Iterable[Finding], known: Clusters) -> Iterable[FindingEntry]:
     """A finding whose cluster has left since it was read is passed over."""
     for finding in found:
-        standing = stood.get(finding.cluster)
-        entry = clerk.finding(finding, standing.cluster) if standing is not None else None
+        cluster = known.get(finding.cluster)
+        entry = clerk.finding(finding, cluster) if cluster is not None else None
         if entry is not None:
             yield entry
-
-
-def _listed(stood: Iterable[Standing], in_all: int) -> Iterable[Standing]:
-    """Of a small fleet all; of a large one those that fail most, with a finding at least."""
-    if in_all <= SMALL:
-        return stood
-
-    def failures(standing: Standing) -> int:
-        return -sum(finding.state in FAILING for finding in standing.findings.values())
-
-    return sorted((standing for standing in stood if standing.findings), key=failures)[:CLUSTERS]
 
 
 def _group_of(cluster: ResourceId) -> ResourceId:

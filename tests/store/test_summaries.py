@@ -239,6 +239,7 @@ QUESTIONS: dict[str, Callable[[Store], object]] = {
     "first_findings": lambda store: store.first_findings(10),
     "open_since": lambda store: store.open_since([]),
     "oldest_failing": lambda store: store.oldest_failing(),
+    "unreachable": lambda store: store.unreachable(5),
     "failing_clusters": lambda store: store.failing_clusters(),
     "scans": lambda store: store.scans(),
     "policies": lambda store: store.policies(),
