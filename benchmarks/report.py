@@ -134,7 +134,7 @@ class Asked:
         self.statements: list[tuple[str, Any]] = []
 
     def _hear(self, _connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement.lstrip().startswith("SELECT"):
+        if statement.lstrip().startswith(("SELECT", "WITH")):
             self.statements.append((statement, parameters))
 
     def __enter__(self) -> Asked:

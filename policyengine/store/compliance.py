@@ -55,6 +55,11 @@ def findings(
 Findings: TypeAlias = Select[str, str, str, datetime, str, str]
 
 
+def keys(session: Session) -> dict[int, str]:
+    """The key of each policy there ever was, by its number."""
+    return {row.number: row.key for row in session.execute(select(col(AssignmentRow.number), col(AssignmentRow.key)))}
+
+
 def bound_keys(session: Session) -> dict[int, str]:
     """The keys of the bound policies by their number, in order."""
     return {row.number: row.key for row in _bound(session)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -122,24 +122,26 @@ class CauseRecord:
 class Move:
     """A pair that is in another state now than at the end of an earlier scan; ``at`` is when it came into it.
 
-    ``failed_before``: it had failed at some time before that scan ended.
+    ``again``: it fails once more, and had failed at some time before the state it had when that scan ended.
     """
 
     policy: str
     cluster: ResourceId
     old: ComplianceState
     new: ComplianceState
+    again: bool
     at: datetime
-    failed_before: bool
 
 
 @dataclass(frozen=True, slots=True)
-class MoveKind:
-    """A choice of moves: the states they came from and went to; ``failed_before`` None means either."""
+class MoveCount:
+    """How many pairs of one policy moved that way."""
 
-    old: Collection[ComplianceState]
-    new: Collection[ComplianceState]
-    failed_before: bool | None = None
+    policy: str
+    old: ComplianceState
+    new: ComplianceState
+    again: bool
+    pairs: int
 
 
 @dataclass(frozen=True, slots=True)

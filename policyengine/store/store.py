@@ -34,7 +34,7 @@ from policyengine.store.records import (
     CauseRecord,
     Change,
     Move,
-    MoveKind,
+    MoveCount,
     PairVerdict,
     PolicyRecord,
     RollupRow,
@@ -310,16 +310,13 @@ class Store:
         with self._database.read() as session:
             return compliance.history(session, policy=policy, cluster=cluster, since=since, after=after)
 
-    def moved(self, after: ScanRecord) -> list[tuple[str, ComplianceState, ComplianceState, bool, int]]:
-        """Policy, old and new state, whether they had failed before, and how many pairs have gone that way since a
-        scan; there and back is no move. Costs what has changed since, not what there is."""
-        with self._database.read() as session:
-            return summaries.moved(session, after)
+    def moves(self, after: ScanRecord, *, limit: int) -> tuple[list[MoveCount], list[Move]]:
+        """How many pairs went from which state to which since a scan, and the latest of each kind, at most so many.
 
-    def moves(self, after: ScanRecord, kinds: Sequence[MoveKind], limit: int) -> list[Move]:
-        """The latest of them, at most so many of each kind."""
+        There and back is no move. Costs what has changed since, not what there is.
+        """
         with self._database.read() as session:
-            return summaries.moves(session, after, kinds, limit)
+            return summaries.moves(session, after, limit)
 
     def scans(self, limit: int = 20, *, without: str | None = None) -> list[ScanRecord]:
         """The latest scans, newest first; ``without`` those of that trigger."""

@@ -40,7 +40,7 @@ from policyengine.store.records import CauseRecord, ScanRecord, Standing
 from policyengine.store.store import Store
 from policyengine.workflows.load import Loaded, load
 from policyengine.workflows.report_entries import Clerk, Pair
-from policyengine.workflows.report_period import changes, exemptions, moved, remediations
+from policyengine.workflows.report_period import changes, exemptions, remediations
 from policyengine.workflows.scan import REMEDIATION
 from policyengine.workflows.settings import Settings
 from policyengine.workflows.world import world_of
@@ -92,6 +92,7 @@ class _Desk:
         standings, known = self._known(_in_all(places), [*found, *([oldest] if oldest else [])])
         unreachable, unreached = self.store.unreachable(UNREACHED)
         baseline = self._baseline()
+        moved, named = changes(self.store, baseline) if baseline else ((), ())
         return Report(
             generated_at=self.world.at,
             engine_version=__version__,
@@ -105,8 +106,8 @@ class _Desk:
             causes=tuple(CauseEntry(c.policy, c.state, c.reason.message, c.findings) for c in causes),
             oldest=next(iter(_entries(clerk, [oldest], known)), None) if oldest else None,
             ages=tuple(self.store.open_since([self.world.at - below for _, below in AGES[:-1]])),
-            changes=changes(self.store, baseline) if baseline else (),
-            moved=moved(self.store, baseline) if baseline else (),
+            changes=named,
+            moved=moved,
             previous=TrendPoint(baseline.finished, baseline.counts) if baseline else None,
             trend=tuple(TrendPoint(s.finished, s.counts) for s in reversed(self.store.scans(TREND_POINTS))),
             remediations=tuple(remediations(self.store)),

@@ -8,7 +8,7 @@ from typing import Final
 
 from policyengine.language.documents import Exemption
 from policyengine.model.ids import ResourceId
-from policyengine.model.states import FAILING, ComplianceState
+from policyengine.model.states import FAILING
 from policyengine.remediation.steps import Plan, StepOutcome, StepState
 from policyengine.reports import (
     ChangeEntry,
@@ -19,51 +19,41 @@ from policyengine.reports import (
     RemediationEntry,
     direction_of,
 )
-from policyengine.store.records import MoveKind, ScanRecord
+from policyengine.store.records import Move, ScanRecord
 from policyengine.store.store import Store
 
 PLANS: Final = 50
 CHANGES: Final = 100
 """Named at most for each way to change; the others are counted."""
 
-_OTHERS: Final = tuple(state for state in ComplianceState if state not in FAILING)
-_UNFAILED: Final = tuple(state for state in _OTHERS if state is not ComplianceState.COMPLIANT)
-_KINDS: Final = (
-    MoveKind(_OTHERS, FAILING, failed_before=False),
-    MoveKind(_OTHERS, FAILING, failed_before=True),
-    MoveKind(FAILING, (ComplianceState.COMPLIANT,)),
-    MoveKind(FAILING, (*FAILING, *_UNFAILED)),
-    MoveKind(_OTHERS, _OTHERS),
-)
-"""The ways of `direction_of`: new, back, fixed, and changed from failing and from anything else."""
 
-
-def moved(store: Store, baseline: ScanRecord) -> tuple[MovedEntry, ...]:
-    """How many pairs of each policy went which way since."""
+def changes(store: Store, baseline: ScanRecord) -> tuple[tuple[MovedEntry, ...], tuple[ChangeEntry, ...]]:
+    """How many pairs of each policy went which way since, and the latest of each way."""
+    counts, latest = store.moves(baseline, limit=CHANGES)
     pairs: Counter[tuple[str, Direction]] = Counter()
-    for policy, old, new, failed_before, n in store.moved(baseline):
-        pairs[policy, direction_of(old, new, failed_before=failed_before)] += n
-    return tuple(MovedEntry(policy, way, n) for (policy, way), n in pairs.items())
+    for move in counts:
+        pairs[move.policy, direction_of(move.old, move.new, failed_before=move.again)] += move.pairs
+    return tuple(MovedEntry(policy, way, n) for (policy, way), n in pairs.items()), tuple(_named(store, latest))
 
 
-def changes(store: Store, baseline: ScanRecord) -> tuple[ChangeEntry, ...]:
-    """The latest changes of each way."""
-    named = store.moves(baseline, _KINDS, CHANGES)
-    reasons = _reasons(store, {move.cluster for move in named})
+def _named(store: Store, latest: Iterable[Move]) -> Iterable[ChangeEntry]:
+    ways: dict[Direction, list[Move]] = defaultdict(list)
+    for move in latest:
+        ways[direction_of(move.old, move.new, failed_before=move.again)].append(move)
+    named = [(way, move) for way, found in ways.items() for move in found[:CHANGES]]
+    reasons = _reasons(store, {move.cluster for _, move in named})
     mended = _mended(store)
-    return tuple(
-        ChangeEntry(
+    for way, move in named:
+        yield ChangeEntry(
             cluster=move.cluster,
             cluster_name=move.cluster.name,
             policy=move.policy,
             old=move.old,
             new=move.new,
             at=move.at,
-            direction=direction_of(move.old, move.new, failed_before=move.failed_before),
+            direction=way,
             note=reasons.get((move.cluster, move.policy)) or mended.get((move.cluster, move.policy), ""),
         )
-        for move in named
-    )
 
 
 def _reasons(store: Store, clusters: Iterable[ResourceId]) -> dict[tuple[ResourceId, str], str]:

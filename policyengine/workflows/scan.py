@@ -234,9 +234,9 @@ def _moves(store: Store, before: ScanRecord) -> Mapping[str, Counter[str]]:
     """Per policy, the pairs that are compliant now and were not, and the other way round; a detour counts as none."""
     moved: dict[str, Counter[str]] = defaultdict(Counter)
     bad = ComplianceState.NON_COMPLIANT
-    for policy, old, new, _, pairs in store.moved(before):
-        moved[policy]["new"] += pairs if new is bad else 0
-        moved[policy]["fixed"] += pairs if old is bad and new is ComplianceState.COMPLIANT else 0
+    for move in store.moves(before, limit=0)[0]:
+        moved[move.policy]["new"] += move.pairs if move.new is bad else 0
+        moved[move.policy]["fixed"] += move.pairs if move.old is bad and move.new is ComplianceState.COMPLIANT else 0
     return moved
 
 

@@ -18,7 +18,7 @@ from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState, Reason
 from policyengine.store import PolicyRecord, ScanRecord, Store
 from policyengine.store.database import Database
-from policyengine.store.records import CauseRecord, MoveKind
+from policyengine.store.records import CauseRecord, MoveCount
 
 Make = Callable[..., Cluster]
 Sync = Callable[..., None]
@@ -141,7 +141,7 @@ class TestMoves:
             clock.advance(hours=1)
             scan(("flux", a, state), ("flux", b, GOOD))
 
-        assert store.moved(before) == [("flux", BAD, GOOD, True, 1)]
+        assert store.moves(before, limit=0) == ([MoveCount("flux", BAD, GOOD, False, 1)], [])
 
     def test_what_failed_long_ago_is_told_from_what_never_did(
         self, store: Store, sync: Sync, scan: Scan, cluster: Make, clock: Any
@@ -154,11 +154,13 @@ class TestMoves:
         clock.advance(hours=1)
         scan(("flux", a, BAD), ("flux", b, BAD), ("flux", c, BAD))
 
-        assert store.moved(before) == [("flux", GOOD, BAD, False, 2), ("flux", GOOD, BAD, True, 1)]
-        (again,) = store.moves(before, [MoveKind([GOOD], [BAD], failed_before=True)], 10)
+        counts, moves = store.moves(before, limit=10)
+
+        assert set(counts) == {MoveCount("flux", GOOD, BAD, again, n) for again, n in ((False, 2), (True, 1))}
+        (again,) = (move for move in moves if move.again)
         assert (again.cluster, again.old, again.new, again.at) == (a.id, GOOD, BAD, clock.now())
-        assert len(store.moves(before, [MoveKind([GOOD], [BAD])], 10)) == 3
-        assert len(store.moves(before, [MoveKind([GOOD], [BAD]), MoveKind([BAD], [GOOD])], 2)) == 2
+        assert len(moves) == 3
+        assert len(store.moves(before, limit=1)[1]) == 2  # one that never failed, one that does again
 
     def test_clusters_that_left_are_told_as_not_applicable(
         self, store: Store, sync: Sync, scan: Scan, cluster: Make, clock: Any
@@ -169,7 +171,7 @@ class TestMoves:
         clock.advance(hours=1)
         sync(removed=[a])
 
-        assert store.moved(before) == [("flux", BAD, NA, True, 1)]
+        assert store.moves(before, limit=0)[0] == [MoveCount("flux", BAD, NA, False, 1)]
 
 
 class TestStandings:
