@@ -77,7 +77,8 @@ def donut(id: str, counts: Counts) -> Chart:
         f"{ring}"
         '<text class="figure" x="80" y="84" text-anchor="middle" font-size="32" font-weight="600">'
         f"{escape(figure)}</text>"
-        f'<text class="caption" x="80" y="104" text-anchor="middle" font-size="11">of {number(total)} pairs</text>'
+        f'<text class="caption" x="80" y="104" text-anchor="middle" font-size="{11 if total < 10_000_000 else 9}">'
+        f"of {number(total)} pairs</text>"
     )
     title = f"Compliance: {figure} of {number(total)} counted pairs"
     described = ", ".join(f"{STATE_WORDS[state].lower()} {number(n)}" for state, n, _ in shares) or "nothing counts yet"

@@ -23,7 +23,7 @@ from policyengine.store.records import Move, ScanRecord
 from policyengine.store.store import Store
 
 PLANS: Final = 50
-CHANGES: Final = 100
+CHANGES: Final = 50
 """Named at most for each way to change; the others are counted."""
 
 
