@@ -81,6 +81,11 @@ class Demand:
     ended: tuple[str, ...] = ()
     begun: tuple[Exemption, ...] = field(default=())
 
+    @property
+    def is_of_changes(self) -> bool:
+        """Whether nothing is asked for but changed clusters."""
+        return self.cause is None and not self.ended and not self.begun
+
 
 def demand(standing: Standing, mark: Mark | None) -> Demand:
     if mark is None:

@@ -22,18 +22,18 @@ from policyengine.store import bulk, deltas, inventory, scans
 from policyengine.store.blocks import CHUNK, States
 from policyengine.store.bulk import Row
 from policyengine.store.database import Database
-from policyengine.store.ledger import Numbers, Place, Sheet
+from policyengine.store.ledger import Numbers, Sheet
 from policyengine.store.records import PolicyRecord, ScanRecord
 from policyengine.store.tables import ScanRow
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The inventory at one reading, and how many clusters of each type stand in each group."""
+    """The inventory at one reading, and how many clusters of each type, folded, it has."""
 
     seq: int
     last: int  # the highest number of a cluster; -1 when there was never one
-    counts: Mapping[tuple[str, Place], int]
+    counts: Mapping[str, int]
 
     @property
     def chunks(self) -> int:
@@ -63,8 +63,7 @@ class Scanning:
 
     def survey(self) -> Survey:
         with self._database.read() as session:
-            counts = {(type, Place(*place)): n for type, *place, n in bulk.counts(session)}
-            return Survey(inventory.last_seq(session), bulk.last_number(session), counts)
+            return Survey(inventory.last_seq(session), bulk.last_number(session), dict(bulk.counts(session)))
 
     def marks(self) -> dict[str, dict[int, Mark]]:
         """The mark of each block of the bound policies, by key and chunk."""

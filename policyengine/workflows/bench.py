@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from policyengine.clock import Clock
 from policyengine.compliance.bound import BoundPolicy
 from policyengine.compliance.workset import Mark, Standing, standings
 from policyengine.model.fleet import ScopeFailure
-from policyengine.model.resource import ARC
+from policyengine.model.resource import AKS, ARC
 from policyengine.store.scanning import Scanning, Survey
 from policyengine.store.store import Store
 from policyengine.workflows.load import Loaded
@@ -20,6 +21,8 @@ from policyengine.workflows.settings import Settings
 from policyengine.workflows.shards import ENGINE, Brief, Desk, digest_of
 from policyengine.workflows.work import Shard, Work, find_work
 from policyengine.workflows.world import world_at
+
+_SPELT: Final = {type.casefold(): type for type in (AKS, ARC)}
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,15 @@ class Bench:
 
     @property
     def types(self) -> list[str]:
-        """The types of clusters there are, as the inventory spells them first."""
-        return list({type.casefold(): type for type, _ in sorted(self.survey.counts)}.values())
+        """The types of clusters there are."""
+        return [_SPELT.get(type, type) for type in self.survey.counts]
 
     @property
     def kinds(self) -> Mapping[str, int]:
         """How many clusters there are, by kind."""
         found: Counter[str] = Counter()
-        for (type, _), count in self.survey.counts.items():
-            found["Arc" if type.casefold() == ARC.casefold() else "AKS"] += count
+        for type, count in self.survey.counts.items():
+            found["Arc" if type == ARC.casefold() else "AKS"] += count
         return found
 
 

@@ -86,18 +86,20 @@ class _Finder:
         demands = self._demands()
         oldest = min((d.since for d in demands.values() if d.cause is None), default=self._survey.seq)
         numbers, since = self._scanning.due(oldest)
-        begins = np.searchsorted(numbers, np.arange(self._survey.chunks + 1) * CHUNK)
+        begins = np.searchsorted(numbers, np.arange(self._survey.chunks + 1) * CHUNK).tolist()
         due: dict[tuple[int, int], Numbers | None] = {}
+        changed = np.zeros(len(numbers), dtype=bool)
         for (place, chunk), wanted in demands.items():
             here = slice(begins[chunk], begins[chunk + 1])
+            if wanted.is_of_changes and here.start == here.stop:
+                continue
             found = self._of_block(place, chunk, wanted, numbers[here], since[here])
             if found is None or found.size:
                 due[place, chunk] = found
-        changed = {int(number) for found in due.values() if found is not None for number in found} & set(
-            numbers.tolist()
-        )
-        if changed:
-            self._because[Because(Cause.CLUSTERS, clusters=len(changed))] = None
+            if wanted.cause is None:
+                changed[here] |= since[here] > wanted.since
+        if changed.any():
+            self._because[Because(Cause.CLUSTERS, clusters=int(changed.sum()))] = None
         return Work(tuple(_shards(due, self._survey.chunks)), tuple(self._because), due, self._survey.last)
 
     def _demands(self) -> dict[tuple[int, int], Demand]:
@@ -144,9 +146,9 @@ class _Finder:
 
 def _shards(due: Mapping[tuple[int, int], Numbers | None], chunks: int) -> Iterator[Shard]:
     """Policies of which the same is due in a chunk go together, and chunks of which the same policies are due."""
-    by_chunk: dict[int, dict[tuple[int, ...] | None, list[int]]] = {}
+    by_chunk: dict[int, dict[bytes | None, list[int]]] = {}
     for (place, chunk), numbers in due.items():
-        wanted = None if numbers is None else tuple(numbers.tolist())
+        wanted = None if numbers is None else numbers.tobytes()
         by_chunk.setdefault(chunk, {}).setdefault(wanted, []).append(place)
     whole: dict[tuple[int, ...], list[int]] = {}
     parts: dict[tuple[int, ...], tuple[list[int], list[int]]] = {}
@@ -160,7 +162,7 @@ def _shards(due: Mapping[tuple[int, int], Numbers | None], chunks: int) -> Itera
             else:
                 of_chunks, numbers_ = parts.setdefault(key, ([], []))
                 of_chunks.append(chunk)
-                numbers_ += wanted
+                numbers_ += np.frombuffer(wanted, dtype=np.int64).tolist()
                 if len(numbers_) >= CLUSTERS_AT_ONCE:
                     yield _part(key, *parts.pop(key))
     yield from (Shard(key, tuple(found)) for key, found in whole.items())
