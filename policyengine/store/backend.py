@@ -14,8 +14,7 @@ WRITER_LOCK: Final = 0x706F6C656E67
 class Backend:
     """Statements that begin a transaction and ask what is there.
 
-    ``begin_durable`` begins a write that must survive a power cut as well as a killed process, ``begin_vouched`` one
-    whose references the writer vouches for: where that can be had, nobody looks them up row by row.
+    ``begin_durable`` begins a write that must survive a power cut as well as a killed process.
     """
 
     driver: str
@@ -23,7 +22,6 @@ class Backend:
     begin_read: tuple[str, ...]
     begin_write: tuple[str, ...]
     begin_durable: tuple[str, ...]
-    begin_vouched: tuple[str, ...]
     list_tables: str
 
     def connect_args(self, busy_timeout_s: float, query: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,11 +34,10 @@ class Backend:
 
 SQLITE: Final = Backend(
     driver="sqlite",
-    on_connect=(),
+    on_connect=("PRAGMA foreign_keys = ON",),
     begin_read=("BEGIN",),
-    begin_write=("PRAGMA foreign_keys = ON", "PRAGMA synchronous = NORMAL", "BEGIN IMMEDIATE"),
-    begin_durable=("PRAGMA foreign_keys = ON", "PRAGMA synchronous = FULL", "BEGIN IMMEDIATE"),
-    begin_vouched=("PRAGMA foreign_keys = OFF", "PRAGMA synchronous = NORMAL", "BEGIN IMMEDIATE"),
+    begin_write=("PRAGMA synchronous = NORMAL", "BEGIN IMMEDIATE"),
+    begin_durable=("PRAGMA synchronous = FULL", "BEGIN IMMEDIATE"),
     list_tables="SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'",
 )
 
@@ -52,7 +49,6 @@ POSTGRESQL: Final = Backend(
     begin_read=("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",),
     begin_write=(_LOCK,),
     begin_durable=(_LOCK,),
-    begin_vouched=(_LOCK,),
     list_tables=(
         "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm')"

@@ -68,13 +68,6 @@ class Database:
             session.flush()
 
     @contextmanager
-    def write_vouched(self) -> Iterator[Session]:
-        """The same for rows whose references the caller vouches for: looking them up may take longer than writing."""
-        with self._transaction(self.backend.begin_vouched) as session:
-            yield session
-            session.flush()
-
-    @contextmanager
     def bare(self) -> Iterator[Connection]:
         """A connection outside any transaction."""
         with self._translated(), self._engine.connect() as connection:

@@ -105,7 +105,7 @@ class Scanning:
 
     def write(self, scan: int, found: Found, chunks: Sequence[int], marks: Mapping[str, Mark], *, at: datetime) -> None:
         """Enters a shard, and marks its blocks. Clusters that left while they were judged are passed over."""
-        with self._database.write_vouched() as session:
+        with self._database.write() as session:
             row = _open(session, scan)
             numbers = scans.numbers(session)
             sheet = _bound(found, numbers).without(bulk.gone_since(session, row.inventory_seq))
