@@ -1,127 +1,25 @@
-"""The statements that must be fast: sets in, sets out, no object per pair, and no layer between them and the driver.
+"""The states of pairs, many at once: blocks, marks, findings, changes and sums, and the policies they are kept for.
 
-Callers hold a transaction; nothing here begins or ends one. SQLite is given one statement for many rows; PostgreSQL
-arrays that it unnests, or a COPY where rows are only added. Source: performance measurements, "Store".
+Sets in, sets out, no object per pair and no layer between them and the driver. Callers hold a transaction. Source:
+performance measurements, "Store".
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from operator import itemgetter
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.orm import Session
 
-from policyengine.errors import StoreError
 from policyengine.model.states import Reason
 from policyengine.model.values import fingerprint
 from policyengine.store.blocks import CHUNK, States, unpacked
-from policyengine.store.columns import UtcDateTime
-from policyengine.store.ledger import Growth, Numbers, Place
+from policyengine.store.driver import INSTANT, Batch, Row, pages, read, read_of, stored_instant
+from policyengine.store.ledger import Growth, Numbers
 
-Row = tuple[Any, ...]
-
-COPY_FROM: Final = 1000
-"""Rows from which on a COPY is worth its start."""
-
-_BATCH: Final = 500
-"""Names or numbers asked for at once; every SQLite takes so many."""
-
-_AT_ONCE: Final = 5_000
-"""Rows sent to PostgreSQL in one statement."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One statement over many rows. ``columns`` are the members of a row with their PostgreSQL types.
-
-    An insert ``into`` a table ends with ``conflict``; anything else is spelt twice, with ``?`` in the order of
-    ``columns`` and with the unnested rows as ``u``.
-    """
-
-    columns: Mapping[str, str]
-    into: str = ""
-    conflict: str = ""
-    sqlite: str = ""
-    postgresql: str = ""
-
-    def run(self, session: Session, rows: Iterable[Row]) -> None:
-        connection = session.connection()
-        if connection.dialect.name == "sqlite":
-            self._on_sqlite(connection, rows)
-        else:
-            self._on_postgresql(connection, rows)
-
-    def _on_sqlite(self, connection: Connection, rows: Iterable[Row]) -> None:
-        found = rows if isinstance(rows, list) else list(rows)
-        if found:
-            marks = ", ".join("?" * len(self.columns))
-            insert = f"INSERT INTO {self.into} ({', '.join(self.columns)}) VALUES ({marks}) {self.conflict}"
-            connection.exec_driver_sql(self.sqlite or insert, found)
-
-    def _on_postgresql(self, connection: Connection, rows: Iterable[Row]) -> None:
-        waiting = iter(rows)
-        while page := list(islice(waiting, _AT_ONCE)):
-            if self.into and not self.conflict and len(page) >= COPY_FROM:
-                self._copy(connection, page)
-            else:
-                arrays = tuple(list(column) for column in zip(*page, strict=True))
-                connection.exec_driver_sql(self._unnested(), arrays)
-
-    def _unnested(self) -> str:
-        arrays = ", ".join(f"%s::{type}[]" for type in self.columns.values())
-        rows = f"unnest({arrays}) AS u({', '.join(self.columns)})"
-        if self.into:
-            return f"INSERT INTO {self.into} ({', '.join(self.columns)}) SELECT * FROM {rows} {self.conflict}"
-        return self.postgresql.format(rows=rows)
-
-    def _copy(self, connection: Connection, rows: Iterable[Row]) -> None:
-        cursor: Any = connection.connection.cursor()
-        try:
-            with cursor.copy(f"COPY {self.into} ({', '.join(self.columns)}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-        except Exception as error:
-            raise StoreError(f"rows cannot be copied into `{self.into}`: {str(error).partition(chr(10))[0]}") from error
-        finally:
-            cursor.close()
-
-
-_INSTANT = "timestamptz"
 _PAIR = {"cluster": "int", "assignment": "int"}
-
-_UPSERT_CLUSTER = Batch(
-    {
-        **{"number": "int", "seq": "int", "due": "int"},
-        **dict.fromkeys(("key", "id", "name", "subscription", "resource_group", "location", "type"), "text"),
-        **dict.fromkeys(("document", "children", "content_hash"), "text"),
-        "secretive": "bool",
-        "unreachable": "text",
-    },
-    into="cluster",
-    conflict="""ON CONFLICT (key) DO UPDATE SET
-        seq = CASE WHEN cluster.content_hash = excluded.content_hash AND cluster.removed IS NULL
-            THEN cluster.seq ELSE excluded.seq END,
-        due = excluded.due, id = excluded.id, location = excluded.location, type = excluded.type,
-        document = excluded.document, children = excluded.children, content_hash = excluded.content_hash,
-        secretive = excluded.secretive, unreachable = excluded.unreachable, removed = NULL""",
-)
-_REMOVE_CLUSTER = Batch(
-    {"removed": _INSTANT, "seq": "int", "due": "int", "number": "int"},
-    sqlite="UPDATE cluster SET removed = ?, seq = ?, due = ?, unreachable = '' WHERE number = ?",
-    postgresql="UPDATE cluster SET removed = u.removed, seq = u.seq, due = u.due, unreachable = '' FROM {rows}"
-    " WHERE cluster.number = u.number",
-)
-_TOUCH_CLUSTER = Batch(
-    {"due": "int", "number": "int"},
-    sqlite="UPDATE cluster SET due = ? WHERE number = ?",
-    postgresql="UPDATE cluster SET due = u.due FROM {rows} WHERE cluster.number = u.number",
-)
 _ASSIGNMENT_TEXTS = (
     *("digest", "assignment", "reference_id", "definition", "initiative", "display_name", "severity", "effect"),
     *("owner", "runbook", "message"),
@@ -144,7 +42,7 @@ _UPSERT_MARK = Batch(
     " SET digest = excluded.digest, leave = excluded.leave, seq = excluded.seq",
 )
 _INSERT_HISTORY = Batch(
-    {"assignment": "int", "cluster": "int", "old": "text", "new": "text", "scan": "int", "at": _INSTANT},
+    {"assignment": "int", "cluster": "int", "old": "text", "new": "text", "scan": "int", "at": INSTANT},
     into="history",
 )
 _ADD_TO_ROLLUP = Batch(
@@ -152,9 +50,9 @@ _ADD_TO_ROLLUP = Batch(
     into="rollup",
     conflict="ON CONFLICT (assignment, subscription, resource_group, state) DO UPDATE SET n = rollup.n + excluded.n",
 )
-_INSERT_FINDING = Batch({**_PAIR, "state": "text", "since": _INSTANT, "reason": "int"}, into="finding")
+_INSERT_FINDING = Batch({**_PAIR, "state": "text", "since": INSTANT, "reason": "int"}, into="finding")
 _TURN_FINDING = Batch(
-    {"state": "text", "since": _INSTANT, "reason": "int", **_PAIR},
+    {"state": "text", "since": INSTANT, "reason": "int", **_PAIR},
     sqlite="UPDATE finding SET state = ?, since = ?, reason = ? WHERE cluster = ? AND assignment = ?",
     postgresql="UPDATE finding SET state = u.state, since = u.since, reason = u.reason FROM {rows}"
     " WHERE finding.cluster = u.cluster AND finding.assignment = u.assignment",
@@ -176,73 +74,10 @@ _INSERT_REASON = Batch(
 )
 
 
-def upsert_clusters(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
-    """One dict per cluster, of ClusterRow's columns, the last of a key; an unchanged document keeps its ``seq``."""
-    latest = {row["key"]: row for row in rows}
-    names = list(_UPSERT_CLUSTER.columns)
-    _UPSERT_CLUSTER.run(session, (tuple(row[name] for name in names) for row in latest.values()))
-
-
-_END = "\U0010ffff"
-"""Behind every key."""
-
-_SELECT_KNOWN = text("SELECT key, content_hash, removed FROM cluster WHERE key > :after AND key <= :until")
-_SELECT_NUMBERS = text("SELECT key, number, removed IS NULL FROM cluster WHERE key IN :keys").bindparams(
-    bindparam("keys", expanding=True)
-)
-
-
-def cluster_numbers(session: Session, keys: Sequence[str]) -> dict[str, tuple[int, bool]]:
-    """Number of each of these clusters, gone ones included, and whether it is in the inventory; by folded id."""
-    found: dict[str, tuple[int, bool]] = {}
-    for at in range(0, len(keys), _BATCH):
-        rows = session.execute(_SELECT_NUMBERS, {"keys": keys[at : at + _BATCH]})
-        found |= {key: (number, present) for key, number, present in rows}
-    return found
-
-
-def known_between(session: Session, after: str, until: str | None) -> dict[str, str]:
-    """Content hashes of the inventory's clusters by folded id, behind ``after`` and up to ``until``.
-
-    One index holds all of it: no document is read, and nothing but the range.
-    """
-    # asked without a word on `removed`, lest a database takes an index that begins with it
-    rows = session.execute(_SELECT_KNOWN, {"after": after, "until": until if until is not None else _END})
-    return {key: content_hash for key, content_hash, removed in rows if removed is None}
-
-
-def remove_clusters(session: Session, numbers: Iterable[int], *, seq: int, at: datetime) -> None:
-    removed = _instant(session, at)
-    _REMOVE_CLUSTER.run(session, ((removed, seq, seq, number) for number in numbers))
-
-
-def touch_clusters(session: Session, numbers: Iterable[int], *, seq: int) -> None:
-    """They are to be judged again, though their documents did not change."""
-    _TOUCH_CLUSTER.run(session, ((seq, number) for number in numbers))
-
-
 def upsert_assignments(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
     """One dict per bound policy, of AssignmentRow's columns; one that was retired is in force again."""
     names = list(_UPSERT_ASSIGNMENT.columns)
     _UPSERT_ASSIGNMENT.run(session, (tuple(row[name] for name in names) for row in rows))
-
-
-def places(session: Session, keys: Iterable[str]) -> dict[str, tuple[int, Place]]:
-    """Number and place of those of the clusters that are in the inventory, by folded id."""
-    found: dict[str, tuple[int, Place]] = {}
-    waiting = iter(keys)
-    while page := list(islice(waiting, _BATCH)):
-        rows = _ask(
-            session, "SELECT key, number, subscription, resource_group FROM cluster WHERE removed IS NULL AND key", page
-        )
-        found |= {key: (number, Place(subscription, group)) for key, number, subscription, group in rows}
-    return found
-
-
-def gone_since(session: Session, seq: int) -> Numbers:
-    """The clusters that left the inventory after that reading."""
-    rows = _due(session, seq)
-    return np.array([number for number, _, removed in rows if removed is not None], dtype=np.int64)
 
 
 def blocks(session: Session, chunks: Sequence[int], assignments: Iterable[int]) -> dict[tuple[int, int], States]:
@@ -251,14 +86,14 @@ def blocks(session: Session, chunks: Sequence[int], assignments: Iterable[int]) 
     for assignment in assignments:
         # the policy first: that is how the key is sorted
         query = f"SELECT chunk, states FROM state_block WHERE assignment = {assignment:d} AND chunk"
-        rows = (row for page in _pages(chunks) for row in _ask(session, query, page))
+        rows = (row for page in pages(chunks) for row in read_of(session, query, page))
         found |= {(assignment, chunk): unpacked(states) for chunk, states in rows}
     return found
 
 
 def blocks_of(session: Session, assignment: int) -> dict[int, States]:
     """All states of one policy, by chunk."""
-    rows = _rows(session, "SELECT chunk, states FROM state_block WHERE assignment = {} ORDER BY chunk", assignment)
+    rows = read(session, "SELECT chunk, states FROM state_block WHERE assignment = {} ORDER BY chunk", assignment)
     return {chunk: unpacked(states) for chunk, states in rows}
 
 
@@ -276,7 +111,7 @@ def write_history(
     session: Session, rows: Iterable[tuple[int, int, str, str]], *, scan: int | None, at: datetime
 ) -> None:
     """Assignment, cluster, old and new word of each change."""
-    instant = _instant(session, at)
+    instant = stored_instant(session, at)
     _INSERT_HISTORY.run(session, ((*row, scan, instant) for row in rows))
 
 
@@ -309,19 +144,19 @@ def finding_texts(session: Session, clusters: Numbers) -> dict[tuple[int, int], 
 def _on_clusters(session: Session, query: str, clusters: Numbers) -> list[Row]:
     """The rows of these clusters, which ascend; as a range where most numbers of it are wanted."""
     if clusters.size and clusters[-1] - clusters[0] < 2 * clusters.size:
-        return _rows(session, f"{query} BETWEEN {{}} AND {{}}", int(clusters[0]), int(clusters[-1]))
-    return [row for page in _pages(clusters.tolist()) for row in _ask(session, query, page)]
+        return read(session, f"{query} BETWEEN {{}} AND {{}}", int(clusters[0]), int(clusters[-1]))
+    return [row for page in pages(clusters.tolist()) for row in read_of(session, query, page)]
 
 
 def insert_findings(session: Session, rows: Iterable[tuple[int, int, str, int]], *, since: datetime) -> None:
     """Cluster, assignment, state (the word) and reason (its number) of pairs that are no findings yet."""
-    instant = _instant(session, since)
+    instant = stored_instant(session, since)
     _INSERT_FINDING.run(session, ((cluster, a, state, instant, reason) for cluster, a, state, reason in rows))
 
 
 def turn_findings(session: Session, rows: Iterable[tuple[int, int, str, int]], *, since: datetime) -> None:
     """The same of findings that are in another state now."""
-    instant = _instant(session, since)
+    instant = stored_instant(session, since)
     _TURN_FINDING.run(session, ((state, instant, reason, cluster, a) for cluster, a, state, reason in rows))
 
 
@@ -348,60 +183,13 @@ def reason_numbers(session: Session, reasons: Iterable[Reason]) -> dict[Reason, 
 
 def _known_reasons(session: Session, by_hash: Mapping[str, Reason]) -> dict[Reason, int]:
     query = "SELECT hash, number FROM reason WHERE hash"
-    return {by_hash[key]: number for page in _pages(by_hash) for key, number in _ask(session, query, page)}
-
-
-def documents(session: Session, wanted: range | Sequence[int]) -> list[Row]:
-    """Number, id, type, subscription, group, document, children and ``secretive`` of clusters, in order of number.
-
-    Texts come as the driver has them: as bytes from SQLite, which saves it looking at every character.
-    """
-    cast = "CAST({} AS BLOB)" if session.connection().dialect.name == "sqlite" else "{}"
-    texts = f"{cast.format('document')}, {cast.format('children')}"
-    return _by_number(session, f"number, id, type, subscription, resource_group, {texts}, secretive", wanted)
-
-
-def headings(session: Session, wanted: range) -> list[Row]:
-    """Number, id and location of clusters of the inventory, in order of number."""
-    return _by_number(session, "number, id, location", wanted)
-
-
-def _by_number(session: Session, columns: str, wanted: range | Sequence[int]) -> list[Row]:
-    """Asked without a word on ``removed``: with one, SQLite takes the index that begins with it, and sorts."""
-    query = f"SELECT {columns}, removed FROM cluster WHERE number"
-    if isinstance(wanted, range):
-        rows = _rows(session, f"{query} BETWEEN {{}} AND {{}} ORDER BY number", wanted[0], wanted[-1])
-    else:
-        rows = sorted((row for page in _pages(wanted) for row in _ask(session, query, page)), key=itemgetter(0))
-    return [row[:-1] for row in rows if row[-1] is None]
-
-
-def counts(session: Session) -> list[Row]:
-    """Each type of cluster, folded, and how many of it the inventory has; from sums that are kept, however many."""
-    rows = _rows(session, "SELECT type, SUM(n) FROM cluster_total GROUP BY type ORDER BY type")
-    return [(type, int(n)) for type, n in rows]
-
-
-def last_number(session: Session) -> int:
-    """-1 when no cluster was ever known."""
-    ((number,),) = _rows(session, "SELECT MAX(number) FROM cluster")
-    return -1 if number is None else int(number)
-
-
-def due_clusters(session: Session, after: int) -> list[Row]:
-    """Number and ``due`` of the clusters that are to be judged since a reading after that one."""
-    return [(number, due) for number, due, removed in _due(session, after) if removed is None]
-
-
-def _due(session: Session, after: int) -> list[Row]:
-    """Asked without a word on ``removed``: with one, SQLite takes the index that begins with it."""
-    return _rows(session, "SELECT number, due, removed FROM cluster WHERE due > {}", after)
+    return {by_hash[key]: number for page in pages(by_hash) for key, number in read_of(session, query, page)}
 
 
 def marks(session: Session) -> list[Row]:
     """Key, chunk, digest, leave and seq of each block of a bound policy."""
     query = "SELECT a.key, m.chunk, m.digest, m.leave, m.seq FROM mark m JOIN assignment a ON a.number = m.assignment"
-    return _rows(session, f"{query} WHERE a.retired IS NULL")
+    return read(session, f"{query} WHERE a.retired IS NULL")
 
 
 def advance_marks(session: Session, assignments: Iterable[int], seq: int) -> None:
@@ -411,35 +199,6 @@ def advance_marks(session: Session, assignments: Iterable[int], seq: int) -> Non
         mark = "?" if connection.dialect.name == "sqlite" else "%s"
         update = f"UPDATE mark SET seq = {mark} WHERE assignment = {mark} AND seq < {mark}"
         connection.exec_driver_sql(update, (seq, assignment, seq))
-
-
-def _pages(names: Iterable[Any]) -> Iterable[list[Any]]:
-    waiting = iter(names)
-    while page := list(islice(waiting, _BATCH)):
-        yield page
-
-
-def _ask(session: Session, query: str, page: list[Any]) -> list[Row]:
-    """The rows whose column, the last word of ``query``, is one of ``page``."""
-    if session.connection().dialect.name == "sqlite":
-        marks = ", ".join("?" * len(page))
-        return _rows(session, f"{query} IN ({marks})", *page)
-    return _rows(session, f"{query} = ANY({{}})", page)
-
-
-def _rows(session: Session, query: str, *values: Any) -> list[Row]:
-    """The driver's own rows; ``{}`` in the query stands for a value."""
-    connection = session.connection()
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    result = connection.exec_driver_sql(query.replace("{}", mark), values)
-    cursor: Any = result.cursor
-    rows: list[Row] = cursor.fetchall()
-    result.close()
-    return rows
-
-
-def _instant(session: Session, at: datetime) -> Any:
-    return UtcDateTime().process_bind_param(at, session.connection().dialect)
 
 
 def chunks_of(numbers: Numbers) -> list[int]:

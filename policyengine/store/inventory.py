@@ -20,7 +20,7 @@ from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
-from policyengine.store import bulk, deltas, mapping, tallies
+from policyengine.store import census, deltas, mapping, tallies
 from policyengine.store.blocks import UNJUDGED
 from policyengine.store.ledger import Place, Sheet, placed
 from policyengine.store.places import Stirred, is_same, merged, stirred
@@ -76,15 +76,15 @@ def _upsert(session: Session, clusters: Sequence[Cluster], *, seq: int) -> int:
     """
     if not clusters:
         return 0
-    known = bulk.cluster_numbers(session, [cluster.id.key for cluster in clusters])
+    known = census.cluster_numbers(session, [cluster.id.key for cluster in clusters])
     numbers = {key: number for key, (number, _) in known.items()}
-    following = count(bulk.last_number(session) + 1)
+    following = count(census.last_number(session) + 1)
     stamp = {"seq": seq, "due": seq}
     rows = [
         {"number": _number(cluster.id.key, numbers, following), **stamp, **mapping.cluster_columns(cluster)}
         for cluster in clusters
     ]
-    bulk.upsert_clusters(session, rows)
+    census.upsert_clusters(session, rows)
     come = {cluster.id.key: cluster.id for cluster in clusters if not known.get(cluster.id.key, (0, False))[1]}
     tallies.count_clusters(session, come.values(), by=1)
     return len(come)
@@ -99,12 +99,12 @@ def _number(key: str, numbers: dict[str, int], following: Iterator[int]) -> int:
 def _remove(session: Session, ids: Iterable[ResourceId], *, seq: int, at: datetime) -> int:
     """How many of them were in the inventory."""
     known = {id.key: id for id in ids}
-    present = bulk.places(session, known)
+    present = census.places(session, known)
     gone = sorted(present.values())
     if gone:
         _retire(session, gone, at=at)
         tallies.count_clusters(session, (known[key] for key in present), by=-1)
-        bulk.remove_clusters(session, (number for number, _ in gone), seq=seq, at=at)
+        census.remove_clusters(session, (number for number, _ in gone), seq=seq, at=at)
     return len(gone)
 
 
@@ -158,7 +158,7 @@ def _touch(session: Session, changed: Stirred, *, seq: int) -> None:
             col(ClusterRow.number), col(ClusterRow.id), col(ClusterRow.subscription), col(ClusterRow.resource_group)
         ).where(col(ClusterRow.due) < seq, _present())
     )
-    bulk.touch_clusters(session, [number for number, *place in rows if changed.touches(*place)], seq=seq)
+    census.touch_clusters(session, [number for number, *place in rows if changed.touches(*place)], seq=seq)
 
 
 def tree(session: Session) -> ScopeTree:

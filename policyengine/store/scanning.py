@@ -18,10 +18,10 @@ from sqlalchemy.orm import Session
 from policyengine.compliance.workset import Mark
 from policyengine.model.cluster_text import to_text
 from policyengine.model.states import ComplianceState
-from policyengine.store import bulk, deltas, inventory, scans
+from policyengine.store import bulk, census, deltas, inventory, scans
 from policyengine.store.blocks import CHUNK, States
-from policyengine.store.bulk import Row
 from policyengine.store.database import Database
+from policyengine.store.driver import Row
 from policyengine.store.ledger import Numbers, Sheet
 from policyengine.store.records import PolicyRecord, ScanRecord
 from policyengine.store.tables import ScanRow
@@ -63,7 +63,7 @@ class Scanning:
 
     def survey(self) -> Survey:
         with self._database.read() as session:
-            return Survey(inventory.last_seq(session), bulk.last_number(session), dict(bulk.counts(session)))
+            return Survey(inventory.last_seq(session), census.last_number(session), dict(census.counts(session)))
 
     def marks(self) -> dict[str, dict[int, Mark]]:
         """The mark of each block of the bound policies, by key and chunk."""
@@ -76,7 +76,7 @@ class Scanning:
     def due(self, after: int) -> tuple[Numbers, Numbers]:
         """The clusters to be judged since a reading after that one, in order of number, and since which."""
         with self._database.read() as session:
-            rows = np.array(bulk.due_clusters(session, after), dtype=np.int64).reshape(-1, 2)
+            rows = np.array(census.due_clusters(session, after), dtype=np.int64).reshape(-1, 2)
         rows = rows[np.argsort(rows[:, 0], kind="stable")]
         return rows[:, 0], rows[:, 1]
 
@@ -89,14 +89,14 @@ class Scanning:
     def headings(self, chunk: int) -> list[Row]:
         """Number, id and location of the clusters of a chunk."""
         with self._database.read() as session:
-            return bulk.headings(session, range(chunk * CHUNK, (chunk + 1) * CHUNK))
+            return census.headings(session, range(chunk * CHUNK, (chunk + 1) * CHUNK))
 
     def documents(self, chunks: Sequence[int], numbers: Sequence[int] | None = None) -> list[Row]:
-        """Those of these clusters, or of all in the chunks, in order of number. See `bulk.documents`."""
+        """Those of these clusters, or of all in the chunks, in order of number. See `census.documents`."""
         with self._database.read() as session:
             if numbers is not None:
-                return bulk.documents(session, numbers)
-            return [row for run in _runs(chunks) for row in bulk.documents(session, run)]
+                return census.documents(session, numbers)
+            return [row for run in _runs(chunks) for row in census.documents(session, run)]
 
     def begin(self, policies: Sequence[PolicyRecord], facts: scans.ScanFacts) -> int:
         """The number of the scan. ``policies`` are bound from now on, and what is not among them is retired."""
@@ -108,7 +108,7 @@ class Scanning:
         with self._database.write() as session:
             row = _open(session, scan)
             numbers = scans.numbers(session)
-            sheet = _bound(found, numbers).without(bulk.gone_since(session, row.inventory_seq))
+            sheet = _bound(found, numbers).without(census.gone_since(session, row.inventory_seq))
             row.changed += deltas.write(session, sheet, scan=scan, at=at)
             row.evaluated += sheet.states.size
             bulk.write_marks(

@@ -17,7 +17,7 @@ from sqlmodel import col
 
 from policyengine.errors import StoreError
 from policyengine.model.states import ComplianceState, Reason
-from policyengine.store import bulk, deltas, mapping, tallies
+from policyengine.store import bulk, census, deltas, mapping, tallies
 from policyengine.store.blocks import CHUNK, UNJUDGED
 from policyengine.store.ledger import WORDS, Place, Sheet, placed
 from policyengine.store.records import PairVerdict, PolicyRecord, ScanRecord
@@ -118,7 +118,7 @@ def record(session: Session, verdicts: Verdicts, scan: ScanRow, *, at: datetime)
     unknown = verdicts.pairs.keys() - bound.keys()
     if unknown:
         raise StoreError(f"a scan judged the policy `{min(unknown)}`, which is not among the bound policies it names")
-    places = bulk.places(session, {key for pairs in verdicts.pairs.values() for key in pairs})
+    places = census.places(session, {key for pairs in verdicts.pairs.values() for key in pairs})
     for policy, pairs in verdicts.pairs.items():
         known = sorted(((places[key], said) for key, said in pairs.items() if key in places), key=lambda item: item[0])
         sheet = _sheet(bound[policy], [place for place, _ in known], [said for _, said in known])

@@ -18,7 +18,7 @@ from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState, Finding
 from policyengine.remediation.steps import Plan, StepOutcome
 from policyengine.store import (
-    bulk,
+    census,
     compliance,
     inventory,
     leases,
@@ -120,7 +120,7 @@ class Store:
     def known(self, *, after: str = "", until: str | None = None) -> dict[str, str]:
         """Content hashes of the clusters by folded id, behind ``after`` and up to ``until``."""
         with self._database.read() as session:
-            return bulk.known_between(session, after, until)
+            return census.known_between(session, after, until)
 
     def spelt(self, keys: Sequence[str]) -> list[ResourceId]:
         """The clusters of these folded ids, as they are spelt, in order; those that were removed too."""

@@ -21,8 +21,8 @@ from sqlmodel import col
 from policyengine.model.ids import ResourceId
 from policyengine.model.states import FAILING
 from policyengine.store import bulk
-from policyengine.store.bulk import Batch
 from policyengine.store.columns import UtcDateTime
+from policyengine.store.driver import Batch
 from policyengine.store.ledger import Growth
 from policyengine.store.tables import AgeRow, CauseRow, PolicyTotalRow
 

@@ -1,0 +1,158 @@
+"""The clusters of the inventory, many at once: what a sync writes of them, and what a scan reads.
+
+Sets in, sets out, no object per cluster and no layer between them and the driver. Callers hold a transaction. Source:
+performance measurements, "Store".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from sqlalchemy import bindparam, text
+from sqlalchemy.orm import Session
+
+from policyengine.store.driver import AT_ONCE, INSTANT, Batch, Row, pages, read, read_of, stored_instant
+from policyengine.store.ledger import Numbers, Place
+
+_UPSERT_CLUSTER = Batch(
+    {
+        **{"number": "int", "seq": "int", "due": "int"},
+        **dict.fromkeys(("key", "id", "name", "subscription", "resource_group", "location", "type"), "text"),
+        **dict.fromkeys(("document", "children", "content_hash"), "text"),
+        "secretive": "bool",
+        "unreachable": "text",
+    },
+    into="cluster",
+    conflict="""ON CONFLICT (key) DO UPDATE SET
+        seq = CASE WHEN cluster.content_hash = excluded.content_hash AND cluster.removed IS NULL
+            THEN cluster.seq ELSE excluded.seq END,
+        due = excluded.due, id = excluded.id, location = excluded.location, type = excluded.type,
+        document = excluded.document, children = excluded.children, content_hash = excluded.content_hash,
+        secretive = excluded.secretive, unreachable = excluded.unreachable, removed = NULL""",
+)
+_REMOVE_CLUSTER = Batch(
+    {"removed": INSTANT, "seq": "int", "due": "int", "number": "int"},
+    sqlite="UPDATE cluster SET removed = ?, seq = ?, due = ?, unreachable = '' WHERE number = ?",
+    postgresql="UPDATE cluster SET removed = u.removed, seq = u.seq, due = u.due, unreachable = '' FROM {rows}"
+    " WHERE cluster.number = u.number",
+)
+_TOUCH_CLUSTER = Batch(
+    {"due": "int", "number": "int"},
+    sqlite="UPDATE cluster SET due = ? WHERE number = ?",
+    postgresql="UPDATE cluster SET due = u.due FROM {rows} WHERE cluster.number = u.number",
+)
+
+
+def upsert_clusters(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
+    """One dict per cluster, of ClusterRow's columns, the last of a key; an unchanged document keeps its ``seq``."""
+    latest = {row["key"]: row for row in rows}
+    names = list(_UPSERT_CLUSTER.columns)
+    _UPSERT_CLUSTER.run(session, (tuple(row[name] for name in names) for row in latest.values()))
+
+
+def remove_clusters(session: Session, numbers: Iterable[int], *, seq: int, at: datetime) -> None:
+    removed = stored_instant(session, at)
+    _REMOVE_CLUSTER.run(session, ((removed, seq, seq, number) for number in numbers))
+
+
+def touch_clusters(session: Session, numbers: Iterable[int], *, seq: int) -> None:
+    """They are to be judged again, though their documents did not change."""
+    _TOUCH_CLUSTER.run(session, ((seq, number) for number in numbers))
+
+
+_END = "\U0010ffff"
+"""Behind every key."""
+
+_SELECT_KNOWN = text("SELECT key, content_hash, removed FROM cluster WHERE key > :after AND key <= :until")
+_SELECT_NUMBERS = text("SELECT key, number, removed IS NULL FROM cluster WHERE key IN :keys").bindparams(
+    bindparam("keys", expanding=True)
+)
+
+
+def cluster_numbers(session: Session, keys: Sequence[str]) -> dict[str, tuple[int, bool]]:
+    """Number of each of these clusters, gone ones included, and whether it is in the inventory; by folded id."""
+    found: dict[str, tuple[int, bool]] = {}
+    for at in range(0, len(keys), AT_ONCE):
+        rows = session.execute(_SELECT_NUMBERS, {"keys": keys[at : at + AT_ONCE]})
+        found |= {key: (number, present) for key, number, present in rows}
+    return found
+
+
+def known_between(session: Session, after: str, until: str | None) -> dict[str, str]:
+    """Content hashes of the inventory's clusters by folded id, behind ``after`` and up to ``until``.
+
+    One index holds all of it: no document is read, and nothing but the range.
+    """
+    # asked without a word on `removed`, lest a database takes an index that begins with it
+    rows = session.execute(_SELECT_KNOWN, {"after": after, "until": until if until is not None else _END})
+    return {key: content_hash for key, content_hash, removed in rows if removed is None}
+
+
+def places(session: Session, keys: Iterable[str]) -> dict[str, tuple[int, Place]]:
+    """Number and place of those of the clusters that are in the inventory, by folded id."""
+    found: dict[str, tuple[int, Place]] = {}
+    waiting = iter(keys)
+    while page := list(islice(waiting, AT_ONCE)):
+        rows = read_of(
+            session, "SELECT key, number, subscription, resource_group FROM cluster WHERE removed IS NULL AND key", page
+        )
+        found |= {key: (number, Place(subscription, group)) for key, number, subscription, group in rows}
+    return found
+
+
+def gone_since(session: Session, seq: int) -> Numbers:
+    """The clusters that left the inventory after that reading."""
+    rows = _due(session, seq)
+    return np.array([number for number, _, removed in rows if removed is not None], dtype=np.int64)
+
+
+def documents(session: Session, wanted: range | Sequence[int]) -> list[Row]:
+    """Number, id, type, subscription, group, document, children and ``secretive`` of clusters, in order of number.
+
+    Texts come as the driver has them: as bytes from SQLite, which saves it looking at every character.
+    """
+    cast = "CAST({} AS BLOB)" if session.connection().dialect.name == "sqlite" else "{}"
+    texts = f"{cast.format('document')}, {cast.format('children')}"
+    return _by_number(session, f"number, id, type, subscription, resource_group, {texts}, secretive", wanted)
+
+
+def headings(session: Session, wanted: range) -> list[Row]:
+    """Number, id and location of clusters of the inventory, in order of number."""
+    return _by_number(session, "number, id, location", wanted)
+
+
+def _by_number(session: Session, columns: str, wanted: range | Sequence[int]) -> list[Row]:
+    """Asked without a word on ``removed``: with one, SQLite takes the index that begins with it, and sorts."""
+    query = f"SELECT {columns}, removed FROM cluster WHERE number"
+    if isinstance(wanted, range):
+        rows = read(session, f"{query} BETWEEN {{}} AND {{}} ORDER BY number", wanted[0], wanted[-1])
+    else:
+        rows = sorted((row for page in pages(wanted) for row in read_of(session, query, page)), key=itemgetter(0))
+    return [row[:-1] for row in rows if row[-1] is None]
+
+
+def counts(session: Session) -> list[Row]:
+    """Each type of cluster, folded, and how many of it the inventory has; from sums that are kept, however many."""
+    rows = read(session, "SELECT type, SUM(n) FROM cluster_total GROUP BY type ORDER BY type")
+    return [(type, int(n)) for type, n in rows]
+
+
+def last_number(session: Session) -> int:
+    """-1 when no cluster was ever known."""
+    ((number,),) = read(session, "SELECT MAX(number) FROM cluster")
+    return -1 if number is None else int(number)
+
+
+def due_clusters(session: Session, after: int) -> list[Row]:
+    """Number and ``due`` of the clusters that are to be judged since a reading after that one."""
+    return [(number, due) for number, due, removed in _due(session, after) if removed is None]
+
+
+def _due(session: Session, after: int) -> list[Row]:
+    """Asked without a word on ``removed``: with one, SQLite takes the index that begins with it."""
+    return read(session, "SELECT number, due, removed FROM cluster WHERE due > {}", after)
