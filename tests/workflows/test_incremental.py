@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from policyengine.model.resource import ARC, Cluster, Resource
 from policyengine.model.scope import ManagementGroup, ResourceGroup, ScopeTree, Subscription
 from policyengine.model.states import ComplianceState
 from policyengine.store.store import Store
+from policyengine.workflows import bench
 from policyengine.workflows.bench import set_up
 from policyengine.workflows.load import load
 from policyengine.workflows.scan import ScanRequest, ScanResult, scan
@@ -237,6 +239,27 @@ def test_a_child_counts_as_its_owner(fleet: Fleet) -> None:
     assert fleet.pairs(fleet.scan()) == (2, 1)
 
 
+def test_a_resource_of_another_kind_on_a_cluster_counts_as_its_owner(fleet: Fleet) -> None:
+    """What an existence check may look at is part of what is compared."""
+    one = cluster("c3")
+    lock = Resource.from_document({"id": f"{one.id.text}/providers/Microsoft.Authorization/locks/keep"})
+    fleet.read(replace(one, others=(lock,)))
+
+    assert fleet.pairs(fleet.scan()) == (2, 1)
+
+
+def test_another_version_of_the_semantics_makes_everything_due_once(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "ENGINE", "another/2")
+    result = fleet.scan()
+
+    assert fleet.pairs(result) == (20, 10)
+    assert fleet.causes(result) == {Cause.POLICY}
+    assert result.scan.changed == 0
+    assert fleet.pairs(fleet.scan()) == (0, 0)
+
+
 def test_a_cluster_that_went_away_is_retired_without_judging_anything(fleet: Fleet) -> None:
     fleet.read(removed=(cluster("c3"),))
 
@@ -247,11 +270,11 @@ def test_a_cluster_that_went_away_is_retired_without_judging_anything(fleet: Fle
 def test_an_inventory_that_became_empty_is_judged_as_nothing(fleet: Fleet) -> None:
     """As after a reading that found no cluster."""
     fleet.read(removed=tuple(cluster(f"c{n}", "a" if n < 5 else "b") for n in range(10)))
-    bench = set_up(fleet.settings, fleet.store, fleet.clock, loaded := load(fleet.settings.policies), loaded.policies)
-    nothing = bench.desk.judge(Shard((0, 1), (0,)))
+    empty = set_up(fleet.settings, fleet.store, fleet.clock, loaded := load(fleet.settings.policies), loaded.policies)
+    nothing = empty.desk.judge(Shard((0, 1), (0,)))
 
     assert nothing.found.sheet.states.shape == (2, 0)
-    assert not bench.scanning.differences(nothing.found).any()
+    assert not empty.scanning.differences(nothing.found).any()
 
 
 def test_a_cluster_that_moved_is_judged_where_it_is_now(fleet: Fleet) -> None:
