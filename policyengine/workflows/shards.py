@@ -207,10 +207,12 @@ def judge_shard(brief: Brief, shard: Shard) -> Judged | Refused:
     """In a process of its own. The desk of the last scan is kept for its next shard."""
     try:
         if brief.id not in _desks:
+            gc.unfreeze()  # a worker of Dask may have judged for another scan before
             while _desks:
                 _desks.popitem()[1].close()
             _desks[brief.id] = Desk.open(brief)
-            gc.freeze()  # for good: the process has nothing else to do
+            gc.collect()
+            gc.freeze()  # policies are much, and stay: see `settled`
         return _desks[brief.id].judge(shard)
     except PolicyEngineError as error:
         return Refused(error.message, error.help)
