@@ -35,7 +35,7 @@ from policyengine.compliance.situation import (
 from policyengine.compliance.telling import Teller
 from policyengine.effects.base import World
 from policyengine.evaluation.columns import Rows
-from policyengine.evaluation.vector import MEMORY
+from policyengine.evaluation.projection import MEMORY
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.states import ComplianceState, Reason
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from policyengine.evaluation.paths import select
-from policyengine.evaluation.projection import ABSENT, Node, Projection
+from policyengine.evaluation.projection import ABSENT, Narrowing, Node, Projection
 from policyengine.evaluation.reads import Path
 from policyengine.language.aliases import Star
 from policyengine.model.values import JSON, UNDEFINED, Nothing
@@ -55,9 +55,19 @@ class Column:
         gathered.add(decoded)
         return gathered.column()
 
+    @classmethod
+    def of_each(cls, texts: Sequence[str]) -> Column:
+        """Of texts that are mostly different: each row has a number of its own."""
+        return cls(np.arange(len(texts)), texts, texts)
+
     def mapped(self, function: Callable[[JSON | Nothing], JSON | Nothing]) -> Column:
         """The column of what ``function`` makes of each value, called once for each distinct one."""
         made = Column.of([_raw(function(value)) for value in self.values])
+        return Column(made.codes[self.codes], made.values, made.keys)
+
+    def narrowed(self, narrowing: Narrowing) -> Column:
+        """The column of a part of each value."""
+        made = Column.of([_raw(narrowing.of(key, value)) for key, value in zip(self.keys, self.values, strict=True)])
         return Column(made.codes[self.codes], made.values, made.keys)
 
     def of_rows(self, rows: Rows) -> Column:
@@ -177,15 +187,30 @@ class Table:
 
     @cached_property
     def id_column(self) -> Column:
-        return Column.of(self.ids)
+        return Column.of_each(self.ids)
 
     @cached_property
     def name_column(self) -> Column:
-        return Column.of([id.rpartition("/")[2] for id in self.ids])
+        """Clusters mostly have names of their own, what is on them does not."""
+        names = [id.rpartition("/")[2] for id in self.ids]
+        return Column.of(names) if self.place_column is NO_COLUMN else Column.of_each(names)
 
     @cached_property
-    def _columns(self) -> dict[Path, Column]:
+    def _columns(self) -> dict[Hashable, Column]:
         return {}
+
+    def read(self, paths: Iterable[Path]) -> list[Column]:
+        """A column for each of the `heads` of ``paths``; of arrays only what these read of their members."""
+        every = frozenset(paths)
+        return [self._read(path, frozenset(p for p in every if p[: len(path)] == path)) for path in heads(every)]
+
+    def _read(self, path: Path, paths: frozenset[Path]) -> Column:
+        node, rest = self.extract.projection.anchor(path)
+        if rest or node.element is None or path in paths:
+            return self.column(path)
+        if paths not in self._columns:
+            self._columns[paths] = self.column(path).narrowed(self.extract.projection.narrowing(path, paths))
+        return self._columns[paths]
 
     def column(self, path: Path) -> Column:
         """The values at ``path`` up to its first ``[*]``: an array with all that is read of its members."""
@@ -230,7 +255,7 @@ class Children:
 
     def lists(self, paths: Iterable[Path]) -> Column:
         """For each cluster which children it has, as far as ``paths`` tell them apart."""
-        columns = [self.table.column(path) for path in heads(paths)]
+        columns = self.table.read(paths)
         codes, count = combined(columns, len(self.table))
         listed = codes.tolist()
         found = [tuple(listed[a:b]) for a, b in pairwise(self.begins.tolist())]

@@ -7,7 +7,7 @@ decoder, and must be judged by the scalar driver. Knows text and values, no tabl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
 from types import GenericAlias
@@ -24,6 +24,9 @@ ABSENT: Final = msgspec.UNSET
 
 NotAsExpected: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 """What `Projection.decode` raises for a text that the scalar driver has to look at."""
+
+MEMORY: Final = 100_000
+"""How many values, or answers, are remembered from one table to the next."""
 
 SHALLOW: Final = 1
 """An object as near to the root as this is not taken whole: nearly everything would come with it."""
@@ -47,16 +50,45 @@ class Node:
         return self.element if isinstance(step, Star) else self.names.get(step)
 
 
+@dataclass(slots=True)
+class Narrowing:
+    """A part of the values at one place. ``known`` are those taken so far, by the key of the whole."""
+
+    node: Node
+    known: dict[Hashable, Any] = field(default_factory=dict)
+
+    def of(self, key: Hashable, value: Any) -> Any:
+        found = self.known.get(key, ABSENT)
+        if found is ABSENT:
+            if len(self.known) >= MEMORY:
+                self.known.clear()
+            found = self.known[key] = _pruned(value, self.node)
+        return found
+
+
+def _pruned(value: Any, node: Node) -> Any:
+    if isinstance(value, list) and node.element is not None:
+        return [_pruned(item, node.element) for item in value]
+    if isinstance(value, dict) and not node.whole:
+        return {name: _pruned(value[name], below) for name, below in node.names.items() if name in value}
+    return value
+
+
 class Projection:
     """The decoder for documents of one shape, and the way from a path to what was decoded."""
 
     def __init__(self, paths: Iterable[Path], shape: Shape) -> None:
         """``paths`` are all `projectable` in ``shape``."""
         self._shape = shape
-        self.root = Node()
-        for path in sorted(paths, key=len):
-            self._take(path, self.root, shape)
+        self.root = self._tree(paths)
+        self._narrowings: dict[frozenset[Path], Narrowing] = {}
         _build(self.root, "document")
+
+    def _tree(self, paths: Iterable[Path]) -> Node:
+        root = Node()
+        for path in sorted(paths, key=len):
+            self._take(path, root, self._shape)
+        return root
 
     @property
     def struct(self) -> type[msgspec.Struct]:
@@ -65,7 +97,16 @@ class Projection:
 
     def anchor(self, path: Path) -> tuple[Node, Path]:
         """The node of the column ``path`` is read from, and the rest of the path, to be walked in its values."""
-        node, shape = self.root, self._shape
+        return self._down(self.root, path)
+
+    def narrowing(self, array: Path, paths: frozenset[Path]) -> Narrowing:
+        """Of what is read at ``array`` all that ``paths``, which go through its members, read of it."""
+        if paths not in self._narrowings:
+            self._narrowings[paths] = Narrowing(self._down(self._tree(paths), array)[0])
+        return self._narrowings[paths]
+
+    def _down(self, node: Node, path: Path) -> tuple[Node, Path]:
+        shape = self._shape
         for at, step in enumerate(path):
             if node.whole or isinstance(step, Star):
                 return node, path[at:]

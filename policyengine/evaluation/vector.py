@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from policyengine.errors import PolicyEngineError
 from policyengine.evaluation.columns import Children, Codes, Column, Rows, Table, combined, examples, heads, key_of
+from policyengine.evaluation.projection import MEMORY
 from policyengine.evaluation.reads import Path, Reads, reads_of
 from policyengine.evaluation.scalar import evaluate, single_test
 from policyengine.evaluation.subject import Context, Subject
@@ -45,9 +46,6 @@ SHORT: Final = 64
 
 LITTLE: Final = 256
 """So many different values are asked about whether they matter or not; else a quarter of the rows."""
-
-MEMORY: Final = 100_000
-"""How many answers a question remembers from one table to the next."""
 
 Answers: TypeAlias = npt.NDArray[np.uint8]
 """FALSE, TRUE or ERROR for each row that is alive; anything for the others."""
@@ -86,9 +84,9 @@ class Tested:
     def columns(self, reads: Reads) -> list[Column]:
         """One column for each thing read, as each row sees it."""
         own, roots = self.table, self.roots
-        found = [own.column(path) for path in heads(reads.own)]
+        found = own.read(reads.own)
         found += [own.id_column] if reads.own_id else [own.name_column] if reads.own_name else []
-        above = [roots.column(path) for path in heads(reads.root)]
+        above = roots.read(reads.root)
         above += [roots.id_column] if reads.root_id else [roots.name_column] if reads.root_name else []
         above += [roots.place_column] if reads.place and not reads.root_id else []
         above += [self.children(key).lists(paths) for key, paths in by_key(reads).items()]
