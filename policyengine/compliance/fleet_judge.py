@@ -147,6 +147,8 @@ class _OfType:
         variants, exemptions = part.situations(placement, self._type)
         for variant, policy in enumerate(placement.variants):
             states = screened(self.outline(policy), part, variants == variant)
+            if not states.any():
+                continue
             sheet.states[number][part.at] += states  # variants share no row
             for mark in np.unique(exemptions).tolist() if policy.exemptions else [NOT_EXEMPT]:
                 marked = states * (exemptions == mark) if policy.exemptions else states

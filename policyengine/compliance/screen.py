@@ -37,6 +37,8 @@ def _by_rule(plan: Outline, part: Part, alive: Alive) -> States:
     if plan.applies is None or plan.rule is None:
         return np.full(len(part.at), UNTOLD, dtype=np.uint8)
     applies = answers(plan.applies, part.clusters, alive)
+    if not applies.any():
+        return applies
     rule = answers(plan.rule, part.clusters, lambda: alive() & (applies == TRUE))
     states: States = (rule + np.uint8(CONTENT)) * (applies == TRUE)  # CONTENT, FAILING, UNTOLD follow one another
     return states + np.uint8(UNTOLD) * (applies == ERROR) if (applies == ERROR).any() else states
@@ -45,6 +47,8 @@ def _by_rule(plan: Outline, part: Part, alive: Alive) -> States:
 def _by_children(plan: Outline, part: Part, alive: Alive) -> States:
     assert plan.rule is not None
     rule = answers(plan.rule, part.clusters, alive)
+    if not rule.any():
+        return rule
     holds = rule == TRUE
     states: States = holds * _of_children(plan, part, lambda: alive() & holds)
     return states + np.uint8(UNTOLD) * (rule == ERROR) if (rule == ERROR).any() else states

@@ -169,13 +169,14 @@ def answers(tree: Tree, tested: Tested, alive: Alive) -> Answers:
     if isinstance(tree, Negation):
         found = answers(tree.member, tested, alive)
         return found ^ (found < ERROR)
+    open_ = 1 - tree.decisive
     result: Answers | None = None
     for member in _in_order(tree, tested):
         if result is None:
             result = answers(member, tested, alive)
-        else:
-            result = _then(result, tree.decisive, answers(member, tested, _undecided(alive, result, tree.decisive)))
-    return np.full(len(tested.table), 1 - tree.decisive, dtype=np.uint8) if result is None else result
+        elif (result == open_).any():
+            result = _then(result, tree.decisive, answers(member, tested, _undecided(alive, result, open_)))
+    return np.full(len(tested.table), open_, dtype=np.uint8) if result is None else result
 
 
 def _then(first: Answers, decisive: int, second: Answers) -> Answers:
@@ -187,8 +188,8 @@ def _then(first: Answers, decisive: int, second: Answers) -> Answers:
     return result
 
 
-def _undecided(alive: Alive, result: Answers, decisive: int) -> Alive:
-    return lambda: alive() & (result == 1 - decisive)
+def _undecided(alive: Alive, result: Answers, open_: int) -> Alive:
+    return lambda: alive() & (result == open_)
 
 
 def _in_order(group: Group, tested: Tested) -> Sequence[Tree]:
