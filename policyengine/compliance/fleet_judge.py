@@ -144,9 +144,9 @@ class _OfType:
             self._judge_policy(number, placement, part, sheet)
 
     def _judge_policy(self, number: int, placement: Placement, part: Part, sheet: Sheet) -> None:
-        variants, exemptions = part.situations(placement, self._type)
-        for variant, policy in enumerate(placement.variants):
-            states = screened(self.outline(policy), part, variants == variant)
+        places, exemptions = part.situations(placement, self._type)
+        for here, policy in zip(places, placement.variants, strict=True):
+            states = screened(self.outline(policy), part, here)
             if not states.any():
                 continue
             sheet.states[number][part.at] += states  # variants share no row

@@ -132,7 +132,7 @@ class Part:
             self._secretive[~np.array([bool(block.secretive[row]) for row in taken.rows], dtype=bool)] = False
         self._lists: dict[str, Children] = {}
         self._tested: dict[str, Tested] = {}
-        self._situations: dict[Hashable, tuple[Codes, Codes]] = {}
+        self._situations: dict[Hashable, tuple[Sequence[Mask], Codes]] = {}
 
     def _whole_cluster(self, row: int) -> tuple[Resource, Cluster]:
         cluster = self._sheet.cluster(int(self.at[row]))
@@ -180,13 +180,13 @@ class Part:
             found = fits if found is None else found & fits
         return found
 
-    def situations(self, placement: Placement, type: str) -> tuple[Codes, Codes]:
-        """For each row the variant of the policy that holds there, and the exemption."""
+    def situations(self, placement: Placement, type: str) -> tuple[Sequence[Mask], Codes]:
+        """For each variant of the policy the rows where it holds, and for each row the exemption."""
         if placement.region not in self._situations:
             self._situations[placement.region] = self._situated(placement, type)
         return self._situations[placement.region]
 
-    def _situated(self, placement: Placement, type: str) -> tuple[Codes, Codes]:
+    def _situated(self, placement: Placement, type: str) -> tuple[Sequence[Mask], Codes]:
         table = self.clusters.table
         seen = [self._seen_by(placement)]
         seen += [table.column(LOCATION)] if placement.looks_at_location else []
@@ -195,9 +195,9 @@ class Part:
         for row in examples(codes, count).tolist():
             place, *where = (column.values[column.codes[row]] for column in seen)
             found.append(placement.situation(table.ids[row], place, where[0] if where else None, type))
-        variants = np.array([situation.variant for situation in found], dtype=np.int64)
+        variants = np.array([situation.variant for situation in found], dtype=np.int64)[codes]
         exemptions = np.array([situation.exemption for situation in found], dtype=np.int64)
-        return variants[codes], exemptions[codes]
+        return [variants == variant for variant in range(len(placement.variants))], exemptions[codes]
 
     def _seen_by(self, placement: Placement) -> Column:
         if placement.looks_at_ids:

@@ -58,8 +58,9 @@ def _of_children(plan: Outline, part: Part, alive: Alive) -> States:
     """CONTENT where a child will do; UNTOLD where one cannot be tested, so that order matters."""
     assert plan.child is not None
     children, among = part.tested(plan.child), part.candidates(plan)
-    found = np.full(len(children.table), TRUE, dtype=np.uint8)
-    if plan.children is not None:
+    if plan.children is None:
+        found = np.full(len(children.table), TRUE, dtype=np.uint8)
+    else:
         found = answers(plan.children, children, lambda: alive()[children.owners])
     if among is not None:
         found = found * among

@@ -110,7 +110,7 @@ class Teller:
 
     def _by_names(self, pattern: bytes, near: Nearness, children: Tested, at: Rows) -> Groups:
         columns = [column for question in near.shown for column in children.columns(question.reads)]
-        names = Column.of([children.table.ids[row].rpartition("/")[2] for row in at.tolist()])
+        names = children.table.name_column.of_rows(at)
         for inside in alike(names.codes):
             name = names.values[names.codes[inside[0]]]
             yield from _by_values((pattern, name), columns, at[inside], children.owners[at[inside]])
@@ -186,8 +186,11 @@ def _nearest(children: Tested, at: Rows, among: Rows, distance: Codes) -> Rows:
     begins = np.flatnonzero(np.diff(owners, prepend=-1))
     least = np.repeat(distance[among[begins]], np.diff(begins, append=len(among)))
     tied = np.flatnonzero(distance[among] == least)
-    if len(tied) > len(begins):
-        keys = {place: ResourceId(children.table.ids[int(at[place])]).key for place in among[tied].tolist()}
-        pairs = sorted(zip(owners[tied].tolist(), among[tied].tolist(), strict=True), key=lambda p: (p[0], keys[p[1]]))
-        return np.fromiter(dict(reversed(pairs)).values(), dtype=np.int64)
-    return among[begins]
+    of_tied = owners[tied]
+    again = np.isin(of_tied, of_tied[1:][np.diff(of_tied) == 0])
+    found = dict(zip(of_tied[~again].tolist(), among[tied[~again]].tolist(), strict=True))
+    keys = {place: ResourceId(children.table.ids[int(at[place])]).key for place in among[tied[again]].tolist()}
+    pairs = zip(of_tied[again].tolist(), among[tied[again]].tolist(), strict=True)
+    for owner, place in sorted(pairs, key=lambda pair: keys[pair[1]]):
+        found.setdefault(owner, place)
+    return np.fromiter(found.values(), dtype=np.int64, count=len(found))
