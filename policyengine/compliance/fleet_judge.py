@@ -19,9 +19,10 @@ from policyengine.compliance.block import Block, BlockVerdicts, States
 from policyengine.compliance.bound import BoundPolicy
 from policyengine.compliance.clashes import Clashes
 from policyengine.compliance.conflicts import judge_all
+from policyengine.compliance.decoders import Decoders
 from policyengine.compliance.judge import Verdict, judge
 from policyengine.compliance.outline import Outline, outline
-from policyengine.compliance.part import Decoders, Part, grouped
+from policyengine.compliance.part import Part
 from policyengine.compliance.screen import CONTENT, FAILING, UNTOLD, screened
 from policyengine.compliance.sheet import Sheet
 from policyengine.compliance.situation import (
@@ -32,7 +33,7 @@ from policyengine.compliance.situation import (
     failures_look_at_ids,
     place_of,
 )
-from policyengine.compliance.telling import Teller
+from policyengine.compliance.telling import Teller, grouped
 from policyengine.effects.base import World
 from policyengine.evaluation.columns import Rows
 from policyengine.evaluation.projection import MEMORY
@@ -133,7 +134,9 @@ class _OfType:
         return self._decoders
 
     def judge(self, block: Block, rows: Sequence[int], sheet: Sheet) -> None:
-        part = self.decoders().part(block, rows, sheet)
+        taken = self.decoders().take(block, rows)
+        part = Part(taken, block, sheet)
+        sheet.decoded += len(taken.rows)
         for row in part.refused:
             verdicts = {
                 policy.key: judge(policy, sheet.cluster(row), self._judge.world) for policy in self._judge.policies

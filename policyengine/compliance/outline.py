@@ -23,9 +23,9 @@ from policyengine.effects.manual import Manual
 from policyengine.effects.modify import Modify
 from policyengine.errors import ExpressionError
 from policyengine.evaluation.projection import projectable
+from policyengine.evaluation.questions import Group, Negation, Tree, compile_tree, questions
 from policyengine.evaluation.reads import NOTHING, Reads, reads_of_value
 from policyengine.evaluation.subject import Subject
-from policyengine.evaluation.vector import Group, Negation, Tree, compile_tree, questions
 from policyengine.language.indexed import looks_at
 from policyengine.language.shape import shape_of
 from policyengine.language.syntax import ExistenceDetails, Logic

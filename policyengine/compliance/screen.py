@@ -9,7 +9,8 @@ import numpy as np
 from policyengine.compliance.block import States
 from policyengine.compliance.outline import Outline, Way
 from policyengine.compliance.part import Part
-from policyengine.evaluation.vector import ERROR, MAX_QUESTIONS, TRUE, Alive, Mask, answers
+from policyengine.evaluation.questions import ERROR, TRUE
+from policyengine.evaluation.vector import MAX_QUESTIONS, Alive, Mask, answers
 from policyengine.model.states import ComplianceState
 
 SILENT: Final = ComplianceState.NOT_APPLICABLE.code

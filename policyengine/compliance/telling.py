@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import pairwise
 from operator import or_
 from typing import Final, TypeAlias
 
@@ -18,15 +19,16 @@ import numpy as np
 from policyengine.compliance.bound import BoundPolicy
 from policyengine.compliance.judge import context_for
 from policyengine.compliance.outline import Outline, Way, what_is_told
-from policyengine.compliance.part import Part, grouped
+from policyengine.compliance.part import Part
 from policyengine.effects import words
 from policyengine.effects.base import World
 from policyengine.effects.existence import Candidate
 from policyengine.errors import PolicyEngineError
 from policyengine.evaluation import Subject, Trace, trace
 from policyengine.evaluation.columns import Codes, Column, Rows, alike, combined, key_of
-from policyengine.evaluation.reads import NOTHING
-from policyengine.evaluation.vector import ERROR, Answers, Question, Tested, leaf, questions
+from policyengine.evaluation.questions import ERROR, Question, questions
+from policyengine.evaluation.reads import NOTHING, Reads
+from policyengine.evaluation.vector import Answers, Tested, leaf
 from policyengine.model.ids import ResourceId
 
 Groups: TypeAlias = Iterator[tuple[Hashable, Rows]]
@@ -36,6 +38,40 @@ _NONE: Final = "none of the kind"
 _BITS: Final = 2  # of an answer
 _WIDE: Final = 30
 """So many answers fit into one number."""
+
+
+def grouped(plan: Outline, part: Part, rows: Rows) -> Groups:
+    """``rows`` by all that a verdict on them may depend on; none of them holds secrets."""
+    if not rows.size:
+        return
+    columns = [column.of_rows(rows) for column in part.clusters.columns(_as_root(plan.reads))]
+    codes, _ = combined(columns, len(rows))
+    keys: Sequence[Hashable] = codes.tolist()
+    inner: list[Column] = []
+    bounds: list[int] = []
+    if plan.child is not None:
+        at, bounds = part.children(plan.child).of(rows)
+        inner = [column.of_rows(at) for column in part.tested(plan.child).columns(plan.child_reads)]
+        numbers, _ = combined(inner, len(at))
+        listed = numbers.tolist()
+        keys = [(key, *listed[a:b]) for key, (a, b) in zip(keys, pairwise(bounds), strict=True)]
+    table = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    for group in alike(np.fromiter(map(table.__getitem__, keys), dtype=np.int64, count=len(keys))):
+        first = int(group[0])
+        known: tuple[Hashable, ...] = (key_of(columns, first),)
+        if plan.child is not None:
+            known += tuple(key_of(inner, child) for child in range(bounds[first], bounds[first + 1]))
+        yield known, rows[group]
+
+
+def _as_root(reads: Reads) -> Reads:
+    return Reads(
+        root=reads.own | reads.root,
+        root_name=reads.own_name or reads.root_name,
+        root_id=reads.own_id or reads.root_id,
+        related=reads.related,
+        place=reads.place,
+    )
 
 
 @dataclass(frozen=True, slots=True)

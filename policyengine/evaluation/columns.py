@@ -1,26 +1,22 @@
-"""Documents as columns: for each path its distinct values, and for each row which of them it has.
+"""Values as columns: the distinct ones, and for each row which of them it has.
 
 A value is told apart from every other that the language could tell apart: true, 1 and 1.0 are three values, an absent
-member and null are two. Documents are taken some at a time and let go again: their values stay, each once.
+member and null are two.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import islice, pairwise
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from policyengine.evaluation.paths import select
-from policyengine.evaluation.projection import ABSENT, Narrowing, Node, Projection
-from policyengine.evaluation.reads import Path
-from policyengine.language.aliases import Star
+from policyengine.evaluation.projection import ABSENT, Narrowing
 from policyengine.model.values import JSON, UNDEFINED, Nothing
 
 Codes: TypeAlias = npt.NDArray[np.int64]
@@ -140,147 +136,6 @@ def _value(key: Any) -> JSON | Nothing:
 
 def _raw(value: JSON | Nothing) -> Any:
     return ABSENT if isinstance(value, Nothing) else value
-
-
-class Extract:
-    """What a projection takes of many documents, batch after batch.
-
-    ``ids`` are the values at ``ids_at``, the id of each document, for those who know it from nowhere else.
-    """
-
-    def __init__(self, projection: Projection, ids_at: Path | None = None) -> None:
-        self.projection = projection
-        self.ids: list[Any] = []
-        self._ids_at = projection.anchor(ids_at)[0] if ids_at else None
-        self._gathered: defaultdict[Node, Gathered] = defaultdict(Gathered)
-
-    def add(self, decoded: Sequence[Any]) -> None:
-        self._add(self.projection.root, decoded)
-
-    def column(self, node: Node) -> Column:
-        return Column.of(self.ids) if node is self._ids_at else self._gathered[node].column()
-
-    def _add(self, node: Node, decoded: Sequence[Any]) -> None:
-        for below in node.names.values():
-            found, struct, empty = list(map(below.get, decoded)), below.struct, below.empty
-            if below is self._ids_at:
-                self.ids += found
-            elif struct is None:
-                self._gathered[below].add(found)
-            else:
-                self._add(below, [value if value.__class__ is struct else empty for value in found])
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of one resource type: what was taken of each document, and the id of each.
-
-    ``place_column`` are the resource groups the rows stand in; a cluster's row tells that of what is on it.
-    """
-
-    extract: Extract
-    ids: Sequence[str]
-    place_column: Column = NO_COLUMN
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @cached_property
-    def id_column(self) -> Column:
-        return Column.of_each(self.ids)
-
-    @cached_property
-    def name_column(self) -> Column:
-        """Clusters mostly have names of their own, what is on them does not."""
-        names = [id.rpartition("/")[2] for id in self.ids]
-        return Column.of(names) if self.place_column is NO_COLUMN else Column.of_each(names)
-
-    @cached_property
-    def _columns(self) -> dict[Hashable, Column]:
-        return {}
-
-    def read(self, paths: Iterable[Path]) -> list[Column]:
-        """A column for each of the `heads` of ``paths``; of arrays only what these read of their members."""
-        every = frozenset(paths)
-        return [self._read(path, frozenset(p for p in every if p[: len(path)] == path)) for path in heads(every)]
-
-    def _read(self, path: Path, paths: frozenset[Path]) -> Column:
-        node, rest = self.extract.projection.anchor(path)
-        if rest or node.element is None or path in paths:
-            return self.column(path)
-        if paths not in self._columns:
-            self._columns[paths] = self.column(path).narrowed(self.extract.projection.narrowing(path, paths))
-        return self._columns[paths]
-
-    def column(self, path: Path) -> Column:
-        """The values at ``path`` up to its first ``[*]``: an array with all that is read of its members."""
-        path = head(path)
-        if path not in self._columns:
-            self._columns[path] = self._make(path)
-        return self._columns[path]
-
-    def _make(self, path: Path) -> Column:
-        node, rest = self.extract.projection.anchor(path)
-        if rest:
-            return self.column(path[: len(path) - len(rest)]).mapped(lambda value: _below(value, rest))
-        return self.extract.column(node)
-
-
-@dataclass(frozen=True)
-class Children:
-    """The children of one kind: ``owner`` is the row of each one's cluster, ``begins`` where those of a cluster start.
-
-    They stand in the order of their clusters.
-    """
-
-    table: Table
-    owner: Rows
-    begins: Rows
-
-    @cached_property
-    def sizes(self) -> Rows:
-        """How many each cluster has."""
-        return np.diff(self.begins)
-
-    @cached_property
-    def most(self) -> int:
-        return int(self.sizes.max(initial=0))
-
-    def of(self, rows: Rows) -> tuple[Rows, list[int]]:
-        """The children of some clusters, cluster by cluster, and where those of each begin in that order."""
-        sizes = self.begins[rows + 1] - self.begins[rows]
-        bounds = np.concatenate([[0], np.cumsum(sizes)])
-        shift = np.repeat(self.begins[rows] - bounds[:-1], sizes)
-        return np.arange(bounds[-1]) + shift, bounds.tolist()
-
-    def lists(self, paths: Iterable[Path]) -> Column:
-        """For each cluster which children it has, as far as ``paths`` tell them apart."""
-        columns = self.table.read(paths)
-        codes, count = combined(columns, len(self.table))
-        listed = codes.tolist()
-        found = [tuple(listed[a:b]) for a, b in pairwise(self.begins.tolist())]
-        numbers = {codes: number for number, codes in enumerate(dict.fromkeys(found))}
-        known = [key_of(columns, row) for row in examples(codes, count).tolist()]
-        numbered = np.fromiter(map(numbers.__getitem__, found), dtype=np.int64, count=len(found))
-        return Column(numbered, list(numbers), [tuple(known[code] for code in codes) for codes in numbers])
-
-
-def head(path: Path) -> Path:
-    """The path up to its first ``[*]``."""
-    return next((path[:at] for at, step in enumerate(path) if isinstance(step, Star)), path)
-
-
-def heads(paths: Iterable[Path]) -> list[Path]:
-    """What is read of the documents, nothing that is inside of something else that is read."""
-    found: list[Path] = []
-    for path in sorted({head(path) for path in paths if path}, key=lambda path: (len(path), str(path))):
-        if not any(path[: len(other)] == other for other in found):
-            found.append(path)
-    return found
-
-
-def _below(value: JSON | Nothing, rest: Path) -> JSON | Nothing:
-    return UNDEFINED if isinstance(value, Nothing) else select(value, rest).values[0]
 
 
 def key_of(columns: Sequence[Column], row: int) -> Hashable:

@@ -7,7 +7,7 @@ that cannot be read that way is asked of the scalar driver row by row. Answers a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, TypeAlias
@@ -16,25 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from policyengine.errors import PolicyEngineError
-from policyengine.evaluation.columns import Children, Codes, Column, Rows, Table, combined, examples, heads, key_of
+from policyengine.evaluation.columns import Codes, Column, Rows, combined, examples, key_of
 from policyengine.evaluation.projection import MEMORY
-from policyengine.evaluation.reads import Path, Reads, reads_of
+from policyengine.evaluation.questions import ERROR, FALSE, TRUE, Group, Negation, Question, Tree
+from policyengine.evaluation.reads import Path, Reads
 from policyengine.evaluation.scalar import evaluate, single_test
-from policyengine.evaluation.subject import Context, Subject
-from policyengine.expressions.calls import calls
-from policyengine.expressions.compiled import CompiledValue
+from policyengine.evaluation.subject import Subject
+from policyengine.evaluation.tables import Children, Table, heads
 from policyengine.expressions.limits import MAX_STEPS, Effort
-from policyengine.expressions.syntax import Literal
-from policyengine.language.description import describe, values
-from policyengine.language.syntax import AllOf, AnyOf, Condition, Field, JMESPath, Logic, Not
 from policyengine.model.cluster_text import EXTENSIONS_KEY, FLUX_KEY
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster, Resource
-from policyengine.model.values import JSON, UNDEFINED, Nothing, canonical_json
+from policyengine.model.values import JSON, UNDEFINED, Nothing
 
-FALSE: Final = 0
-TRUE: Final = 1
-ERROR: Final = 2  # in no bit like TRUE
 _UNASKED: Final = 3
 
 STEPS_A_QUESTION: Final = 256
@@ -109,57 +103,6 @@ def by_key(reads: Reads) -> dict[str, frozenset[Path]]:
     """The paths read of the children of the cluster, by their key."""
     keys = sorted({key for key, _ in reads.related})
     return {key: frozenset(path for other, path in reads.related if other == key) for key in keys}
-
-
-@dataclass(frozen=True)
-class Question:
-    """One condition with all that it needs beside documents, ready to be asked of many tables.
-
-    ``key`` is equal for conditions that must have equal answers. ``is_safe``: asking it never raises. ``known`` are
-    the answers found so far, by the key of what was read.
-    """
-
-    condition: Condition
-    context: Context
-    reads: Reads
-    key: str
-    is_safe: bool
-    known: dict[Hashable, int] = field(default_factory=dict)
-
-
-Tree: TypeAlias = "Question | Group | Negation"
-
-
-@dataclass(frozen=True)
-class Group:
-    """allOf (``decisive`` FALSE) or anyOf (``decisive`` TRUE)."""
-
-    members: tuple[Tree, ...]
-    decisive: int
-
-
-@dataclass(frozen=True)
-class Negation:
-    member: Tree
-
-
-def compile_tree(logic: Logic, subject: Subject) -> Tree:
-    """``subject`` gives types and parameters; its documents are not looked at."""
-    if isinstance(logic, AllOf | AnyOf):
-        members = tuple(compile_tree(child, subject) for child in logic.conditions)
-        return Group(members, TRUE if isinstance(logic, AnyOf) else FALSE)
-    if isinstance(logic, Not):
-        return Negation(compile_tree(logic.condition, subject))
-    return Question(logic, subject.context, reads_of(logic, subject), _key(logic, subject.context), _is_safe(logic))
-
-
-def questions(tree: Tree) -> list[Question]:
-    """All conditions of a tree, in reading order."""
-    if isinstance(tree, Question):
-        return [tree]
-    if isinstance(tree, Negation):
-        return questions(tree.member)
-    return [question for member in tree.members for question in questions(member)]
 
 
 def answers(tree: Tree, tested: Tested, alive: Alive) -> Answers:
@@ -305,35 +248,3 @@ def leaf(question: Question, tested: Tested) -> Leaf:
     if found is None:
         found = tested._leaves[question.key] = Leaf(question, tested)
     return found
-
-
-def _is_safe(condition: Condition) -> bool:
-    operand = condition.operand
-    return isinstance(operand, Field) and operand.name.is_constant and condition.expected.is_constant
-
-
-def _key(condition: Condition, context: Context) -> str:
-    """Equal for conditions that say the same, with equal values of the parameters they use."""
-    used: dict[str, JSON] = {}
-    for value in values(condition):
-        if "policy" in value.functions:
-            used["policy()"] = dict(context.policy)
-        if "parameters" in value.functions:
-            used |= _parameters(value, context)
-    if isinstance(condition.operand, JMESPath):
-        used |= context.parameters
-    literal = [value.is_constant for value in values(condition)]
-    return canonical_json([describe(condition), literal, used])
-
-
-def _parameters(value: CompiledValue, context: Context) -> Mapping[str, JSON]:
-    named: dict[str, JSON] = {}
-    for call in calls(value.source):
-        if call.name.casefold() != "parameters":
-            continue
-        given = call.arguments[0]
-        if not isinstance(given, Literal):
-            return context.parameters
-        name = str(given.value).casefold()
-        named[name] = context.parameters.get(name)
-    return named

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policyengine.compliance import part
+from policyengine.compliance import decoders
 from policyengine.compliance.bind import bind
 from policyengine.compliance.block import Block
 from policyengine.compliance.bound import BoundPolicy
@@ -67,7 +67,7 @@ ODD: list[Any] = [
 def _small_batches() -> Iterator[None]:
     """So that what is in a block comes from several."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(part, "BATCH", 2)
+        patched.setattr(decoders, "BATCH", 2)
         yield
 
 
