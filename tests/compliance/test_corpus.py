@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from policyengine.compliance.bind import BoundPolicy, bind
+from policyengine.compliance.block import Block
+from policyengine.compliance.conflicts import judge_all
+from policyengine.compliance.fleet_judge import FleetJudge
 from policyengine.compliance.judge import judge
 from policyengine.effects import EFFECTS
 from policyengine.effects.base import World
@@ -24,11 +28,14 @@ from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.documents import Assignment, Cloud, Initiative, PolicyDefinition, Reference
 from policyengine.language.library import PolicyLibrary
 from policyengine.language.parser import Document, parse_documents
+from policyengine.language.shape import respelled
+from policyengine.model.cluster_text import to_texts
 from policyengine.model.diagnostic import Diagnostic
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState
+from policyengine.model.synthetic import SyntheticFleet
 from tests.corpus import matching_resource, other_resource, packed, sample_values
 
 pytestmark = pytest.mark.slow
@@ -160,6 +167,42 @@ def test_every_bound_rule_evaluates_on_a_resource_it_means_and_on_another(bound:
     assert meant[ComplianceState.ERROR] <= 0.01 * 3345, meant
     assert others[ComplianceState.ERROR] <= 1, others
     assert others[ComplianceState.NOT_APPLICABLE] >= 0.99 * 3345
+
+
+def test_the_vector_driver_says_of_each_what_the_scalar_driver_says(bound: Bound) -> None:
+    """Of the resources the rules mean, of another, and of clusters of both kinds; in two blocks."""
+    policies, _ = bound
+    fleet = SyntheticFleet(4, 7)
+    clusters = [fleet.cluster(index) for index in range(len(fleet))]
+    for some in batched(policies.values(), 20):
+        meant = [Cluster(matching_resource(policy.definition.condition, ALIASES)) for policy in some]
+        every = [respelled(cluster) for cluster in (*clusters, *meant, Cluster(other_resource()))]
+        driver = FleetJudge(some, WORLD)
+        for here in (every[::2], every[1::2]):
+            block = block_of(here)
+            verdicts = driver.judge(block)
+            for row in range(len(here)):
+                wanted = judge_all(some, block.cluster(row), WORLD)
+                for number, policy in enumerate(some):
+                    said = wanted[policy.key]
+                    reason = said.reason if said.state.is_finding else None
+                    assert (verdicts.state(number, row), verdicts.reason(number, row)) == (said.state, reason)
+
+
+def block_of(clusters: Sequence[Cluster]) -> Block:
+    texts = [to_texts(cluster) for cluster in clusters]
+    return Block(
+        [cluster.id.text for cluster in clusters],
+        [cluster.resource.type for cluster in clusters],
+        [document for document, _ in texts],
+        [children for _, children in texts],
+    )
+
+
+def batched(policies: Iterable[BoundPolicy], size: int) -> Iterator[tuple[BoundPolicy, ...]]:
+    left = iter(policies)
+    while some := tuple(islice(left, size)):
+        yield some
 
 
 def holds(policy: BoundPolicy, resource: Resource) -> bool:
