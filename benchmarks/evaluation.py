@@ -7,6 +7,7 @@ engines, in an environment of their own, take the same texts to the same states 
 last block. Prints ratios of processor time, medians over the blocks, and over rounds for the other engines.
 
     python benchmarks/evaluation.py [--clusters 60000] [--block 20000] [--peers custodian,cel-cpp,…] [--sample 2000]
+        [--broad]
 """
 
 from __future__ import annotations
@@ -62,17 +63,19 @@ def main() -> None:
     parser.add_argument("--peers", default=",".join(PACKAGES), help="which, with commas between; none: ''")
     parser.add_argument("--sample", type=int, default=2_000, help="so many clusters for the peers")
     parser.add_argument("--rounds", type=int, default=3, help="of the peers")
+    parser.add_argument("--broad", action="store_true", help="policies that look at all clusters, whatever their tags")
     arguments = parser.parse_args()
     fleet = SyntheticFleet(arguments.clusters, arguments.seed)
-    figures = measured(fleet, arguments.block, arguments.sample)
+    figures = measured(fleet, arguments.block, arguments.sample, broad=arguments.broad)
     show(figures, fleet)
     peers = [peer for peer in arguments.peers.split(",") if peer]
     if peers:
-        show_peers(figures, told(peers, figures.texts, figures.states, arguments.rounds))
+        found = told(peers, figures.texts, figures.states, arguments.rounds, broad=arguments.broad)
+        show_peers(figures, found)
 
 
-def measured(fleet: SyntheticFleet, size: int, sample: int) -> Figures:
-    few, many = (FleetJudge(policies(copies), world(fleet)) for copies in (1, COPIES))
+def measured(fleet: SyntheticFleet, size: int, sample: int, *, broad: bool) -> Figures:
+    few, many = (FleetJudge(policies(copies, broad=broad), world(fleet)) for copies in (1, COPIES))
     figures = Figures()
     for block in blocks(fleet, size):
         figures.sizes.append(sum(map(len, (*block.documents, *block.children))) / len(block))

@@ -35,7 +35,7 @@ class Told:
 
 
 def told(
-    peers: Sequence[str], texts: Sequence[tuple[str, str]], states: Sequence[bytes], rounds: int
+    peers: Sequence[str], texts: Sequence[tuple[str, str]], states: Sequence[bytes], rounds: int, *, broad: bool
 ) -> Iterator[Told | str]:
     """What each peer took; a text for one that could not be had. ``states`` are ours, one row per policy."""
     with tempfile.TemporaryDirectory() as folder:
@@ -45,7 +45,7 @@ def told(
             if not _installed("orjson", PACKAGES[peer]):
                 yield f"{peer}: `{PACKAGES[peer]}` could not be installed"
                 continue
-            command = [str(_python()), "-m", "benchmarks.peers.run", peer, str(file), str(rounds)]
+            command = [str(_python()), "-m", "benchmarks.peers.run", peer, str(file), str(rounds), *["broad"] * broad]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             if done.returncode:
                 yield f"{peer}: {done.stderr.strip().splitlines()[-1]}"

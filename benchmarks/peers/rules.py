@@ -68,8 +68,8 @@ class Rule:
     child: Any = None
 
 
-def rules(copies: int = 1) -> list[Rule]:
-    return [_rule(definition["properties"]["policyRule"]) for definition in definitions(copies)]
+def rules(copies: int = 1, *, broad: bool = False) -> list[Rule]:
+    return [_rule(definition["properties"]["policyRule"]) for definition in definitions(copies, broad=broad)]
 
 
 def _rule(policy: Mapping[str, Any]) -> Rule:

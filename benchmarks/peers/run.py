@@ -1,6 +1,6 @@
 """One peer in its environment: texts in, states out, and how long that takes. Prints one line of JSON.
 
-python -m benchmarks.peers.run PEER FILE ROUNDS
+python -m benchmarks.peers.run PEER FILE ROUNDS [broad]
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ MORE = 3
 
 
 def main() -> None:
-    peer, file, rounds = sys.argv[1:]
+    peer, file, rounds, *words = sys.argv[1:]
+    broad = "broad" in words
     texts = [tuple(pair) for pair in json.loads(Path(file).read_text())]
     module, _, name = ENGINES[peer].partition(":")
     engine = getattr(import_module(f"benchmarks.peers.{module}"), name)
-    few, many = engine(rules()), engine(rules(MORE))
+    few, many = engine(rules(broad=broad)), engine(rules(MORE, broad=broad))
     states = few.states(texts)
     times = [(timed(few, texts), timed(many, texts)) for _ in range(int(rounds))]
     marginal = [(more - less) / (len(rules(MORE)) - len(rules())) for less, more in times]
