@@ -130,6 +130,7 @@ EXPECTED = {
     errors.PolicyError: ExitCode.INVALID,
     errors.ConfigError: ExitCode.INVALID,
     errors.InventoryError: ExitCode.INVALID,
+    errors.NotReadError: ExitCode.INVALID,
     errors.TemplateError: ExitCode.INVALID,
     errors.ExpressionError: ExitCode.USAGE,
     errors.UsageError: ExitCode.USAGE,

@@ -66,8 +66,10 @@ def policies() -> str:
 
 @pytest.fixture(scope="module")
 def place(place: Place) -> Place:
-    """One write at a time, so that there is a middle to stop in."""
+    """One write a second, so that there is a middle to stop in."""
     place.variables["POLICYENGINE_REMEDIATION__PARALLEL"] = "1"
+    place.variables["POLICYENGINE_ARM__BUDGET__WRITES_PER_SECOND"] = "1"
+    place.variables["POLICYENGINE_ARM__BUDGET__WRITES_AT_ONCE"] = "1"
     return place
 
 

@@ -47,7 +47,7 @@ def test_a_plan_is_kept_with_what_it_was_asked_for(fleet: Project) -> None:
     assert fleet.store.plan(planned.plan.id) == planned.plan
     assert planned.plan.scope == "assignment edge"
     assert planned.clusters_in_fleet == 3
-    assert (planned.estimate.writes, planned.estimate.seconds) == (2, 0.5)
+    assert (planned.estimate.writes, planned.estimate.seconds) == (2, 0.3)
     assert planned.failures == ()
 
 
