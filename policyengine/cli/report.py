@@ -42,7 +42,7 @@ def command(
     ] = False,
     fail_on: Annotated[FailOn, typer.Option(help="Answer 1 for findings of this severity or above.")] = FailOn.NEVER,
 ) -> None:
-    """Write a compliance report: HTML, Markdown or JSON; or list findings as CSV or NDJSON.
+    """Write a report: HTML, Markdown or JSON; or list as CSV, NDJSON.
 
     By policy, by scope, cluster by policy, and findings with their reason, since when, and what mends them.
     """

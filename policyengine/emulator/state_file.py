@@ -89,8 +89,9 @@ class StateFile:
             raise ConfigError(f"`{self.path}` is not a state of the emulator", help="begin with another file")
         if rest != f"{FORMAT} {__version__}":
             version = rest.partition(" ")[2]
+            writer = "another build of this version" if version == __version__ else f"version {version}"
             raise ConfigError(
-                f"`{self.path}` was written by version {version} and this is {__version__}",
+                f"`{self.path}` was written by {writer} and this is {__version__}",
                 help="use that version, or begin with another file",
             )
 

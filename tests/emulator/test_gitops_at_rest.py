@@ -14,7 +14,7 @@ import pytest
 
 from policyengine import __version__
 from policyengine.emulator import Emulator, Settings
-from policyengine.emulator.state_file import KEY_VARIABLE, Keeper, StateFile
+from policyengine.emulator.state_file import FORMAT, KEY_VARIABLE, Keeper, StateFile
 from policyengine.errors import ConfigError
 from tests.emulator.conftest import ManualClock, fleet
 
@@ -123,9 +123,10 @@ def test_time_that_passes_while_it_is_stopped_does_not_count(start: Callable[...
     [
         (b"hello", "not a state"),
         (b"policyengine-emulator-state 1 0.0.1\nxyz", "version 0.0.1"),
+        (f"policyengine-emulator-state 1 {__version__}\nxyz".encode(), "another build"),
         (b"policyengine-emulator-state 2 9.9.9\nxyz", "version 9.9.9"),
-        (f"policyengine-emulator-state 1 {__version__}\n".encode() + b"x" * 40, "the file was changed"),
-        (f"policyengine-emulator-state 1 {__version__}\n".encode(), "the file was changed"),
+        (f"policyengine-emulator-state {FORMAT} {__version__}\n".encode() + b"x" * 40, "the file was changed"),
+        (f"policyengine-emulator-state {FORMAT} {__version__}\n".encode(), "the file was changed"),
     ],
 )
 def test_what_cannot_be_restored_is_refused_and_left_alone(file: StateFile, content: bytes, said: str) -> None:

@@ -104,6 +104,7 @@ def test_queries_give_what_they_give_of_a_fleet_that_is_all_there(api: Api, text
 
 
 STORES = "https://github.com/contoso/stores"
+PLATFORM = "https://github.com/contoso/platform"
 
 
 def fleet_wide_story(emulator: Emulator) -> Iterator[None]:
@@ -115,6 +116,7 @@ def fleet_wide_story(emulator: Emulator) -> Iterator[None]:
     yield
     emulator.script_source({"url": STORES, "failure": {"reason": "GitOperationFailed", "message": "no route"}})
     emulator.publish_version("microsoft.flux", "Stable", "1.20.0", {"*": timedelta(hours=2), "westeurope": NO_TIME})
+    emulator.script_source({"url": PLATFORM, "failure": {"reason": "GitOperationFailed", "message": "no route"}})
     emulator.advance(timedelta(hours=1))
     yield
     emulator.publish_version("microsoft.flux", "Stable", "1.21.0")
@@ -122,7 +124,7 @@ def fleet_wide_story(emulator: Emulator) -> Iterator[None]:
     yield
     emulator.advance(timedelta(minutes=3))
     emulator.script_source({"url": f"{STORES}.git", "heads": {"release": "r2"}})
-    emulator.forget_source("https://github.com/contoso/platform")
+    emulator.forget_source(PLATFORM)
     emulator.advance(timedelta(days=2))
     yield
 
