@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 import uvicorn
@@ -14,7 +15,7 @@ GRACE_S = 5
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes any free one. Raises ConfigError when the port cannot be had."""
+    """A listening socket; port 0 takes any free one. Raises ConfigError when it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -23,7 +24,11 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}", help="choose another --port") from error
+        of_port = error.errno in {errno.EADDRINUSE, errno.EACCES}
+        help = (
+            "choose another `--port`; 0 takes any free one" if of_port else "`--host` takes an address of this machine"
+        )
+        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}", help=help) from error
     return listener
 
 

@@ -82,8 +82,15 @@ def test_a_port_that_is_taken_is_told() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
 
-        with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port}"):
+        with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port}") as caught:
             listen("127.0.0.1", port)
+    assert "another `--port`" in str(caught.value.help)
+
+
+def test_an_address_of_another_machine_is_told_as_such() -> None:
+    with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1:0") as caught:
+        listen("192.0.2.1", 0)
+    assert caught.value.help == "`--host` takes an address of this machine"
 
 
 def test_an_address_of_version_six_is_written_in_brackets() -> None:
