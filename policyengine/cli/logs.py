@@ -14,7 +14,7 @@ from policyengine.cli.context import LogFormat
 
 
 def configure(log_format: LogFormat, verbosity: int) -> None:
-    """Our own lines from INFO on, warnings of everybody; with ``verbosity`` every request as well."""
+    """Our own lines from INFO on, warnings of all but azure-identity; with ``verbosity`` its own and every request too."""
     before: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -31,6 +31,8 @@ def configure(log_format: LogFormat, verbosity: int) -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("policyengine").setLevel(logging.DEBUG if verbosity else logging.INFO)
     logging.getLogger("httpx").setLevel(logging.INFO if verbosity else logging.WARNING)
+    # It warns, over a screen, of each way to sign in that it tried; when none was left, our error says so.
+    logging.getLogger("azure.identity").setLevel(logging.WARNING if verbosity else logging.ERROR)
     structlog.configure(
         processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

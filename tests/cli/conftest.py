@@ -145,7 +145,7 @@ def process_restored() -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
         root.handlers, root.level = handlers, level
-        for name in ("policyengine", "httpx"):
+        for name in ("policyengine", "httpx", "azure.identity"):
             logging.getLogger(name).setLevel(logging.NOTSET)
         structlog.reset_defaults()
 

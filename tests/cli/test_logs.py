@@ -53,6 +53,15 @@ def test_lines_for_collectors_are_json_from_everybody() -> None:
     assert "RuntimeError: no place" in lines[2]["exception"]
 
 
+@pytest.mark.parametrize(("verbosity", "told"), [(0, False), (1, True)])
+def test_what_azure_identity_tried_in_vain_is_told_only_when_asked_for(verbosity: int, told: bool) -> None:
+    stream = io.StringIO()
+    with attributes(sys, stderr=stream):
+        configure(LogFormat.TEXT, verbosity)
+        logging.getLogger("azure.identity._credentials.chained").warning("DefaultAzureCredential failed")
+    assert ("DefaultAzureCredential" in stream.getvalue()) is told
+
+
 def test_lines_for_people_are_plain_in_a_file() -> None:
     lines = logged(LogFormat.TEXT)
 
