@@ -25,7 +25,8 @@ from policyengine.arm.client import ArmClient
 from policyengine.arm.throttle import WaitListener
 from policyengine.clock import Clock
 from policyengine.errors import ArmError
-from policyengine.execution.live_object import READ_WITH, Document, as_object
+from policyengine.execution.live_object import Document, as_object
+from policyengine.inventory.listing import version_of
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.values import get_folded
@@ -91,7 +92,7 @@ class Clusters:
     async def read(self, id: ResourceId, on_wait: WaitListener) -> Cluster:
         """The cluster as it is now. Raises ArmNotFound when it is gone."""
         at = self._clock.now()
-        document = as_object(await self._arm.get(id.text, READ_WITH[id.type.casefold()], on_wait=on_wait), id)
+        document = as_object(await self._arm.get(id.text, version_of(id.type), on_wait=on_wait), id)
         self._remember(id, document, at)
         return Cluster(Resource(id, document))
 
@@ -120,7 +121,7 @@ class Clusters:
         group.served = 0
         try:
             async for document in self._arm.list(
-                f"{id.parent}/providers/{id.type}", READ_WITH[id.type.casefold()], on_wait=on_wait
+                f"{id.parent}/providers/{id.type}", version_of(id.type), on_wait=on_wait
             ):
                 listed += 1
                 with suppress(ValueError):

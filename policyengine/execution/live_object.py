@@ -8,20 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from policyengine.arm.client import ArmClient
 from policyengine.arm.throttle import WaitListener
 from policyengine.errors import ArmNotFound, ArmRejected
-from policyengine.inventory.listing import API_VERSIONS
+from policyengine.inventory.listing import version_of
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import ResourceWrite
 from policyengine.model.values import JSON
 
 Document = Mapping[str, JSON]
-
-READ_WITH: Final = {type.casefold(): version for type, version in API_VERSIONS.items()}
-"""The api-version a type (folded) is read with: the inventory's, since another one would show other fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,7 @@ class LiveObject:
 
     @property
     def _version(self) -> str:
-        return READ_WITH.get(self.write.id.type.casefold(), self.write.api_version)
+        return version_of(self.write.id.type, otherwise=self.write.api_version)
 
 
 def as_object(answer: JSON, id: ResourceId) -> Document:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from policyengine.arm.client import ArmClient
 from policyengine.errors import ArmError, ArmTransportError
-from policyengine.execution.live_object import READ_WITH
+from policyengine.inventory.listing import version_of
 from policyengine.model.ids import ResourceId
 
 
@@ -26,7 +26,7 @@ async def ends_the_run(error: ArmError, arm: ArmClient, id: ResourceId) -> bool:
 
 async def _answers(arm: ArmClient, subscription: str) -> bool:
     try:
-        await arm.get(ResourceId.for_subscription(subscription).text, READ_WITH["subscriptions"])
+        await arm.get(ResourceId.for_subscription(subscription).text, version_of("subscriptions"))
     except ArmError as error:
         return not isinstance(error, ArmTransportError) and error.status != 401
     return True

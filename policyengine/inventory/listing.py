@@ -29,8 +29,13 @@ _VERSIONS: Final = {type.casefold(): version for type, version in API_VERSIONS.i
 _NO_PROVIDER: Final = frozenset({"missingsubscriptionregistration", "subscriptionnotregistered"})
 
 
-def version_of(type: str) -> str:
-    return _VERSIONS[type.casefold()]
+def version_of(type: str, otherwise: str | None = None) -> str:
+    """What ``type``, without regard to case, is read with, as another version would show other members.
+
+    ``otherwise`` is for a type that the inventory does not read; without it, that is a KeyError.
+    """
+    known = type.casefold()
+    return _VERSIONS[known] if otherwise is None else _VERSIONS.get(known, otherwise)
 
 
 async def list_documents(arm: ArmClient, path: str, api_version: str) -> list[Document]:

@@ -41,7 +41,7 @@ class StepRecord:
             "provisioningOperation": "Create",
             "provisioningState": self.state,
             "timestamp": stamp(self.ended or self.started),
-            "duration": iso_duration((self.ended or self.started) - self.started),
+            "duration": _in_seconds((self.ended or self.started) - self.started),
             "statusCode": self.status_code,
             "targetResource": {
                 "id": self.target.text,
@@ -98,7 +98,7 @@ class Deployment:
             "mode": self.mode,
             "provisioningState": self.state,
             "timestamp": stamp(changed),
-            "duration": iso_duration(changed - self.started),
+            "duration": _in_seconds(changed - self.started),
             "correlationId": self.correlation_id,
             "providers": [],
             "dependencies": [],
@@ -115,5 +115,5 @@ class Deployment:
         return {**{name: value for name, value in shown.items() if value is not None}, "properties": properties}
 
 
-def iso_duration(length: timedelta) -> str:
+def _in_seconds(length: timedelta) -> str:
     return f"PT{length.total_seconds():g}S"
