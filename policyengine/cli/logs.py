@@ -14,7 +14,7 @@ from policyengine.cli.context import LogFormat
 
 
 def configure(log_format: LogFormat, verbosity: int) -> None:
-    """Our own lines from INFO on, warnings of all but azure-identity; with ``verbosity`` its own and every request too."""
+    """Our own lines from INFO on, warnings of all but azure-identity; with ``verbosity`` its too, and every request."""
     before: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
