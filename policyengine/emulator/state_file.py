@@ -30,6 +30,7 @@ FORMAT: Final = 2
 _LABEL: Final = "policyengine-emulator-state"
 WRITE_EVERY_S: Final = 1.0
 """How long a change waits, at most, until it is on disk; longer where writing takes more than ``SHARE`` of that."""
+_ANEW: Final = "use the program that wrote it, or begin with another file"
 SHARE: Final = 0.1
 
 
@@ -89,11 +90,9 @@ class StateFile:
             raise ConfigError(f"`{self.path}` is not a state of the emulator", help="begin with another file")
         if rest != f"{FORMAT} {__version__}":
             version = rest.partition(" ")[2]
-            writer = "another build of this version" if version == __version__ else f"version {version}"
-            raise ConfigError(
-                f"`{self.path}` was written by {writer} and this is {__version__}",
-                help="use that version, or begin with another file",
-            )
+            if version == __version__:
+                raise ConfigError(f"`{self.path}` is in another format than this release writes", help=_ANEW)
+            raise ConfigError(f"`{self.path}` was written by version {version} and this is {__version__}", help=_ANEW)
 
 
 class Keeper:

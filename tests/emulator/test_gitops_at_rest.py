@@ -123,8 +123,8 @@ def test_time_that_passes_while_it_is_stopped_does_not_count(start: Callable[...
     [
         (b"hello", "not a state"),
         (b"policyengine-emulator-state 1 0.0.1\nxyz", "version 0.0.1"),
-        (f"policyengine-emulator-state 1 {__version__}\nxyz".encode(), "another build"),
         (b"policyengine-emulator-state 2 9.9.9\nxyz", "version 9.9.9"),
+        (f"policyengine-emulator-state 1 {__version__}\n".encode(), "another format"),
         (f"policyengine-emulator-state {FORMAT} {__version__}\n".encode() + b"x" * 40, "the file was changed"),
         (f"policyengine-emulator-state {FORMAT} {__version__}\n".encode(), "the file was changed"),
     ],

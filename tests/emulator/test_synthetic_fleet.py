@@ -111,6 +111,7 @@ def fleet_wide_story(emulator: Emulator) -> Iterator[None]:
     """Versions and sources from one hour to the next."""
     web = {"kind": "Deployment", "name": "web", "path": "./apps", "healthyAfter": "40s"}
     emulator.script_source({"url": STORES, "heads": {"main": "r1"}, "revisions": {"r1": [web]}})
+    emulator.script_source({"url": PLATFORM, "heads": {"main": "r1"}, "revisions": {"r1": [web]}})
     yield
     emulator.advance(timedelta(seconds=95))
     yield
