@@ -42,7 +42,10 @@ _UPSERT_MARK = Batch(
     " SET digest = excluded.digest, leave = excluded.leave, seq = excluded.seq",
 )
 _INSERT_HISTORY = Batch(
-    {"assignment": "int", "cluster": "int", "old": "text", "new": "text", "scan": "int", "at": INSTANT},
+    {
+        **{"assignment": "int", "cluster": "int", "old": "text", "new": "text"},
+        **{"scan": "int", "at": INSTANT, "period": "int"},
+    },
     into="history",
 )
 _ADD_TO_ROLLUP = Batch(
@@ -108,11 +111,17 @@ def write_marks(session: Session, rows: Iterable[tuple[int, int, str, str, int]]
 
 
 def write_history(
-    session: Session, rows: Iterable[tuple[int, int, str, str]], *, scan: int | None, at: datetime
+    session: Session, rows: Iterable[tuple[int, int, str, str]], *, scan: int | None, period: int, at: datetime
 ) -> None:
     """Assignment, cluster, old and new word of each change."""
     instant = stored_instant(session, at)
-    _INSERT_HISTORY.run(session, ((*row, scan, instant) for row in rows))
+    _INSERT_HISTORY.run(session, ((*row, scan, instant, period) for row in rows))
+
+
+def history_rows(session: Session, clusters: Numbers) -> list[Row]:
+    """Number, cluster, assignment, period, old and new word of every change of these clusters, which ascend."""
+    query = "SELECT number, cluster, assignment, period, old, new FROM history WHERE cluster"
+    return _on_clusters(session, query, clusters)
 
 
 def add_to_rollup(session: Session, deltas: Sequence[Growth]) -> None:

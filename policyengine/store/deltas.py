@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from policyengine.store import bulk, mapping, tallies
+from policyengine.store import bulk, changes, mapping, tallies
 from policyengine.store.blocks import CHUNK, UNJUDGED, States, packed
 from policyengine.store.ledger import Moves, Pair, Sheet
 
@@ -35,7 +35,7 @@ def _write(session: Session, sheet: Sheet, *, scan: int | None, at: datetime) ->
     growths = moves.rollup_deltas()
     bulk.add_to_rollup(session, growths)
     tallies.count_pairs(session, growths)
-    bulk.write_history(session, moves.history(), scan=scan, at=at)
+    changes.enter(session, moves.history(), scan=scan, at=at)
     return int(moves.changes.sum())
 
 

@@ -17,7 +17,7 @@ from sqlmodel import col
 
 from policyengine.errors import StoreError
 from policyengine.model.states import ComplianceState, Reason
-from policyengine.store import bulk, census, deltas, mapping, tallies
+from policyengine.store import bulk, census, changes, deltas, mapping, tallies
 from policyengine.store.blocks import CHUNK, UNJUDGED
 from policyengine.store.ledger import WORDS, Place, Sheet, placed
 from policyengine.store.records import PairVerdict, PolicyRecord, ScanRecord
@@ -106,7 +106,7 @@ def _retire(session: Session, assignment: int, *, scan: int, at: datetime) -> in
         for place, code in enumerate(states.tolist())
         if code not in {UNJUDGED, none.code}
     ]
-    bulk.write_history(session, history, scan=scan, at=at)
+    changes.enter(session, history, scan=scan, at=at)
     for table in (FindingRow, RollupCellRow, MarkRow, StateBlockRow):
         session.execute(delete(table).where(col(table.assignment) == assignment))
     return len(history)

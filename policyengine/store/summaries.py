@@ -1,36 +1,32 @@
 """What reports ask of a fleet of any size: counts from the roll-ups, and a bounded choice of findings and changes.
 
-Nothing here reads a row for every cluster, pair or finding, save `moved`, whose cost follows what has changed.
+Nothing here reads a row for every cluster, pair or finding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
-    Select,
     Subquery,
     and_,
     case,
     func,
-    literal,
     literal_column,
-    null,
     or_,
     select,
     true,
-    union_all,
 )
 from sqlalchemy.orm import Session, aliased
 from sqlmodel import col
 
 from policyengine.model.ids import ResourceId
 from policyengine.model.states import FAILING, ComplianceState, Finding, Reason
-from policyengine.store import compliance, mapping
-from policyengine.store.records import CauseRecord, Move, MoveCount, ScanRecord
+from policyengine.store import compliance
+from policyengine.store.records import CauseRecord
 from policyengine.store.tables import (
     AgeRow,
     AssignmentRow,
@@ -39,7 +35,6 @@ from policyengine.store.tables import (
     ClusterTotalRow,
     FailureRow,
     FindingRow,
-    HistoryRow,
     ReasonRow,
 )
 
@@ -207,81 +202,3 @@ def oldest_failing(session: Session) -> Finding | None:
         col(FindingRow.state) == age.state,
     )
     return next(compliance.found(session, found.limit(1)), None)
-
-
-def moves(session: Session, after: ScanRecord, limit: int) -> tuple[list[MoveCount], list[Move]]:
-    """How many pairs have moved since that scan, by policy and kind, and the latest of each kind, at most so many.
-
-    There and back is no move. One statement does both: what it takes is to find where each pair began and ended.
-    """
-    ends = _ends(session, after).cte("ends")
-    kind = (ends.c.old, ends.c.new, ends.c.failed_before)
-    counted = select(null().label("number"), ends.c.assignment, *kind, func.count().label("n"))
-    rank = func.row_number().over(partition_by=kind, order_by=ends.c.number.desc()).label("rank")
-    ranked = select(ends.c.number, ends.c.assignment, *kind, rank).subquery()
-    latest = select(*list(ranked.c)[:-1], literal(1)).where(ranked.c.rank <= limit)
-    policies = compliance.keys(session)
-    counts, named = list[MoveCount](), dict[int, tuple[ComplianceState, ComplianceState, bool]]()
-    for row in session.execute(union_all(counted.group_by(ends.c.assignment, *kind), latest)):
-        states = (ComplianceState(row.old), ComplianceState(row.new), bool(row.failed_before))
-        if row.number is None:
-            counts.append(MoveCount(policies[row.assignment], *states, row.n))
-        else:
-            named[row.number] = states
-    return counts, _moves(session, named)
-
-
-def _moves(session: Session, named: Mapping[int, tuple[ComplianceState, ComplianceState, bool]]) -> list[Move]:
-    """Latest first."""
-    numbers, number = sorted(named, reverse=True), col(HistoryRow.number)
-    query = (
-        select(number, col(AssignmentRow.key), col(ClusterRow.id), col(HistoryRow.at))
-        .join(AssignmentRow, col(AssignmentRow.number) == col(HistoryRow.assignment))
-        .join(ClusterRow, col(ClusterRow.number) == col(HistoryRow.cluster))
-        .order_by(number.desc())
-    )
-    pages = (numbers[at : at + _KEYS_AT_ONCE] for at in range(0, len(numbers), _KEYS_AT_ONCE))
-    rows = (row for page in pages for row in session.execute(query.where(number.in_(page))))
-    return [Move(policy, ResourceId(id), *named[own], at) for own, policy, id, at in rows]
-
-
-def _ends(session: Session, after: ScanRecord) -> Select[Any]:
-    """Each pair that is in another state now than at the end of that scan: both, and when it came into this one."""
-    # the bare columns would make SQLite walk the whole history by its index of pairs, however short the span
-    pair = ((col(HistoryRow.assignment) + 0).label("assignment"), (col(HistoryRow.cluster) + 0).label("cluster"))
-    last = compliance.last_change(session, mapping.scan_number(after.id))
-    span = (
-        select(*pair, func.min(col(HistoryRow.number)).label("begin"), func.max(col(HistoryRow.number)).label("end"))
-        .where(col(HistoryRow.number) > last, col(HistoryRow.at) >= after.started)
-        .group_by(*pair)
-        .subquery()
-    )
-    first, then = aliased(HistoryRow), aliased(HistoryRow)
-    query: Any = (
-        select(
-            col(then.assignment).label("assignment"),
-            col(first.old).label("old"),
-            col(then.new).label("new"),
-            col(then.number).label("number"),
-            _failed_before(first, then, last).label("failed_before"),
-        )
-        .select_from(span)
-        .join(first, col(first.number) == span.c.begin)
-        .join(then, col(then.number) == span.c.end)
-        .where(col(first.old) != col(then.new))
-    )
-    ends: Select[Any] = query
-    return ends
-
-
-def _failed_before(first: Any, then: Any, last: int) -> ColumnElement[int]:
-    """1 for a pair that fails now, did not when the last scan of before ended, and had at some time before that."""
-    earlier = aliased(HistoryRow)
-    failed: Select[int] = select(col(earlier.number)).where(
-        col(earlier.cluster) == first.cluster,
-        col(earlier.assignment) == first.assignment,
-        col(earlier.number) <= last,
-        col(earlier.new).in_(_FAILING),
-    )
-    broke = and_(col(then.new).in_(_FAILING), col(first.old).not_in(_FAILING))
-    return case((and_(broke, failed.correlate(first).exists()), 1), else_=0)

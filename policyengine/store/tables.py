@@ -284,11 +284,35 @@ class ScanCountRow(SQLModel, table=True):
     n: int
 
 
+class MovedRow(SQLModel, table=True):
+    """By how much the pairs that were ``old`` and are ``new`` now were more before the period than after it.
+
+    Sums over all periods after a scan tell what changed since; see `changes`. ``again``: the pair fails now,
+    did not then, and had before. May be zero or less.
+    """
+
+    __tablename__ = "moved"
+
+    period: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    assignment: int = Field(primary_key=True)
+    old: str = Field(primary_key=True)
+    new: str = Field(primary_key=True)
+    again: bool = Field(primary_key=True)
+    n: int
+
+
 class HistoryRow(SQLModel, table=True):
-    """A change of one pair's state. ``scan`` is null when a reading of the inventory made it."""
+    """A change of one pair's state. ``scan`` is null when a reading of the inventory made it.
+
+    ``period`` is the scan that made it, or the one that ran then, or else the next.
+    """
 
     __tablename__ = "history"
-    __table_args__: ClassVar = (Index("ix_history_cluster", "cluster", "assignment"), Index("ix_history_at", "at"))
+    __table_args__: ClassVar = (
+        Index("ix_history_cluster", "cluster", "assignment"),
+        Index("ix_history_at", "at"),
+        Index("ix_history_period", "period"),
+    )
 
     number: int = Field(default=None, primary_key=True, sa_type=NUMBER)
     assignment: int
@@ -297,6 +321,7 @@ class HistoryRow(SQLModel, table=True):
     new: str
     scan: int | None
     at: datetime = Field(sa_type=UtcDateTime)
+    period: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class PlanRow(SQLModel, table=True):

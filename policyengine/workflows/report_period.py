@@ -24,7 +24,7 @@ from policyengine.store.store import Store
 
 PLANS: Final = 50
 CHANGES: Final = 50
-"""Named at most for each way to change; the others are counted."""
+"""Named at most for each way to change, of the latest moves; the others are counted."""
 
 
 def changes(store: Store, baseline: ScanRecord) -> tuple[tuple[MovedEntry, ...], tuple[ChangeEntry, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,10 +16,11 @@ from sqlalchemy import text
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
-from policyengine.model.states import ComplianceState, Finding, Reason
+from policyengine.model.states import FAILING, ComplianceState, Finding, Reason
 from policyengine.store import PolicyRecord, RollupRow, ScanRecord, Store
 from policyengine.store.blocks import CHUNK
 from policyengine.store.database import Database
+from policyengine.store.records import MoveCount
 
 Pair = tuple[str, str]  # policy, cluster name
 
@@ -50,6 +51,8 @@ class Model:
     policies: list[str] = field(default_factory=list)
     states: dict[Pair, tuple[ComplianceState, datetime, Reason]] = field(default_factory=dict)
     history: list[tuple[str, str, ComplianceState, ComplianceState]] = field(default_factory=list)
+    ended: list[tuple[ScanRecord, int]] = field(default_factory=list)
+    """Each scan, and how long the history was when it ended."""
 
     def move(self, pair: Pair, new: tuple[ComplianceState, datetime, Reason] | None) -> None:
         old = self.states.pop(pair, None)
@@ -59,6 +62,21 @@ class Model:
         if new is not None:
             stays = old is not None and old[0] is new[0]
             self.states[pair] = (new[0], old[1] if old and stays else new[1], new[2])
+
+    def moves(self, long: int) -> Counter[MoveCount]:
+        """Between then and now; there and back is no move."""
+        began: dict[Pair, ComplianceState] = {}
+        stands: dict[Pair, ComplianceState] = {}
+        for key, name, old, new in self.history[long:]:
+            began.setdefault((key, name), old)
+            stands[key, name] = new
+        failed = {(key, name) for key, name, _, new in self.history[:long] if new in FAILING}
+        found: Counter[MoveCount] = Counter()
+        for pair, old in began.items():
+            new = stands[pair]
+            again = pair in failed and new in FAILING and old not in FAILING
+            found[MoveCount(pair[0], old, new, again, 0)] += old is not new
+        return Counter({move: n for move, n in found.items() if n})
 
     def forget(self, gone: Callable[[Pair], bool]) -> None:
         for pair in [pair for pair in self.states if gone(pair)]:
@@ -128,6 +146,7 @@ def machine(
                 if pair[1] in self.model.clusters:
                     self.model.move(pair, (state, self.now, why or Reason("unstated", "")))
             self.model.policies = bound
+            self.model.ended.append((self.last, len(self.model.history)))
             assert self.last.changed == len(self.model.history) - before
             assert self.last.counts == Counter(state for state, _, _ in self.model.states.values())
             assert (self.last.clusters, self.last.policies) == (len(self.model.clusters), len(bound))
@@ -187,6 +206,15 @@ def machine(
                 was = stands.get((key, name), NA)
                 assert old is was or (was is NA and old is GOOD), "a change begins where the one before it ended"
                 stands[key, name] = new
+
+        @invariant()
+        def moves_agree(self) -> None:
+            """Since every scan there was, by the sums and by the changes that are named."""
+            for scan, long in self.model.ended:
+                counts, named = store.moves(scan, limit=1000)
+                expected = self.model.moves(long)
+                assert {replace(move, pairs=0): move.pairs for move in counts} == expected
+                assert Counter(MoveCount(m.policy, m.old, m.new, m.again, 0) for m in named) == expected
 
         @invariant()
         def policies_agree(self) -> None:

@@ -17,6 +17,7 @@ from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState, Reason
 from policyengine.store import PolicyRecord, ScanRecord, Store
+from policyengine.store.changes import LOOKED_AT
 from policyengine.store.database import Database
 from policyengine.store.records import CauseRecord, MoveCount
 
@@ -173,6 +174,30 @@ class TestMoves:
 
         assert store.moves(before, limit=0)[0] == [MoveCount("flux", BAD, NA, False, 1)]
 
+    def test_they_cost_the_same_however_much_moved(
+        self, tmp_path: Path, cluster: Make, policy: Callable[[str], PolicyRecord], clock: Any
+    ) -> None:
+        cost = []
+        for size in (2 * LOOKED_AT, 4 * LOOKED_AT):
+            url = f"sqlite:///{tmp_path}/{size}.db"
+            clusters = [cluster(f"c{n:05d}").id for n in range(size)]
+            with Store.open(url) as store:
+                read: dict[str, Any] = {"removed": [], "tree": ScopeTree(), "source": "file:", "complete": True}
+                store.apply_changes(upserts=[cluster(id.name) for id in clusters], at=clock.now(), **read)
+                for state in (GOOD, BAD, GOOD, BAD):
+                    clock.advance(hours=1)
+                    said = [("flux", id, state, None) for id in clusters]
+                    facts = {"started": clock.now(), "finished": clock.now(), "at": clock.now(), "complete": True}
+                    store.record_scan(verdicts=said, policies=[policy("flux")], **facts)
+            with work() as spent, Store.open(url) as store:
+                counts, latest = store.moves(store.scans()[-1], limit=50)
+            assert (counts, len(latest)) == ([MoveCount("flux", GOOD, BAD, False, size)], 50)
+            cost.append(spent)
+
+        (statements, steps), (more_statements, more_steps) = cost
+        assert more_statements == statements
+        assert more_steps <= steps * 1.02
+
 
 class TestStandings:
     def test_each_cluster_comes_with_its_states_and_findings(
@@ -316,3 +341,33 @@ def test_an_older_database_gets_its_totals(
         assert store.causes("flux", limit=9) == [CauseRecord("flux", BAD, Reason("c", "m"), 1)]
         assert (store.open_since([]), store.failing_clusters()) == ([1], 1)
         assert store.unreachable(5) == (1, [(ResourceId("/a"), "agent offline")])
+
+
+def test_an_older_database_gets_what_changed(
+    store: Store, database: Database, sync: Sync, scan: Scan, cluster: Make, clock: Any
+) -> None:
+    """The sums of a history that was written before there were any are those that are kept."""
+    a, b, c = (cluster(name) for name in "abc")
+    sync(a, b, c)
+    for states in ((BAD, GOOD, EXEMPT), (GOOD, BAD, EXEMPT), (BAD, GOOD, BAD), (GOOD, BAD, BAD)):
+        clock.advance(hours=1)
+        scan(*(("flux", each, state) for each, state in zip((a, b, c), states, strict=True)))
+        clock.advance(hours=1)
+        sync(a, b, removed=[c])
+        sync(a, b, c)
+    kept = sums(database)
+    with database.write() as session:
+        config = Config()
+        config.set_main_option("script_location", "policyengine.store:migrations")
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = session.connection()
+        command.downgrade(config, "0006")
+        command.upgrade(config, "0007")
+
+    assert sums(database) == kept
+    assert len(kept) > 5
+
+
+def sums(database: Database) -> list[Any]:
+    with database.read() as session:
+        return sorted(map(tuple, session.execute(text("SELECT * FROM moved WHERE n <> 0")).all()))
