@@ -18,6 +18,7 @@ from policyengine.model.values import fingerprint
 from policyengine.store.blocks import CHUNK, States, unpacked
 from policyengine.store.driver import INSTANT, Batch, Row, pages, read, read_of, stored_instant
 from policyengine.store.ledger import Growth, Numbers
+from policyengine.store.sums import Sums
 
 _PAIR = {"cluster": "int", "assignment": "int"}
 _ASSIGNMENT_TEXTS = (
@@ -48,11 +49,7 @@ _INSERT_HISTORY = Batch(
     },
     into="history",
 )
-_ADD_TO_ROLLUP = Batch(
-    {"assignment": "int", "subscription": "text", "resource_group": "text", "state": "text", "n": "int"},
-    into="rollup",
-    conflict="ON CONFLICT (assignment, subscription, resource_group, state) DO UPDATE SET n = rollup.n + excluded.n",
-)
+_ROLLUP = Sums("rollup", {"assignment": "int", "subscription": "text", "resource_group": "text", "state": "text"})
 _INSERT_FINDING = Batch({**_PAIR, "state": "text", "since": INSTANT, "reason": "int"}, into="finding")
 _TURN_FINDING = Batch(
     {"state": "text", "since": INSTANT, "reason": "int", **_PAIR},
@@ -125,9 +122,7 @@ def history_rows(session: Session, clusters: Numbers) -> list[Row]:
 
 
 def add_to_rollup(session: Session, deltas: Sequence[Growth]) -> None:
-    _ADD_TO_ROLLUP.run(session, deltas)
-    if any(growth.by < 0 for growth in deltas):
-        session.connection().exec_driver_sql("DELETE FROM rollup WHERE n = 0")
+    _ROLLUP.add(session, deltas)
 
 
 def finding_reasons(session: Session, clusters: Numbers) -> dict[tuple[int, int], int]:

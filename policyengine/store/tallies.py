@@ -22,8 +22,8 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.states import FAILING
 from policyengine.store import bulk
 from policyengine.store.columns import UtcDateTime
-from policyengine.store.driver import Batch
 from policyengine.store.ledger import Growth
+from policyengine.store.sums import Sums
 from policyengine.store.tables import AgeRow, CauseRow, PolicyTotalRow
 
 Entered = tuple[int, int, str, int]
@@ -34,19 +34,12 @@ _PLACE: Final = {"subscription": "text", "resource_group": "text"}
 _INSTANT: Final = "timestamptz"
 
 
-def _total(table: str, columns: Mapping[str, str]) -> Batch:
-    """Adds to cells, which may be new."""
-    keys = ", ".join(columns)
-    conflict = f"ON CONFLICT ({keys}) DO UPDATE SET n = {table}.n + excluded.n"
-    return Batch({**columns, "n": "int"}, into=table, conflict=conflict)
-
-
-_CLUSTERS: Final = _total("cluster_total", {**_PLACE, "type": "text"})
-_POLICIES: Final = _total("policy_total", {"assignment": "int", "state": "text"})
-_GROUPS: Final = _total("group_total", {**_PLACE, "state": "text"})
-_CAUSES: Final = _total("cause", {"assignment": "int", "state": "text", "reason": "int"})
-_AGES: Final = _total("age", {"assignment": "int", "state": "text", "since": _INSTANT})
-_FAILURES: Final = _total("failure", {"policies": "int"})
+_CLUSTERS: Final = Sums("cluster_total", {**_PLACE, "type": "text"})
+_POLICIES: Final = Sums("policy_total", {"assignment": "int", "state": "text"})
+_GROUPS: Final = Sums("group_total", {**_PLACE, "state": "text"})
+_CAUSES: Final = Sums("cause", {"assignment": "int", "state": "text", "reason": "int"})
+_AGES: Final = Sums("age", {"assignment": "int", "state": "text", "since": _INSTANT})
+_FAILURES: Final = Sums("failure", {"policies": "int"})
 
 _FAILURES_ANEW: Final = (
     "INSERT INTO failure SELECT policies, COUNT(*) FROM (SELECT COUNT(*) AS policies FROM finding"
@@ -137,9 +130,6 @@ def forget_policies(session: Session, assignments: Sequence[int]) -> None:
         session.execute(text(anew))
 
 
-def _add(session: Session, batch: Batch, cells: Mapping[Any, int]) -> None:
-    """``cells``: by key. Cells that come down to nothing are taken away."""
-    grown = [(*key, n) for key, n in sorted(cells.items(), key=itemgetter(0)) if n]
-    batch.run(session, grown)
-    if any(row[-1] < 0 for row in grown):
-        session.connection().exec_driver_sql(f"DELETE FROM {batch.into} WHERE n = 0")
+def _add(session: Session, sums: Sums, cells: Mapping[Any, int]) -> None:
+    """``cells``: by key."""
+    sums.add(session, [(*key, n) for key, n in sorted(cells.items(), key=itemgetter(0)) if n])
