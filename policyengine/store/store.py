@@ -19,10 +19,10 @@ from policyengine.model.states import ComplianceState, Finding
 from policyengine.remediation.steps import Plan, StepOutcome
 from policyengine.store import (
     census,
-    changes,
     compliance,
     inventory,
     leases,
+    moves,
     plans,
     scans,
     schedules,
@@ -314,10 +314,10 @@ class Store:
     def moves(self, after: ScanRecord, *, limit: int) -> tuple[list[MoveCount], list[Move]]:
         """How many pairs went from which state to which since a scan, and the latest of each kind, at most so many.
 
-        There and back is no move. Those named are among the latest `changes.LOOKED_AT` moves.
+        There and back is no move. Those named are among the latest `moves.LOOKED_AT` moves.
         """
         with self._database.read() as session:
-            return changes.moves(session, after, limit)
+            return moves.moves_since(session, after, limit)
 
     def scans(self, limit: int = 20, *, without: str | None = None) -> list[ScanRecord]:
         """The latest scans, newest first; ``without`` those of that trigger."""

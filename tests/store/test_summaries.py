@@ -17,8 +17,8 @@ from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState, Reason
 from policyengine.store import PolicyRecord, ScanRecord, Store
-from policyengine.store.changes import LOOKED_AT
 from policyengine.store.database import Database
+from policyengine.store.moves import LOOKED_AT
 from policyengine.store.records import CauseRecord, MoveCount
 
 Make = Callable[..., Cluster]
