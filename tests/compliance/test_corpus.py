@@ -174,7 +174,7 @@ def test_the_vector_driver_says_of_each_what_the_scalar_driver_says(bound: Bound
     policies, _ = bound
     fleet = SyntheticFleet(4, 7)
     clusters = [fleet.cluster(index) for index in range(len(fleet))]
-    for some in batched(policies.values(), 20):
+    for some in batched(policies.values(), 8):
         meant = [Cluster(matching_resource(policy.definition.condition, ALIASES)) for policy in some]
         every = [respelled(cluster) for cluster in (*clusters, *meant, Cluster(other_resource()))]
         driver = FleetJudge(some, WORLD)
