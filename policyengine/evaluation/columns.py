@@ -22,9 +22,11 @@ from policyengine.model.values import JSON, UNDEFINED, Nothing
 Codes: TypeAlias = npt.NDArray[np.int64]
 Rows: TypeAlias = npt.NDArray[np.int64]
 
-_PLAIN: Final = frozenset({str, type(None), type(ABSENT)})
-_ALONE: Final = (frozenset[type](), frozenset({bool}), frozenset({int}))
-"""The other types whose values can be told apart as they are, as long as they have a column for themselves."""
+PLAIN: Final = frozenset({str, type(None), type(ABSENT)})
+"""The types whose values can be told apart as they are."""
+
+ALONE: Final = (frozenset[type](), frozenset({bool}), frozenset({int}))
+"""The other types of which that is true, as long as they have a column for themselves."""
 
 ROOMY: Final = 8
 """A table with so many places for each row is cheaper than sorting the rows."""
@@ -92,10 +94,10 @@ class Gathered:
                 return
             self._plain = False
             self._numbers = defaultdict(None, {_key(value): n for value, n in islice(self._numbers.items(), before)})
-        self._codes.append(self._numbered([v if type(v) in _PLAIN else _encode(v) for v in decoded]))
+        self._codes.append(numbered(self._numbers, [v if type(v) in PLAIN else _encode(v) for v in decoded]))
 
     def column(self) -> Column:
-        codes = np.concatenate(self._codes) if self._codes else np.zeros(0, dtype=np.int64)
+        codes = joined(self._codes)
         if self._plain:
             values: list[JSON | Nothing] = [UNDEFINED if value is ABSENT else value for value in self._numbers]
             return Column(codes, values, list(map(_key, self._numbers)))
@@ -104,28 +106,33 @@ class Gathered:
     def _as_they_are(self, decoded: Sequence[Any], before: int) -> Codes | None:
         """None for values that cannot be told apart as they are: arrays and objects, and true beside 1."""
         try:
-            codes = self._numbered(decoded)
+            codes = numbered(self._numbers, decoded)
         except TypeError:
             return None
-        self._others |= set(map(type, islice(self._numbers, before, None))) - _PLAIN
-        if self._others not in _ALONE:
+        self._others |= set(map(type, islice(self._numbers, before, None))) - PLAIN
+        if self._others not in ALONE:
             return None
         # true, 1 and 1.0 are one key: only all values tell whether they were of one type
-        same = not self._others or set(map(type, decoded)) - _PLAIN <= self._others
+        same = not self._others or set(map(type, decoded)) - PLAIN <= self._others
         return codes if same else None
 
-    def _numbered(self, keys: Sequence[Any]) -> Codes:
-        """The number of each key, a new one for a key not seen before."""
-        numbers = self._numbers
-        numbers.default_factory = numbers.__len__
-        try:
-            return np.fromiter(map(numbers.__getitem__, keys), dtype=np.int64, count=len(keys))
-        finally:
-            numbers.default_factory = None
+
+def numbered(numbers: defaultdict[Any, int], keys: Sequence[Any]) -> Codes:
+    """The number of each key; one not seen before is given the next. Raises TypeError for what cannot be hashed."""
+    numbers.default_factory = numbers.__len__
+    try:
+        return np.fromiter(map(numbers.__getitem__, keys), dtype=np.int64, count=len(keys))
+    finally:
+        numbers.default_factory = None
+
+
+def joined(codes: Sequence[Codes]) -> Codes:
+    """Those of all batches."""
+    return np.concatenate(codes) if codes else np.zeros(0, dtype=np.int64)
 
 
 def _key(value: Any) -> Any:
-    return value if type(value) in _PLAIN else _encode(value)
+    return value if type(value) in PLAIN else _encode(value)
 
 
 def _value(key: Any) -> JSON | Nothing:

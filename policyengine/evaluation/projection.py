@@ -36,7 +36,8 @@ SHALLOW: Final = 1
 class Node:
     """One place in the documents. ``whole``: its value is read as it is; else ``names`` or ``element`` of it are.
 
-    ``get`` takes its value out of what was decoded for the node above.
+    ``get`` takes its value out of what was decoded for the node above. ``folds``: objects found
+    here may be alike.
     """
 
     whole: bool = False
@@ -45,6 +46,7 @@ class Node:
     get: Callable[[Any], Any] = lambda above: above
     struct: type[msgspec.Struct] | None = None
     empty: Any = None
+    folds: bool = False
 
     def below(self, step: Step) -> Node | None:
         return self.element if isinstance(step, Star) else self.names.get(step)
@@ -163,4 +165,10 @@ def _build(node: Node, name: str) -> Any:
         fields.append((attribute, _build(below, f"{name}_{number}"), ABSENT))
     node.struct = msgspec.defstruct(name, fields, rename=rename, frozen=True, gc=False)
     node.empty = node.struct()
+    node.folds = len(fields) > 1 and all(map(_is_alike, node.names.values()))
     return node.struct | None | msgspec.UnsetType
+
+
+def _is_alike(node: Node) -> bool:
+    """Whether what is found here can be hashed, as a rule."""
+    return node.folds or all(map(_is_alike, node.names.values())) if node.struct else node.element is None

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from policyengine.evaluation.columns import NO_COLUMN, Column, Gathered, Rows, combined, examples, key_of
+from policyengine.evaluation.folding import Folding, opened
 from policyengine.evaluation.paths import select
 from policyengine.evaluation.projection import Node, Projection
 from policyengine.evaluation.reads import Path
@@ -33,22 +34,36 @@ class Extract:
         self.ids: list[Any] = []
         self._ids_at = projection.anchor(ids_at)[0] if ids_at else None
         self._gathered: defaultdict[Node, Gathered] = defaultdict(Gathered)
+        self._foldings: dict[Node, Folding] = {}
 
     def add(self, decoded: Sequence[Any]) -> None:
         self._add(self.projection.root, decoded)
 
     def column(self, node: Node) -> Column:
-        return Column.of(self.ids) if node is self._ids_at else self._gathered[node].column()
+        if node is self._ids_at:
+            return Column.of(self.ids)
+        folding = next((folding for folding in self._foldings.values() if node in folding), None)
+        return folding.column(node) if folding is not None else self._gathered[node].column()
 
     def _add(self, node: Node, decoded: Sequence[Any]) -> None:
         for below in node.names.values():
-            found, struct, empty = list(map(below.get, decoded)), below.struct, below.empty
+            found = list(map(below.get, decoded))
             if below is self._ids_at:
                 self.ids += found
-            elif struct is None:
+            elif below.struct is None:
                 self._gathered[below].add(found)
             else:
-                self._add(below, [value if value.__class__ is struct else empty for value in found])
+                self._add_objects(below, found)
+
+    def _add_objects(self, node: Node, found: Sequence[Any]) -> None:
+        if node.folds:
+            folding = self._foldings.get(node) or self._foldings.setdefault(node, Folding(node))
+            if folding.add(found):
+                return
+            node.folds = False
+            del self._foldings[node]
+            found = [*folding.objects(), *found]
+        self._add(node, opened(node, found))
 
 
 @dataclass(frozen=True)
@@ -72,8 +87,12 @@ class Table:
     @cached_property
     def name_column(self) -> Column:
         """Clusters mostly have names of their own, what is on them does not."""
-        names = [id.rpartition("/")[2] for id in self.ids]
+        names = _names(self.ids)
         return Column.of(names) if self.place_column is NO_COLUMN else Column.of_each(names)
+
+    def names_of(self, rows: Rows) -> Column:
+        """The same of some rows, where no more is wanted."""
+        return Column.of(_names([self.ids[row] for row in rows.tolist()]))
 
     @cached_property
     def _columns(self) -> dict[Hashable, Column]:
@@ -143,6 +162,10 @@ class Children:
         known = [key_of(columns, row) for row in examples(codes, count).tolist()]
         numbered = np.fromiter(map(numbers.__getitem__, found), dtype=np.int64, count=len(found))
         return Column(numbered, list(numbers), [tuple(known[code] for code in codes) for codes in numbers])
+
+
+def _names(ids: Sequence[str]) -> list[str]:
+    return [id.rpartition("/")[2] for id in ids]
 
 
 def head(path: Path) -> Path:
