@@ -5,7 +5,7 @@ A text that is not shaped as expected is put aside, for the scalar driver.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import attrgetter
 from typing import Any, Final
@@ -51,27 +51,51 @@ class Decoders:
         self._decode_children = msgspec.json.Decoder(msgspec.defstruct("children", lists, gc=False)).decode
 
     def take(self, block: Block, rows: Sequence[int]) -> Taken:
+        """What is read of the clusters themselves."""
         taken = Taken(self)
-        for begin in range(0, len(rows), BATCH):
-            batch = rows[begin : begin + BATCH]
-            try:
-                taken.add(batch, *self._decoded(block, batch))
-            except NotAsExpected:
-                self._one_by_one(block, batch, taken)
+        try:
+            taken.refused += _in_batches(self._decode_cluster, block.documents, rows, taken.add)
+        except NotAsExpected:  # nested so deep that it is decoded and then cannot be looked at
+            taken = Taken(self)
+            taken.refused += rows
         return taken
 
-    def _decoded(self, block: Block, rows: Sequence[int]) -> tuple[list[Any], list[Any]]:
-        documents, children = [block.documents[row] for row in rows], [block.children[row] for row in rows]
-        on_them = list(map(self._decode_children, children)) if self.children else []
-        return list(map(self._decode_cluster, documents)), on_them
+    def take_children(self, block: Block, taken: Taken, rows: Sequence[int]) -> list[int]:
+        """What is read of what is on these clusters; the rows where it cannot be read."""
+        if not self.children:
+            return []
+        try:
+            return _in_batches(self._decode_children, block.children, rows, taken.add_children)
+        except NotAsExpected:
+            return list(rows)
 
-    def _one_by_one(self, block: Block, rows: Sequence[int], taken: Taken) -> None:
-        """Some documents are not shaped as expected: which ones, and the rest."""
-        for row in rows:
-            try:
-                taken.add([row], *self._decoded(block, [row]))
-            except NotAsExpected:
-                taken.refused.append(row)
+
+def _in_batches(
+    decode: Callable[[str | bytes], Any],
+    texts: Sequence[str | bytes],
+    rows: Sequence[int],
+    add: Callable[[Sequence[int], list[Any]], None],
+) -> list[int]:
+    """Hands on what the texts of some rows hold, so many at a time; the rows whose text is not shaped as expected."""
+    refused: list[int] = []
+    for begin in range(0, len(rows), BATCH):
+        batch = rows[begin : begin + BATCH]
+        try:
+            decoded = list(map(decode, [texts[row] for row in batch]))
+        except NotAsExpected:
+            found = {row: _tried(decode, texts[row]) for row in batch}
+            refused += [row for row, one in found.items() if one is None]
+            batch = [row for row, one in found.items() if one is not None]
+            decoded = [found[row] for row in batch]
+        add(batch, decoded)
+    return refused
+
+
+def _tried(decode: Callable[[str | bytes], Any], text: str | bytes) -> Any:
+    try:
+        return decode(text)
+    except NotAsExpected:
+        return None
 
 
 class Taken:
@@ -82,13 +106,23 @@ class Taken:
         self.refused: list[int] = []
         self.clusters = Extract(decoders.clusters)
         self.children = {key: Extract(projection, ID) for key, projection in decoders.children.items()}
-        self.sizes: dict[str, list[Rows]] = {key: [] for key in self.children}
+        self._sizes: dict[str, list[tuple[Sequence[int], Rows]]] = {key: [] for key in self.children}
         self._lists = {key: attrgetter(key) for key in self.children}
 
-    def add(self, rows: Sequence[int], clusters: Sequence[Any], on_them: Sequence[Any]) -> None:
+    def add(self, rows: Sequence[int], clusters: Sequence[Any]) -> None:
         self.rows += rows
         self.clusters.add(clusters)
+
+    def add_children(self, rows: Sequence[int], on_them: Sequence[Any]) -> None:
+        """``rows`` ascend from call to call, as those of the clusters do."""
         for key, extract in self.children.items():
             lists = list(map(self._lists[key], on_them))
-            self.sizes[key].append(np.fromiter(map(len, lists), dtype=np.int64, count=len(lists)))
+            self._sizes[key].append((rows, np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))))
             extract.add(list(chain.from_iterable(lists)))
+
+    def sizes(self, key: str) -> Rows:
+        """How many children were taken of each cluster; none where nobody asked for them."""
+        found = np.zeros(max(self.rows, default=-1) + 1, dtype=np.int64)
+        for rows, sizes in self._sizes[key]:
+            found[rows] = sizes
+        return found[self.rows]

@@ -7,7 +7,7 @@ the scalar driver, and cost as many calls of it as there are different reasons.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +23,7 @@ from policyengine.compliance.decoders import Decoders
 from policyengine.compliance.judge import Verdict, judge
 from policyengine.compliance.outline import Outline, outline
 from policyengine.compliance.part import Part
-from policyengine.compliance.screen import CONTENT, FAILING, UNTOLD, screened
+from policyengine.compliance.screen import CONTENT, FAILING, SILENT, UNTOLD, screened, wanted
 from policyengine.compliance.sheet import Sheet
 from policyengine.compliance.situation import (
     NOT_EXEMPT,
@@ -35,8 +35,9 @@ from policyengine.compliance.situation import (
 )
 from policyengine.compliance.telling import Teller, grouped
 from policyengine.effects.base import World
-from policyengine.evaluation.columns import Rows
+from policyengine.evaluation.columns import Column, Rows, alike
 from policyengine.evaluation.projection import MEMORY
+from policyengine.evaluation.vector import Mask
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.states import ComplianceState, Reason
 
@@ -63,11 +64,10 @@ class FleetJudge:
 
     def judge(self, block: Block) -> BlockVerdicts:
         sheet = Sheet(len(self.policies), block)
-        by_type: dict[str, list[int]] = defaultdict(list)
-        for row, type in enumerate(block.types):
-            by_type[type.casefold()].append(row)
-        for type, rows in by_type.items():
-            self._of_type(type, block.types[rows[0]]).judge(block, rows, sheet)
+        types = Column.of(block.types).mapped(lambda name: str(name).casefold())
+        for rows in alike(types.codes):
+            first = block.types[rows[0]]
+            self._of_type(first.casefold(), first).judge(block, rows.tolist(), sheet)
         self._settle_clashes(sheet)
         self._cover_unread(sheet)
         return sheet.verdicts()
@@ -134,10 +134,9 @@ class _OfType:
         return self._decoders
 
     def judge(self, block: Block, rows: Sequence[int], sheet: Sheet) -> None:
-        taken = self.decoders().take(block, rows)
-        part = Part(taken, block, sheet)
-        sheet.decoded += len(taken.rows)
-        for row in part.refused:
+        part, refused = self._part(block, rows, sheet)
+        sheet.decoded += len(part.at)
+        for row in refused:
             verdicts = {
                 policy.key: judge(policy, sheet.cluster(row), self._judge.world) for policy in self._judge.policies
             }
@@ -146,13 +145,39 @@ class _OfType:
         for number, placement in enumerate(self._judge._placements):
             self._judge_policy(number, placement, part, sheet)
 
+    def _part(self, block: Block, rows: Sequence[int], sheet: Sheet) -> tuple[Part, list[int]]:
+        """The rows with what is on those where that matters, and the rows that cannot be read so."""
+        taken = self.decoders().take(block, rows)
+        part = Part(taken, block, sheet)
+        odd = self.decoders().take_children(block, taken, part.at[self._wanted(part)].tolist())
+        if not odd:
+            return part, taken.refused
+        known = set(odd)
+        part, others = self._part(block, [row for row in taken.rows if row not in known], sheet)
+        return part, [*taken.refused, *odd, *others]
+
+    def _wanted(self, part: Part) -> Mask:
+        """Reading what is on clusters takes longer than all the rest, and mostly it matters on few of them."""
+        found = np.zeros(len(part.at), dtype=bool)
+        for placement in self._judge._placements:
+            places, _ = part.situations(placement, self._type)
+            for here, policy in zip(places, placement.variants, strict=True):
+                among = wanted(self.outline(policy), part, here)
+                if among is not None:
+                    found |= among
+        return found
+
     def _judge_policy(self, number: int, placement: Placement, part: Part, sheet: Sheet) -> None:
         places, exemptions = part.situations(placement, self._type)
         for here, policy in zip(places, placement.variants, strict=True):
             states = screened(self.outline(policy), part, here)
-            if not states.any():
+            worst = states.max(initial=SILENT)
+            if worst == SILENT:
                 continue
-            sheet.states[number][part.at] += states  # variants share no row
+            told = np.flatnonzero(states)  # variants share no row
+            sheet.states[number][part.at.take(told)] = states.take(told)
+            if worst == CONTENT and placement.unknown_group is None and not policy.exemptions:
+                continue
             for mark in np.unique(exemptions).tolist() if policy.exemptions else [NOT_EXEMPT]:
                 marked = states * (exemptions == mark) if policy.exemptions else states
                 for key, group in self._groups(policy, placement, part, marked, mark):
@@ -174,6 +199,8 @@ class _OfType:
         elif mark != NOT_EXEMPT:
             yield (mark, "otherwise compliant"), np.flatnonzero(states == CONTENT)
         for rows, groups in ((failing, self.teller(policy).groups), (untold, partial(grouped, plan))):
+            if not rows.size:
+                continue
             alone = part.hold_secrets(rows) if plan.slow is None else np.ones(len(rows), dtype=bool)
             # secrets are hidden wherever they would show, on that cluster only
             yield from ((None, np.array([row])) for row in rows[alone].tolist())

@@ -26,6 +26,7 @@ from policyengine.evaluation.projection import projectable
 from policyengine.evaluation.questions import Group, Negation, Tree, compile_tree, questions
 from policyengine.evaluation.reads import NOTHING, Reads, reads_of_value
 from policyengine.evaluation.subject import Subject
+from policyengine.evaluation.vector import MAX_QUESTIONS
 from policyengine.language.indexed import looks_at
 from policyengine.language.shape import shape_of
 from policyengine.language.syntax import ExistenceDetails, Logic
@@ -79,6 +80,11 @@ class Outline:
     def asked_of_child(self) -> int:
         """The reason looks at each child once more."""
         return 2 * len(questions(self.children)) if self.children is not None else 0
+
+    @cached_property
+    def few(self) -> int:
+        """So many children can be asked about within the budget of an evaluation."""
+        return (MAX_QUESTIONS - self.asked_in_all) // max(self.asked_of_child, 1)
 
 
 def outline(policy: BoundPolicy, type: str, world: World) -> Outline:

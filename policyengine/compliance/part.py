@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from policyengine.compliance.block import Block
+from policyengine.compliance.block import Block, States
 from policyengine.compliance.decoders import LOCATION, Taken
 from policyengine.compliance.outline import Outline
 from policyengine.compliance.sheet import Sheet
@@ -20,14 +20,16 @@ from policyengine.model.cluster_text import EXTENSIONS_KEY
 from policyengine.model.resource import Cluster, Resource
 
 _UNKNOWN: Final = -1
-_NO_ROWS: Final = np.zeros(0, dtype=np.int64)
 
 
 class Part:
-    """The rows of one type in one block. ``at`` maps a row of the part to its row in the block."""
+    """The rows of one type in one block. ``at`` maps a row of the part to its row in the block.
+
+    ``sought`` is what was found of each that policies look for on the clusters.
+    """
 
     def __init__(self, taken: Taken, block: Block, sheet: Sheet) -> None:
-        self.at, self.refused = np.array(taken.rows, dtype=np.int64), taken.refused
+        self.at = np.array(taken.rows, dtype=np.int64)
         self._taken, self._sheet = taken, sheet
         ids = [block.ids[row] for row in taken.rows]
         places = Column.of([id.partition("/providers/")[0] for id in ids]).mapped(lambda text: place_of(str(text)))
@@ -36,9 +38,10 @@ class Part:
         self._block = block
         self._secretive = np.full(len(ids), _UNKNOWN, dtype=np.int8)
         if block.secretive is not None:
-            self._secretive[~np.array([bool(block.secretive[row]) for row in taken.rows], dtype=bool)] = False
+            self._secretive[~np.array(block.secretive, dtype=bool)[self.at]] = False
         self._lists: dict[str, Children] = {}
         self._tested: dict[str, Tested] = {}
+        self.sought: dict[Hashable, States] = {}
         self._situations: dict[Hashable, tuple[Sequence[Mask], Codes]] = {}
 
     def _whole_cluster(self, row: int) -> tuple[Resource, Cluster]:
@@ -53,9 +56,9 @@ class Part:
         return found
 
     def children(self, key: str) -> Children:
-        """The children of one kind on these clusters."""
+        """The children of one kind on these clusters, as far as they were taken."""
         if key not in self._lists:
-            extract, sizes = self._taken.children[key], np.concatenate([_NO_ROWS, *self._taken.sizes[key]])
+            extract, sizes = self._taken.children[key], self._taken.sizes(key)
             owner = np.repeat(np.arange(len(sizes)), sizes)
             self._lists[key] = Children(Table(extract, extract.ids), owner, np.concatenate([[0], np.cumsum(sizes)]))
         return self._lists[key]

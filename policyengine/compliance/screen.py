@@ -9,8 +9,8 @@ import numpy as np
 from policyengine.compliance.block import States
 from policyengine.compliance.outline import Outline, Way
 from policyengine.compliance.part import Part
-from policyengine.evaluation.questions import ERROR, TRUE
-from policyengine.evaluation.vector import MAX_QUESTIONS, Alive, Mask, answers
+from policyengine.evaluation.questions import ERROR, FALSE, TRUE
+from policyengine.evaluation.vector import MAX_QUESTIONS, Alive, Answers, Mask, answers, is_complete
 from policyengine.model.states import ComplianceState
 
 SILENT: Final = ComplianceState.NOT_APPLICABLE.code
@@ -34,15 +34,26 @@ def screened(plan: Outline, part: Part, here: Mask) -> States:
     return here * _by_rule(plan, part, lambda: here)
 
 
+def wanted(plan: Outline, part: Part, here: Mask) -> Mask | None:
+    """The clusters ``here`` of which somebody has to know what is on them; None for none, and nothing was asked."""
+    if plan.way is Way.SILENT or (plan.child is None and not plan.reads.related):
+        return None
+    if plan.way is not Way.BY_CHILDREN or plan.rule is None or plan.reads.related or plan.asked_in_all > MAX_QUESTIONS:
+        return here
+    found: Mask = here & (answers(plan.rule, part.clusters, lambda: here) != FALSE)
+    return found
+
+
 def _by_rule(plan: Outline, part: Part, alive: Alive) -> States:
     if plan.applies is None or plan.rule is None:
         return np.full(len(part.at), UNTOLD, dtype=np.uint8)
     applies = answers(plan.applies, part.clusters, alive)
     if not applies.any():
         return applies
-    rule = answers(plan.rule, part.clusters, lambda: alive() & (applies == TRUE))
-    states: States = (rule + np.uint8(CONTENT)) * (applies == TRUE)  # CONTENT, FAILING, UNTOLD follow one another
-    return states + np.uint8(UNTOLD) * (applies == ERROR) if (applies == ERROR).any() else states
+    holds = applies == TRUE
+    rule = answers(plan.rule, part.clusters, lambda: alive() & holds)
+    states: States = (rule + np.uint8(CONTENT)) * holds  # CONTENT, FAILING, UNTOLD follow one another
+    return _with_errors(states, applies)
 
 
 def _by_children(plan: Outline, part: Part, alive: Alive) -> States:
@@ -51,11 +62,30 @@ def _by_children(plan: Outline, part: Part, alive: Alive) -> States:
     if not rule.any():
         return rule
     holds = rule == TRUE
-    states: States = holds * _of_children(plan, part, lambda: alive() & holds)
-    return states + np.uint8(UNTOLD) * (rule == ERROR) if (rule == ERROR).any() else states
+    return _with_errors(holds * _of_children(plan, part, lambda: alive() & holds), rule)
+
+
+def _with_errors(states: States, answers: Answers) -> States:
+    """UNTOLD, too, where a condition could not be evaluated."""
+    return states + np.uint8(UNTOLD) * (answers == ERROR) if answers.max() == ERROR else states
 
 
 def _of_children(plan: Outline, part: Part, alive: Alive) -> States:
+    """What is on each cluster that is alive; looked for once for all policies that look for the same."""
+    assert plan.child is not None
+    sought = (plan.child, plan.child_name, plan.child_kind, plan.children and plan.children.key)
+    found = part.sought.get(sought)
+    if found is None:
+        found = _looked_for(plan, part, alive)
+        if plan.children is None or is_complete(plan.children, part.tested(plan.child)):
+            part.sought[sought] = found
+    if plan.children is None or part.children(plan.child).most <= plan.few:
+        return found
+    many: States = np.where(part.children(plan.child).sizes > plan.few, np.uint8(UNTOLD), found)
+    return many
+
+
+def _looked_for(plan: Outline, part: Part, alive: Alive) -> States:
     """CONTENT where a child will do; UNTOLD where one cannot be tested, so that order matters."""
     assert plan.child is not None
     children, among = part.tested(plan.child), part.candidates(plan)
@@ -66,9 +96,6 @@ def _of_children(plan: Outline, part: Part, alive: Alive) -> States:
     if among is not None:
         found = found * among
     states = np.full(len(part.at), FAILING, dtype=np.uint8)
-    states[children.owners[found == TRUE]] = CONTENT
-    states[children.owners[found == ERROR]] = UNTOLD
-    few = (MAX_QUESTIONS - plan.asked_in_all) // max(plan.asked_of_child, 1)
-    if plan.children is not None and part.children(plan.child).most > few:
-        states[part.children(plan.child).sizes > few] = UNTOLD
+    states[children.owners.take(np.flatnonzero(found == TRUE))] = CONTENT  # a mask takes four times that
+    states[children.owners.take(np.flatnonzero(found == ERROR))] = UNTOLD
     return states

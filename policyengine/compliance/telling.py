@@ -28,7 +28,7 @@ from policyengine.evaluation import Subject, Trace, trace
 from policyengine.evaluation.columns import Codes, Column, Rows, alike, combined, key_of
 from policyengine.evaluation.questions import ERROR, Question, questions
 from policyengine.evaluation.reads import NOTHING, Reads
-from policyengine.evaluation.vector import Answers, Tested, leaf
+from policyengine.evaluation.vector import Answers, Mask, Tested, leaf
 from policyengine.model.ids import ResourceId
 
 Groups: TypeAlias = Iterator[tuple[Hashable, Rows]]
@@ -132,7 +132,9 @@ class Teller:
                 kinds.append((pattern, one))
         yield from grouped(self._plan, part, rows[odd[rows]])
         nearest = _nearest(children, at, np.flatnonzero((kind >= 0) & ~odd[owners]), distance)
-        silent = rows[~odd[rows] & ~np.isin(rows, owners[nearest])]
+        spoken_of = odd
+        spoken_of[owners[nearest]] = True
+        silent = rows[~spoken_of[rows]]
         yield from _by_values(_NONE, part.clusters.columns(self._above), silent, silent)
         for number, (pattern, one) in enumerate(kinds):
             yield from self._by_names(pattern, one, children, at[nearest[kind[nearest] == number]])
@@ -146,7 +148,7 @@ class Teller:
 
     def _by_names(self, pattern: bytes, near: Nearness, children: Tested, at: Rows) -> Groups:
         columns = [column for question in near.shown for column in children.columns(question.reads)]
-        names = children.table.name_column.of_rows(at)
+        names = children.table.names_of(at)
         for inside in alike(names.codes):
             name = names.values[names.codes[inside[0]]]
             yield from _by_values((pattern, name), columns, at[inside], children.owners[at[inside]])
@@ -215,18 +217,32 @@ def _by_values(key: Hashable, columns: Sequence[Column], at: Rows, rows: Rows) -
 
 
 def _nearest(children: Tested, at: Rows, among: Rows, distance: Codes) -> Rows:
-    """Of each cluster the place in ``at`` of its nearest child, of several the first by its id."""
-    owners = children.owners[at[among]]
-    order = np.lexsort((distance[among], owners))
-    among, owners = among[order], owners[order]
-    begins = np.flatnonzero(np.diff(owners, prepend=-1))
-    least = np.repeat(distance[among[begins]], np.diff(begins, append=len(among)))
-    tied = np.flatnonzero(distance[among] == least)
-    of_tied = owners[tied]
-    again = np.isin(of_tied, of_tied[1:][np.diff(of_tied) == 0])
-    found = dict(zip(of_tied[~again].tolist(), among[tied[~again]].tolist(), strict=True))
-    keys = {place: ResourceId(children.table.ids[int(at[place])]).key for place in among[tied[again]].tolist()}
-    pairs = zip(of_tied[again].tolist(), among[tied[again]].tolist(), strict=True)
-    for owner, place in sorted(pairs, key=lambda pair: keys[pair[1]]):
-        found.setdefault(owner, place)
-    return np.fromiter(found.values(), dtype=np.int64, count=len(found))
+    """Of each cluster the place in ``at`` of its nearest child, of several the first by its id.
+
+    ``at`` stands in the order of clusters, and ``among`` in its order.
+    """
+    if not among.size:
+        return among
+    owners, distance = children.owners[at[among]], distance[among]
+    begins = np.flatnonzero(_differs(owners))
+    least = np.repeat(np.minimum.reduceat(distance, begins), np.diff(begins, append=len(among)))
+    tied = among[distance == least]
+    begins = np.flatnonzero(_differs(children.owners[at[tied]]))
+    found: Rows = tied[begins]
+    several = np.diff(begins, append=len(tied))
+    for number in np.flatnonzero(several > 1).tolist():
+        begin = int(begins[number])
+        found[number] = _first_by_id(children, at, tied[begin : begin + int(several[number])])
+    return found
+
+
+def _differs(owners: Rows) -> Mask:
+    """Where another one begins."""
+    found = np.ones(len(owners), dtype=bool)
+    np.not_equal(owners[1:], owners[:-1], out=found[1:])
+    return found
+
+
+def _first_by_id(children: Tested, at: Rows, places: Rows) -> int:
+    listed: list[int] = places.tolist()
+    return min(listed, key=lambda place: ResourceId(children.table.ids[int(at[place])]).key)

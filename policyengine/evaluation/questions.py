@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, TypeAlias
 
 from policyengine.evaluation.reads import Reads, reads_of
@@ -49,10 +50,24 @@ class Group:
     members: tuple[Tree, ...]
     decisive: int
 
+    @cached_property
+    def key(self) -> str:
+        """Equal for groups that must have equal answers."""
+        return f"{self.decisive}({','.join(member.key for member in self.members)})"
+
+    @cached_property
+    def is_safe(self) -> bool:
+        """Whether asking its members, all of them questions, never raises, in whatever order."""
+        return all(isinstance(member, Question) and member.is_safe for member in self.members)
+
 
 @dataclass(frozen=True)
 class Negation:
     member: Tree
+
+    @cached_property
+    def key(self) -> str:
+        return f"!{self.member.key}"
 
 
 def compile_tree(logic: Logic, subject: Subject) -> Tree:

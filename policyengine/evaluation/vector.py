@@ -18,7 +18,7 @@ import numpy.typing as npt
 from policyengine.errors import PolicyEngineError
 from policyengine.evaluation.columns import Codes, Column, Rows, combined, examples, key_of
 from policyengine.evaluation.projection import MEMORY
-from policyengine.evaluation.questions import ERROR, FALSE, TRUE, Group, Negation, Question, Tree
+from policyengine.evaluation.questions import ERROR, FALSE, TRUE, Group, Negation, Question, Tree, questions
 from policyengine.evaluation.reads import Path, Reads
 from policyengine.evaluation.scalar import evaluate, single_test
 from policyengine.evaluation.subject import Subject
@@ -63,6 +63,7 @@ class Tested:
     whole: Callable[[int], tuple[Resource, Cluster]]
     owner: Rows | None = None
     _leaves: dict[str, Leaf] = field(default_factory=dict)
+    _known: dict[str, Answers] = field(default_factory=dict)
 
     @property
     def rows(self) -> Rows:
@@ -109,6 +110,20 @@ def answers(tree: Tree, tested: Tested, alive: Alive) -> Answers:
     """The answer of each row that is alive, as `scalar.evaluate` gives it; ERROR where that raises."""
     if isinstance(tree, Question):
         return leaf(tree, tested).answers(alive)
+    found = tested._known.get(tree.key)
+    if found is None:
+        found = _of_tree(tree, tested, alive)
+        if is_complete(tree, tested):
+            tested._known[tree.key] = found
+    return found
+
+
+def is_complete(tree: Tree, tested: Tested) -> bool:
+    """Whether all has been asked, so that every row has its answer, alive or not."""
+    return all(leaf(question, tested).left == 0 for question in questions(tree))
+
+
+def _of_tree(tree: Group | Negation, tested: Tested, alive: Alive) -> Answers:
     if isinstance(tree, Negation):
         found = answers(tree.member, tested, alive)
         return found ^ (found < ERROR)
@@ -137,7 +152,7 @@ def _undecided(alive: Alive, result: Answers, open_: int) -> Alive:
 
 def _in_order(group: Group, tested: Tested) -> Sequence[Tree]:
     """The cheap ones first, where no error can come to light or stay hidden by that."""
-    if all(isinstance(member, Question) and member.is_safe for member in group.members):
+    if group.is_safe:
         return sorted(group.members, key=lambda member: leaf(member, tested).left)  # type: ignore[arg-type]
     return group.members
 
@@ -182,11 +197,11 @@ class Leaf:
         if self._single is None:
             return [self._ask(row) for row in self._example[codes].tolist()]
         (column,) = self.columns
-        test, values = self._single, column.values
-        return [
-            int(test(value)) if _is_short(value := values[code]) else self._ask(int(self._example[code]))
-            for code in codes.tolist()
-        ]
+        test, values = self._single, [column.values[code] for code in codes.tolist()]
+        if _are_short(values):
+            return list(map(test, values))
+        found = zip(values, self._example[codes].tolist(), strict=True)
+        return [int(test(value)) if _is_short(value) else self._ask(row) for value, row in found]
 
     def _ask(self, row: int) -> int:
         if self._question.reads.opaque is not None:
@@ -235,6 +250,12 @@ def _excerpt(table: Table, paths: Iterable[Path], row: int) -> Resource:
                 inner = inner.setdefault(str(step), {})
             inner[str(path[-1])] = value
     return Resource(ResourceId(table.ids[row]), document)
+
+
+def _are_short(values: Sequence[JSON | Nothing]) -> bool:
+    if set(map(type, values)) == {str}:
+        return max(map(len, values)) <= SHORT  # type: ignore[arg-type]
+    return all(map(_is_short, values))
 
 
 def _is_short(value: JSON | Nothing) -> bool:

@@ -16,6 +16,7 @@ from policyengine.compliance.bind import bind
 from policyengine.compliance.block import Block
 from policyengine.compliance.bound import BoundPolicy
 from policyengine.compliance.conflicts import judge_all
+from policyengine.compliance.decoders import Decoders, Taken
 from policyengine.compliance.fleet_judge import FleetJudge
 from policyengine.compliance.outline import Way
 from policyengine.effects.base import World
@@ -243,6 +244,42 @@ def test_it_reads_no_cluster_whole_when_nothing_is_found() -> None:
     policies = bound(*policy({"allOf": [IS_CLUSTER, rule]}))
     verdicts = FleetJudge(policies, WORLD).judge(block_of([a_cluster("k", {"connectivityStatus": "Connected"})] * 9))
     assert (verdicts.decoded, verdicts.whole) == (9, 0)
+
+
+def test_it_reads_what_is_on_a_cluster_only_where_a_rule_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    take = Decoders.take_children
+
+    def noting(decoders: Decoders, block: Block, found: Taken, rows: Sequence[int]) -> list[int]:
+        taken.extend(rows)
+        return take(decoders, block, found, rows)
+
+    monkeypatch.setattr(Decoders, "take_children", noting)
+    looking = there(EXTENSIONS, {"field": EXTENSION, "equals": "flux"})
+    rule = {"allOf": [IS_CLUSTER, {"field": "tags.env", "equals": "prod"}]}
+    clusters = [
+        a_cluster(f"k{n}", {}, tags={"env": ("prod", "dev")[n % 2]}, extensions=[{"extensionType": "flux"}])
+        for n in range(10)
+    ]
+    policies = bound(*policy(rule, looking))
+    assert_same(policies, clusters)
+    assert taken == [0, 2, 4, 1, 3]
+
+
+def test_a_child_of_another_shape_has_its_cluster_judged_row_by_row() -> None:
+    deep: Any = "end"
+    for _ in range(600):
+        deep = {"a": deep}
+    odd_ones: list[Any] = ["odd", None, [1], {"extensionType": deep}, {"configurationSettings": deep}]
+    settings_ = {"field": f"{EXTENSIONS}/configurationSettings", "exists": True}
+    looking = there(EXTENSIONS, {"anyOf": [{"field": EXTENSION, "equals": "flux"}, settings_]})
+    rule = {"allOf": [IS_CLUSTER, {"field": "tags.env", "equals": "prod"}]}
+    clusters = [
+        a_cluster(f"k{n}", {}, tags={"env": env}, extensions=[{"extensionType": "flux"}, one][: 1 + n % 2])
+        for n, one in enumerate(odd_ones * 2)
+        for env in ("prod", "dev")
+    ]
+    assert_same(bound(*policy(rule, looking), *policy(rule, name="other")), clusters)
 
 
 def test_true_and_one_and_one_point_nought_stay_apart() -> None:
@@ -576,13 +613,20 @@ def test_any_rule_on_any_fleet(rule: Any, effect: str, exempt: bool, fleet: list
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(conditions(FIELDS), conditions(CHILD_FIELDS), st.sampled_from([None, "e0", "E1", "?"]), st.booleans(), fleets())
+@given(
+    st.tuples(conditions(FIELDS), conditions(FIELDS)),
+    conditions(CHILD_FIELDS),
+    st.sampled_from([None, "e0", "E1", "?"]),
+    st.booleans(),
+    fleets(),
+)
 def test_any_existence_condition_on_any_fleet(
-    rule: Any, condition: Any, name: str | None, exempt: bool, fleet: list[Cluster]
+    rules: tuple[Any, Any], condition: Any, name: str | None, exempt: bool, fleet: list[Cluster]
 ) -> None:
+    """Two policies look for the same, each on clusters of its own."""
     details = {} if name is None else {"name": name}
-    then = there(EXTENSIONS, condition, **details)
-    documents = policy(rule, then, parameters={"p": {"type": "String", "defaultValue": "flux"}})
+    then, given_ = there(EXTENSIONS, condition, **details), {"p": {"type": "String", "defaultValue": "flux"}}
+    documents = policy(rules[0], then, parameters=given_) + policy(rules[1], then, parameters=given_, name="q")
     assert_same(bound(*documents, *[EXEMPT] * exempt), fleet)
 
 
