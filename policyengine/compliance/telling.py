@@ -112,7 +112,7 @@ class Teller:
                 yield from grouped(self._plan, part, group)
                 continue
             shown = self._shown(pattern, part, int(group[0]))
-            columns = [column for one in shown for column in part.clusters.columns(one.reads)]
+            columns = [column for one in shown for column in leaf(one, part.clusters).columns]
             yield from _by_values(pattern, columns, group, group)
 
     def _of_children(self, part: Part, rows: Rows) -> Groups:
@@ -147,7 +147,7 @@ class Teller:
         return at if looked_at is None else at[looked_at[at]]
 
     def _by_names(self, pattern: bytes, near: Nearness, children: Tested, at: Rows) -> Groups:
-        columns = [column for question in near.shown for column in children.columns(question.reads)]
+        columns = [column for question in near.shown for column in leaf(question, children).columns]
         names = children.table.names_of(at)
         for inside in alike(names.codes):
             name = names.values[names.codes[inside[0]]]
@@ -157,9 +157,13 @@ class Teller:
         """The answers to all questions, and where in ``rows`` they are given."""
         if not rows.size:
             return
-        mask = np.zeros(len(tested.table), dtype=bool)
-        mask[rows] = True
-        found = [leaf(question, tested).answers(lambda: mask)[rows] for question in self._questions]
+
+        def alive() -> Mask:
+            mask = np.zeros(len(tested.table), dtype=bool)
+            mask[rows] = True
+            return mask
+
+        found = [leaf(question, tested).answers(alive).take(rows) for question in self._questions]
         for at in alike(_packed(found, len(rows))):
             yield bytes(int(answers[at[0]]) for answers in found), at
 
