@@ -15,8 +15,20 @@ from policyengine.model.resource import AKS
 from policyengine.text.reader import read, to_value
 from tests.e2e.conftest import Project
 from tests.e2e.test_builtins import Walk
-from tests.e2e.test_templates import FLEET
 
+FLEET = """
+apiVersion: policyengine/v1
+kind: Fleet
+tenantId: 0d4f2b8c-0000-4000-8000-000000000000
+subscriptions:
+  - {subscriptionId: aaaaaaaa-0000-4000-8000-00000000000a, displayName: edge}
+resourceGroups:
+  - {subscription: edge, name: shops, location: norwayeast}
+clusters:
+  - {name: edge-01, kind: arc, subscription: edge, resourceGroup: shops}
+  - {name: edge-02, kind: arc, subscription: edge, resourceGroup: shops}
+  - {name: web-01, kind: aks, subscription: edge, resourceGroup: shops}
+"""
 SCOPE = "/subscriptions/aaaaaaaa-0000-4000-8000-00000000000a"
 VAULT = f"{SCOPE}/resourceGroups/shops/providers/Microsoft.KeyVault/vaults/kv-edge"
 BUCKET_PARAMETERS = {
