@@ -17,7 +17,7 @@ from policyengine.clock import Clock
 from policyengine.errors import ExpressionError, InventoryError, UsageError
 from policyengine.evaluation import Context, Subject, fields
 from policyengine.evaluation.subject import parameter
-from policyengine.expressions.compiled import ExpressionContext, compile_value, is_expression
+from policyengine.expressions.compiled import CompiledValue, ExpressionContext, compile_value, is_expression
 from policyengine.expressions.jmespath import compile_jmespath
 from policyengine.language.aliases import FieldKind, classify_field, format_path
 from policyengine.language.documents import Reference
@@ -161,12 +161,13 @@ def _without_resource(text: str, kind: Kind, given: _Given, clock: Clock) -> Eva
     help = "name a cluster (`--cluster`) or a file (`--resource`)"
     if kind is Kind.FIELD:
         raise UsageError(f"`{text}` is a field, and there is no resource to read it on", help=help)
-    if kind is Kind.JMESPATH:
-        document = {"parameters": {given.spellings.get(name, name): value for name, value in given.values.items()}}
-        return _result(text, kind, compile_jmespath(text).search(document, at=clock.now()))
+    names = {given.spellings.get(name, name): value for name, value in given.values.items()}
     context = ExpressionContext({"parameters": lambda name: parameter(given.values, name)}, clock.now())
+    asked = compile_jmespath(text) if kind is Kind.JMESPATH else compile_value(text)
     try:
-        return _result(text, kind, compile_value(text).evaluate(context))
+        if isinstance(asked, CompiledValue):
+            return _result(text, kind, asked.evaluate(context))
+        return _result(text, kind, asked.search({"parameters": names}, at=clock.now()))
     except ExpressionError as error:
         raise ExpressionError(error.message, offset=error.offset, help=error.help or help) from error
 

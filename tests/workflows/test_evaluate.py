@@ -124,6 +124,19 @@ def test_what_cannot_be_evaluated_is_an_expression_error(text: str) -> None:
         ask(text)
 
 
+@pytest.mark.parametrize("text", ["[field('tags.ring')]", "length(related.extensions)"])
+def test_what_needs_a_resource_says_how_to_name_one(text: str) -> None:
+    with pytest.raises(ExpressionError) as raised:
+        ask(text)
+    assert raised.value.help == "name a cluster (`--cluster`) or a file (`--resource`)"
+
+
+def test_a_mistake_in_the_text_has_nothing_to_do_with_resources() -> None:
+    with pytest.raises(ExpressionError) as raised:
+        ask("length(")
+    assert "cluster" not in (raised.value.help or "")
+
+
 @pytest.mark.parametrize("text", ["[]", "{}", '{"id": 1}', '{"id": "x"}\n---\n{"id": "y"}'])
 def test_a_file_that_holds_no_resource_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "resource.yaml"
