@@ -153,7 +153,7 @@ def _answer_field(condition: Condition, operand: Field, expected: JSON | Nothing
 
 
 def single_test(condition: Condition) -> Predicate | None:
-    """The answer as a function of the one value that is read, UNDEFINED where there is none.
+    """The answer as a function of the one value that is read, None where there is none.
 
     For a property, a tag or the name compared with something fixed; None for every other condition.
     """
@@ -164,8 +164,7 @@ def single_test(condition: Condition) -> Predicate | None:
     field = classify_field(name) if isinstance(name, str) else None
     if field is None or "[*]" in name or (field.kind is FieldKind.BUILT_IN and field.name not in _PLAIN_FIELDS):
         return None
-    test = OPERATORS[condition.operator.casefold()].compile(expected.constant)
-    return lambda value: test(None if value is UNDEFINED else value)
+    return OPERATORS[condition.operator.casefold()].compile(expected.constant)
 
 
 _PLAIN_FIELDS: Final = frozenset({"name", "kind"})

@@ -197,7 +197,8 @@ class Leaf:
         if self._single is None:
             return [self._ask(row) for row in self._example[codes].tolist()]
         (column,) = self.columns
-        test, values = self._single, [column.values[code] for code in codes.tolist()]
+        read = [column.values[code] for code in codes.tolist()]
+        test, values = self._single, [None if value is UNDEFINED else value for value in read]
         if _are_short(values):
             return list(map(test, values))
         found = zip(values, self._example[codes].tolist(), strict=True)
@@ -261,7 +262,7 @@ def _are_short(values: Sequence[JSON | Nothing]) -> bool:
 def _is_short(value: JSON | Nothing) -> bool:
     if value.__class__ is str:
         return len(value) <= SHORT
-    return value is None or isinstance(value, bool | int | float | Nothing)
+    return value is None or isinstance(value, bool | int | float)
 
 
 def leaf(question: Question, tested: Tested) -> Leaf:

@@ -128,6 +128,10 @@ def _ends(head: str, tail: str) -> Predicate:
     """`like` as it mostly is: one ``*``."""
     least = len(head) + len(tail)
 
+    def starts(left: Value) -> bool:
+        text = left if isinstance(left, str) else as_text(left)
+        return text is not None and text.casefold().startswith(head)
+
     def holds(left: Value) -> bool:
         text = left if isinstance(left, str) else as_text(left)
         if text is None:
@@ -135,7 +139,7 @@ def _ends(head: str, tail: str) -> Predicate:
         folded = text.casefold()
         return len(folded) >= least and folded.startswith(head) and folded.endswith(tail)
 
-    return holds
+    return holds if tail else starts
 
 
 def _is_like(text: str, head: str, middle: Sequence[str], tail: str) -> bool:
