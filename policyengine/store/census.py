@@ -16,7 +16,7 @@ import numpy as np
 from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
-from policyengine.store.driver import AT_ONCE, INSTANT, Batch, Row, pages, read, read_of, stored_instant
+from policyengine.store.driver import AT_ONCE, INSTANT, Batch, Row, joined, pages, read, read_of, stored_instant
 from policyengine.store.ledger import Numbers, Place
 
 _UPSERT_CLUSTER = Batch(
@@ -65,6 +65,7 @@ def touch_clusters(session: Session, numbers: Iterable[int], *, seq: int) -> Non
     _TOUCH_CLUSTER.run(session, ((seq, number) for number in numbers))
 
 
+_NONE = np.zeros(0, dtype=np.int64)
 _END = "\U0010ffff"
 """Behind every key."""
 
@@ -107,8 +108,7 @@ def places(session: Session, keys: Iterable[str]) -> dict[str, tuple[int, Place]
 
 def gone_since(session: Session, seq: int) -> Numbers:
     """The clusters that left the inventory after that reading."""
-    rows = _due(session, seq)
-    return np.array([number for number, _, removed in rows if removed is not None], dtype=np.int64)
+    return _due(session, seq, "NOT NULL")[0]
 
 
 def documents(session: Session, wanted: range | Sequence[int]) -> list[Row]:
@@ -148,11 +148,16 @@ def last_number(session: Session) -> int:
     return -1 if number is None else int(number)
 
 
-def due_clusters(session: Session, after: int) -> list[Row]:
-    """Number and ``due`` of the clusters that are to be judged since a reading after that one."""
-    return [(number, due) for number, due, removed in _due(session, after) if removed is None]
+def due_clusters(session: Session, after: int) -> tuple[Numbers, Numbers]:
+    """The clusters that are to be judged since a reading after that one, and since which."""
+    return _due(session, after, "NULL")
 
 
-def _due(session: Session, after: int) -> list[Row]:
-    """Asked without a word on ``removed``: with one, SQLite takes the index that begins with it."""
-    return read(session, "SELECT number, due, removed FROM cluster WHERE due > {}", after)
+def _due(session: Session, after: int, removed: str) -> tuple[Numbers, Numbers]:
+    """A row for each reading: there may be a million clusters. Asked of ``removed`` by way of a function: of the column
+    itself, SQLite takes the index that begins with it."""
+    numbers = joined(session, "number")
+    query = f"SELECT due, {numbers} FROM cluster WHERE due > {{}} AND COALESCE(removed, NULL) IS {removed} GROUP BY due"
+    rows = [(due, np.fromstring(text, dtype=np.int64, sep=",")) for due, text in read(session, query, after)]
+    since = np.repeat([due for due, _ in rows], [len(found) for _, found in rows])
+    return np.concatenate([_NONE, *(found for _, found in rows)]), since.astype(np.int64)

@@ -115,6 +115,13 @@ def read(session: Session, query: str, *values: Any) -> list[Row]:
     return rows
 
 
+def joined(session: Session, column: str) -> str:
+    """The aggregate that makes one text, with commas, of a column's whole numbers."""
+    if session.connection().dialect.name == "sqlite":
+        return f"GROUP_CONCAT({column})"
+    return f"STRING_AGG({column}::text, ',')"
+
+
 def stored_instant(session: Session, at: datetime) -> Any:
     """As the driver takes it."""
     return UtcDateTime().process_bind_param(at, session.connection().dialect)

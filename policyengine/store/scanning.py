@@ -68,17 +68,20 @@ class Scanning:
     def marks(self) -> dict[str, dict[int, Mark]]:
         """The mark of each block of the bound policies, by key and chunk."""
         found: dict[str, dict[int, Mark]] = {}
+        known: dict[tuple[str, str, int], Mark] = {}  # most blocks of a policy have one and the same
         with self._database.read() as session:
             for key, chunk, digest, leave, seq in bulk.marks(session):
-                found.setdefault(key, {})[chunk] = Mark(digest, json.loads(leave), seq)
+                if (digest, leave, seq) not in known:
+                    known[digest, leave, seq] = Mark(digest, json.loads(leave), seq)
+                found.setdefault(key, {})[chunk] = known[digest, leave, seq]
         return found
 
     def due(self, after: int) -> tuple[Numbers, Numbers]:
         """The clusters to be judged since a reading after that one, in order of number, and since which."""
         with self._database.read() as session:
-            rows = np.array(census.due_clusters(session, after), dtype=np.int64).reshape(-1, 2)
-        rows = rows[np.argsort(rows[:, 0], kind="stable")]
-        return rows[:, 0], rows[:, 1]
+            numbers, since = census.due_clusters(session, after)
+        order = np.argsort(numbers)
+        return numbers[order], since[order]
 
     def states(self, key: str, chunk: int) -> States | None:
         """None for a block that there is not."""
@@ -114,8 +117,9 @@ class Scanning:
             bulk.write_marks(
                 session,
                 (
-                    (numbers[key], chunk, mark.digest, to_text(dict(mark.leave)), mark.seq)
+                    (numbers[key], chunk, mark.digest, leave, mark.seq)
                     for key, mark in marks.items()
+                    for leave in (to_text(dict(mark.leave)),)
                     for chunk in chunks
                 ),
             )

@@ -89,33 +89,43 @@ class _Finder:
         begins = np.searchsorted(numbers, np.arange(self._survey.chunks + 1) * CHUNK).tolist()
         due: dict[tuple[int, int], Numbers | None] = {}
         changed = np.zeros(len(numbers), dtype=bool)
+        later: dict[tuple[int, int], Numbers] = {}  # most policies ask the same of a chunk
         for (place, chunk), wanted in demands.items():
             here = slice(begins[chunk], begins[chunk + 1])
             if wanted.is_of_changes and here.start == here.stop:
                 continue
-            found = self._of_block(place, chunk, wanted, numbers[here], since[here])
+            if wanted.cause is None and (chunk, wanted.since) not in later:
+                is_later = since[here] > wanted.since
+                changed[here] |= is_later
+                later[chunk, wanted.since] = numbers[here][is_later]
+            found = self._of_block(place, chunk, wanted, later)
             if found is None or found.size:
                 due[place, chunk] = found
-            if wanted.cause is None:
-                changed[here] |= since[here] > wanted.since
         if changed.any():
             self._because[Because(Cause.CLUSTERS, clusters=int(changed.sum()))] = None
         return Work(tuple(_shards(due, self._survey.chunks)), tuple(self._because), due, self._survey.last)
 
     def _demands(self) -> dict[tuple[int, int], Demand]:
         marks = self._scanning.marks()
-        return {
-            (place, chunk): demand(standing, marks.get(standing.key, {}).get(chunk))
-            for place, standing in enumerate(self._chosen)
-            for chunk in range(self._survey.chunks)
-        }
+        found: dict[tuple[int, int], Demand] = {}
+        for place, standing in enumerate(self._chosen):
+            own = marks.get(standing.key, {})
+            each = {id(mark): mark for mark in (*own.values(), None)}  # few: most blocks share theirs
+            demands = {key: demand(standing, mark) for key, mark in each.items()}
+            found |= {(place, chunk): demands[id(own.get(chunk))] for chunk in range(self._survey.chunks)}
+        return found
 
-    def _of_block(self, place: int, chunk: int, wanted: Demand, numbers: Numbers, since: Numbers) -> Numbers | None:
+    def _of_block(
+        self, place: int, chunk: int, wanted: Demand, later: Mapping[tuple[int, int], Numbers]
+    ) -> Numbers | None:
+        """``later``: the clusters of a chunk that changed after a reading."""
         key = self._chosen[place].key
         if wanted.cause is not None:
             self._because[Because(wanted.cause, key)] = None
             return None
-        found = numbers[since > wanted.since]
+        found = later[chunk, wanted.since]
+        if wanted.is_of_changes:
+            return found
         for name in (*wanted.ended, *(exemption.name for exemption in wanted.begun)):
             self._because[Because(Cause.EXEMPTION, key, name)] = None
         if wanted.ended:
@@ -147,8 +157,9 @@ class _Finder:
 def _shards(due: Mapping[tuple[int, int], Numbers | None], chunks: int) -> Iterator[Shard]:
     """Policies of which the same is due in a chunk go together, and chunks of which the same policies are due."""
     by_chunk: dict[int, dict[bytes | None, list[int]]] = {}
+    same: dict[int, bytes] = {}  # by identity: of the blocks of a chunk most are given one and the same array
     for (place, chunk), numbers in due.items():
-        wanted = None if numbers is None else numbers.tobytes()
+        wanted = None if numbers is None else same.get(id(numbers)) or same.setdefault(id(numbers), numbers.tobytes())
         by_chunk.setdefault(chunk, {}).setdefault(wanted, []).append(place)
     whole: dict[tuple[int, ...], list[int]] = {}
     parts: dict[tuple[int, ...], tuple[list[int], list[int]]] = {}
