@@ -65,6 +65,9 @@ def touch_clusters(session: Session, numbers: Iterable[int], *, seq: int) -> Non
     _TOUCH_CLUSTER.run(session, ((seq, number) for number in numbers))
 
 
+_PRESENT = "COALESCE(removed, NULL) IS NULL"
+"""Of the column itself, not of a function, SQLite takes the index that begins with it, and sorts."""
+
 _NONE = np.zeros(0, dtype=np.int64)
 _END = "\U0010ffff"
 """Behind every key."""
@@ -108,7 +111,7 @@ def places(session: Session, keys: Iterable[str]) -> dict[str, tuple[int, Place]
 
 def gone_since(session: Session, seq: int) -> Numbers:
     """The clusters that left the inventory after that reading."""
-    return _due(session, seq, "NOT NULL")[0]
+    return _due(session, seq, f"NOT {_PRESENT}")[0]
 
 
 def documents(session: Session, wanted: range | Sequence[int]) -> list[Row]:
@@ -127,13 +130,10 @@ def headings(session: Session, wanted: range) -> list[Row]:
 
 
 def _by_number(session: Session, columns: str, wanted: range | Sequence[int]) -> list[Row]:
-    """Asked without a word on ``removed``: with one, SQLite takes the index that begins with it, and sorts."""
-    query = f"SELECT {columns}, removed FROM cluster WHERE number"
+    query = f"SELECT {columns} FROM cluster WHERE {_PRESENT} AND number"
     if isinstance(wanted, range):
-        rows = read(session, f"{query} BETWEEN {{}} AND {{}} ORDER BY number", wanted[0], wanted[-1])
-    else:
-        rows = sorted((row for page in pages(wanted) for row in read_of(session, query, page)), key=itemgetter(0))
-    return [row[:-1] for row in rows if row[-1] is None]
+        return read(session, f"{query} BETWEEN {{}} AND {{}} ORDER BY number", wanted[0], wanted[-1])
+    return sorted((row for page in pages(wanted) for row in read_of(session, query, page)), key=itemgetter(0))
 
 
 def counts(session: Session) -> list[Row]:
@@ -150,14 +150,12 @@ def last_number(session: Session) -> int:
 
 def due_clusters(session: Session, after: int) -> tuple[Numbers, Numbers]:
     """The clusters that are to be judged since a reading after that one, and since which."""
-    return _due(session, after, "NULL")
+    return _due(session, after, _PRESENT)
 
 
-def _due(session: Session, after: int, removed: str) -> tuple[Numbers, Numbers]:
-    """A row for each reading: there may be a million clusters. Asked of ``removed`` by way of a function: of the column
-    itself, SQLite takes the index that begins with it."""
-    numbers = joined(session, "number")
-    query = f"SELECT due, {numbers} FROM cluster WHERE due > {{}} AND COALESCE(removed, NULL) IS {removed} GROUP BY due"
+def _due(session: Session, after: int, condition: str) -> tuple[Numbers, Numbers]:
+    """A row for each reading: there may be a million clusters."""
+    query = f"SELECT due, {joined(session, 'number')} FROM cluster WHERE due > {{}} AND {condition} GROUP BY due"
     rows = [(due, np.fromstring(text, dtype=np.int64, sep=",")) for due, text in read(session, query, after)]
     since = np.repeat([due for due, _ in rows], [len(found) for _, found in rows])
     return np.concatenate([_NONE, *(found for _, found in rows)]), since.astype(np.int64)
