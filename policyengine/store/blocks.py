@@ -19,9 +19,9 @@ States = npt.NDArray[np.uint8]
 
 
 def unpacked(block: bytes) -> States:
-    """The bytes of a whole chunk; what a short block does not reach is not judged."""
+    """The bytes of a whole chunk, to be read; what a short block does not reach is not judged."""
     if len(block) == CHUNK:
-        return np.frombuffer(block, dtype=np.uint8).copy()
+        return np.frombuffer(block, dtype=np.uint8)
     states = np.full(CHUNK, UNJUDGED, dtype=np.uint8)
     states[: len(block)] = np.frombuffer(block, dtype=np.uint8)
     return states

@@ -10,15 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 from sqlalchemy.orm import Session
 
 from policyengine.model.states import Reason
 from policyengine.model.values import fingerprint
-from policyengine.store.blocks import CHUNK, States, unpacked
+from policyengine.store.blocks import States, unpacked
 from policyengine.store.driver import INSTANT, Batch, Row, pages, read, read_of, stored_instant
 from policyengine.store.ledger import Growth, Numbers
 from policyengine.store.sums import Sums
+
+Known = tuple[str, int, Any]
+"""A finding as it is kept: the state's word, the reason's number and, as the driver has it, since when."""
 
 _PAIR = {"cluster": "int", "assignment": "int"}
 _ASSIGNMENT_TEXTS = (
@@ -83,11 +85,12 @@ def upsert_assignments(session: Session, rows: Iterable[Mapping[str, Any]]) -> N
 def blocks(session: Session, chunks: Sequence[int], assignments: Iterable[int]) -> dict[tuple[int, int], States]:
     """The states of these policies in these chunks, by assignment and chunk."""
     found: dict[tuple[int, int], States] = {}
-    for assignment in assignments:
+    for policies in pages(assignments):
         # the policy first: that is how the key is sorted
-        query = f"SELECT chunk, states FROM state_block WHERE assignment = {assignment:d} AND chunk"
+        of_policies = f"assignment IN ({', '.join(f'{assignment:d}' for assignment in policies)})"
+        query = f"SELECT assignment, chunk, states FROM state_block WHERE {of_policies} AND chunk"
         rows = (row for page in pages(chunks) for row in read_of(session, query, page))
-        found |= {(assignment, chunk): unpacked(states) for chunk, states in rows}
+        found |= {(assignment, chunk): unpacked(states) for assignment, chunk, states in rows}
     return found
 
 
@@ -125,17 +128,10 @@ def add_to_rollup(session: Session, deltas: Sequence[Growth]) -> None:
     _ROLLUP.add(session, deltas)
 
 
-def finding_reasons(session: Session, clusters: Numbers) -> dict[tuple[int, int], int]:
-    """The reason's number of every finding on these clusters, by (cluster, assignment); ``clusters`` ascend."""
-    rows = _on_clusters(session, "SELECT cluster, assignment, reason FROM finding WHERE cluster", clusters)
-    return {(cluster, assignment): reason for cluster, assignment, reason in rows}
-
-
-def finding_rows(session: Session, clusters: Numbers) -> dict[tuple[int, int], tuple[str, int, Any]]:
-    """State, reason and, as the driver has it, since of every finding on these clusters, which ascend."""
+def finding_rows(session: Session, clusters: Numbers) -> dict[tuple[int, int], Known]:
+    """Every finding on these clusters, which ascend, by cluster and assignment."""
     query = "SELECT cluster, assignment, state, reason, since FROM finding WHERE cluster"
-    rows = _on_clusters(session, query, clusters)
-    return {(cluster, assignment): (state, reason, since) for cluster, assignment, state, reason, since in rows}
+    return {row[:2]: row[2:] for row in _on_clusters(session, query, clusters)}
 
 
 def finding_texts(session: Session, clusters: Numbers) -> dict[tuple[int, int], tuple[str, Reason]]:
@@ -203,8 +199,3 @@ def advance_marks(session: Session, assignments: Iterable[int], seq: int) -> Non
         mark = "?" if connection.dialect.name == "sqlite" else "%s"
         update = f"UPDATE mark SET seq = {mark} WHERE assignment = {mark} AND seq < {mark}"
         connection.exec_driver_sql(update, (seq, assignment, seq))
-
-
-def chunks_of(numbers: Numbers) -> list[int]:
-    """The chunks that clusters stand in, in order."""
-    return [int(chunk) for chunk in np.unique(numbers // CHUNK)]

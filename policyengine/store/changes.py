@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -67,9 +66,8 @@ def _count(session: Session, moved: Sequence[Moved], period: int) -> None:
     if period <= FIRST:
         return
     cells: Counter[Any] = Counter()
-    by_cluster = groupby(sorted(moved, key=itemgetter(1)), itemgetter(1))
-    for page in pages(list(own) for _, own in by_cluster):
-        _recount(session, [row for own in page for row in own], period, cells)
+    for page in pages(sorted(moved, key=itemgetter(1))):  # by cluster: each may have moved often
+        _recount(session, page, period, cells)
     _MOVED.run(session, [(*cell, n) for cell, n in sorted(cells.items(), key=itemgetter(0)) if n])
 
 
@@ -77,7 +75,11 @@ def _recount(session: Session, moved: Sequence[Moved], period: int, cells: Count
     """Takes away what the earlier moves of these pairs added, and adds what they tell with the new one."""
     before = _earlier(session, moved)
     for assignment, cluster, old, new in moved:
-        steps = before.get((cluster, assignment), [])
+        steps = before.get((cluster, assignment), ())
+        if all(step.period <= FIRST for step in steps):  # nothing was added yet, as with most
+            failed = any(step.new in _FAILING for step in steps)
+            cells[period, assignment, old, new, _is_again(old, new, failed)] += old != new
+            continue
         _tell(cells, assignment, steps, by=-1)
         _tell(cells, assignment, [*steps, Step(period, old, new)], by=1)
 

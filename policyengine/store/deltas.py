@@ -6,9 +6,9 @@ In the caller's transaction, so all of it or nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from policyengine.store import bulk, changes, mapping, tallies
 from policyengine.store.blocks import CHUNK, UNJUDGED, States, packed
-from policyengine.store.ledger import Moves, Pair, Sheet
+from policyengine.store.ledger import Moves, Numbers, Pair, Sheet
 
 PAIRS_AT_ONCE: Final = 100_000
 """A row for each of so many is all that stands in memory, however much was found."""
@@ -28,9 +28,9 @@ def write(session: Session, sheet: Sheet, *, scan: int | None, at: datetime) -> 
 
 
 def _write(session: Session, sheet: Sheet, *, scan: int | None, at: datetime) -> int:
-    blocks = bulk.blocks(session, bulk.chunks_of(sheet.numbers), sheet.assignments)
-    moves = Moves(sheet, _stored(sheet, blocks))
-    _write_blocks(session, moves, blocks)
+    blocks = _Blocks.read(session, sheet)
+    moves = Moves(sheet, blocks.states_of(sheet))
+    blocks.write(session, moves)
     _write_findings(session, moves, at=at)
     growths = moves.rollup_deltas()
     bulk.add_to_rollup(session, growths)
@@ -46,7 +46,7 @@ def differences(session: Session, sheet: Sheet) -> npt.NDArray[np.bool_]:
 
 
 def _differences(session: Session, sheet: Sheet) -> npt.NDArray[np.bool_]:
-    moves = Moves(sheet, _stored(sheet, bulk.blocks(session, bulk.chunks_of(sheet.numbers), sheet.assignments)))
+    moves = Moves(sheet, _Blocks.read(session, sheet).states_of(sheet))
     found = moves.moved.copy()
     stayed = moves.stayed()
     known = bulk.finding_texts(session, sheet.numbers) if stayed else {}
@@ -62,60 +62,67 @@ def _differences(session: Session, sheet: Sheet) -> npt.NDArray[np.bool_]:
 def _pieces(sheet: Sheet) -> Iterable[Sheet]:
     """The sheet by as many whole chunks at a time as make PAIRS_AT_ONCE, at least one."""
     begin = end = 0
-    for columns, _ in _by_chunk(sheet):
-        if end > begin and (columns.stop - begin) * len(sheet.assignments) > PAIRS_AT_ONCE:
+    begins = np.unique(sheet.numbers // CHUNK, return_index=True)[1]
+    for stop in [*begins[1:].tolist(), len(sheet.numbers)]:
+        if end > begin and (stop - begin) * len(sheet.assignments) > PAIRS_AT_ONCE:
             yield sheet.cut(slice(begin, end))
             begin = end
-        end = columns.stop
+        end = stop
     if end > begin:
         yield sheet.cut(slice(begin, end))
 
 
-def _stored(sheet: Sheet, blocks: dict[tuple[int, int], States]) -> States:
-    old = np.full(sheet.states.shape, UNJUDGED, dtype=np.uint8)
-    for columns, chunk in _by_chunk(sheet):
-        for row, assignment in enumerate(sheet.assignments):
-            block = blocks.get((assignment, chunk))
-            if block is not None:
-                old[row, columns] = block[sheet.numbers[columns] % CHUNK]
-    return old
+@dataclass(frozen=True)
+class _Blocks:
+    """The blocks that a sheet's pairs stand in: policy × chunk × place in the chunk.
 
+    ``at[cluster]`` is the cluster's chunk; the clusters of a chunk stand together, from ``begins[chunk]`` on, since
+    numbers ascend.
+    """
 
-def _by_chunk(sheet: Sheet) -> Iterable[tuple[slice, int]]:
-    """The clusters of each chunk: they stand together, since numbers ascend."""
-    chunks, begins = np.unique(sheet.numbers // CHUNK, return_index=True)
-    borders = [*begins.tolist(), len(sheet.numbers)]
-    for chunk, (begin, end) in zip(chunks.tolist(), pairwise(borders), strict=True):
-        yield slice(begin, end), chunk
+    chunks: Sequence[int]
+    begins: Numbers
+    at: Numbers
+    states: States
 
+    @classmethod
+    def read(cls, session: Session, sheet: Sheet) -> Self:
+        found, begins, at = np.unique(sheet.numbers // CHUNK, return_index=True, return_inverse=True)
+        chunks = found.tolist()
+        states = np.full((len(sheet.assignments), len(chunks), CHUNK), UNJUDGED, dtype=np.uint8)
+        rows = {assignment: row for row, assignment in enumerate(sheet.assignments)}
+        places = {chunk: place for place, chunk in enumerate(chunks)}
+        for (assignment, chunk), block in bulk.blocks(session, chunks, sheet.assignments).items():
+            states[rows[assignment], places[chunk]] = block
+        return cls(chunks, begins, at, states)
 
-def _write_blocks(session: Session, moves: Moves, blocks: dict[tuple[int, int], States]) -> None:
-    sheet, rows = moves.sheet, []
-    for columns, chunk in _by_chunk(sheet):
-        for row, assignment in enumerate(sheet.assignments):
-            if not moves.moved[row, columns].any():
-                continue
-            block = blocks.get((assignment, chunk))
-            block = np.full(CHUNK, UNJUDGED, dtype=np.uint8) if block is None else block
-            block[sheet.numbers[columns] % CHUNK] = sheet.states[row, columns]
-            rows.append((assignment, chunk, packed(block)))
-    bulk.write_blocks(session, rows)
+    def states_of(self, sheet: Sheet) -> States:
+        """What is stored of each of its pairs."""
+        return self.states[:, self.at, sheet.numbers % CHUNK]
+
+    def write(self, session: Session, moves: Moves) -> None:
+        """Makes the blocks say what the sheet says, where they do not yet."""
+        sheet = moves.sheet
+        self.states[:, self.at, sheet.numbers % CHUNK] = sheet.states
+        moved = np.argwhere(np.logical_or.reduceat(moves.moved, self.begins, axis=1))
+        rows = ((sheet.assignments[row], self.chunks[at], packed(self.states[row, at])) for row, at in moved.tolist())
+        bulk.write_blocks(session, rows)
 
 
 def _write_findings(session: Session, moves: Moves, *, at: datetime) -> None:
     """A pair that entered its state now is in it since now; for the others a reason that changed is all that is new."""
-    begun, turned, stayed = moves.begun(), moves.turned(), moves.stayed()
+    begun, turned, stayed, ended = moves.begun(), moves.turned(), moves.stayed(), moves.ended()
     numbers = _reasons(session, moves.sheet, [*begun, *turned, *stayed])
-    known = bulk.finding_reasons(session, moves.sheet.numbers) if stayed else {}
+    touched = {pair.cluster for pair in (*begun, *turned, *stayed)} | {cluster for cluster, _ in ended}
+    known = bulk.finding_rows(session, np.array(sorted(touched), dtype=np.int64))
     entered = [(p.cluster, p.assignment, p.state, numbers[p.reason]) for p in begun]
     changed = [(p.cluster, p.assignment, p.state, numbers[p.reason]) for p in turned]
     reworded = [
         (numbers[p.reason], p.cluster, p.assignment)
         for p in stayed
-        if known.get((p.cluster, p.assignment)) != numbers[p.reason]
+        if known[p.cluster, p.assignment][1] != numbers[p.reason]
     ]
-    ended = moves.ended()
-    tallies.count_findings(session, begun=entered, turned=changed, reworded=reworded, ended=ended, at=at)
+    tallies.count_findings(session, known, begun=entered, turned=changed, reworded=reworded, ended=ended, at=at)
     bulk.insert_findings(session, entered, since=at)
     bulk.turn_findings(session, changed, since=at)
     bulk.reword_findings(session, reworded)

@@ -5,7 +5,7 @@ Pure: states in, rows to be written out. UNJUDGED stands for a pair that no scan
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -25,6 +25,10 @@ _COMPLIANT: Final = ComplianceState.COMPLIANT.code
 _IS_FINDING: Final = np.array(
     [code < len(WORDS) and ComplianceState.from_code(code).is_finding for code in range(UNJUDGED + 1)]
 )
+_SHOWN: Final = np.array(
+    [WORDS[code if code < len(WORDS) else _NOT_APPLICABLE] for code in range(UNJUDGED + 1)], dtype=object
+)
+"""The word of each code; what is not judged is told as not applicable."""
 
 
 class Place(NamedTuple):
@@ -83,9 +87,9 @@ class Sheet:
 
     def without(self, gone: Numbers) -> Sheet:
         """The sheet as if these clusters had not been looked at."""
-        stay = ~np.isin(self.numbers, gone)
-        if stay.all():
+        if not gone.size:
             return self
+        stay = ~np.isin(self.numbers, gone)
         return replace(
             self,
             numbers=self.numbers[stay],
@@ -125,17 +129,11 @@ class Moves:
         changes: Mask = (old != new) & ~first
         return changes
 
-    def history(self) -> Iterator[tuple[int, int, str, str]]:
+    def history(self) -> list[tuple[int, int, str, str]]:
         """Assignment, cluster, old and new word of each change; what is not judged is told as not applicable."""
         rows, columns = np.nonzero(self.changes)
-        for row, cluster, old, new in zip(
-            rows.tolist(),
-            self.sheet.numbers[columns].tolist(),
-            self.old[rows, columns].tolist(),
-            self.sheet.states[rows, columns].tolist(),
-            strict=True,
-        ):
-            yield self.sheet.assignments[row], cluster, _shown(old), _shown(new)
+        words = (_SHOWN[states[rows, columns]].tolist() for states in (self.old, self.sheet.states))
+        return list(zip(*self._names(rows, columns), *words, strict=True))
 
     def begun(self) -> list[Pair]:
         """Pairs that are findings now and were none, in order of cluster."""
@@ -163,37 +161,43 @@ class Moves:
 
     def _pairs(self, mask: Mask) -> list[Pair]:
         columns, rows = np.nonzero(mask.T)
-        codes = self.sheet.states[rows, columns].tolist()
-        return [
-            Pair(self.sheet.assignments[row], cluster, _shown(code), reason)
-            for row, cluster, code, reason in zip(
-                rows.tolist(),
-                self.sheet.numbers[columns].tolist(),
-                codes,
-                self.sheet.reasons[rows, columns].tolist(),
-                strict=True,
-            )
-        ]
+        words = _SHOWN[self.sheet.states[rows, columns]].tolist()
+        return list(map(Pair, *self._names(rows, columns), words, self.sheet.reasons[rows, columns].tolist()))
+
+    def _names(self, rows: Numbers, columns: Numbers) -> tuple[list[int], list[int]]:
+        """The assignments and clusters of pairs."""
+        assignments: list[int] = np.array(self.sheet.assignments)[rows].tolist()
+        return assignments, self.sheet.numbers[columns].tolist()
 
     def rollup_deltas(self) -> list[Growth]:
         """How much each cell grows or shrinks; cells that stay the same are left out."""
-        deltas = []
-        for row, assignment in enumerate(self.sheet.assignments):
-            moved = np.flatnonzero(self.moved[row])
-            if moved.size:
-                grown = self._counted(self.sheet.states[row, moved], moved) - self._counted(self.old[row, moved], moved)
-                cells = np.flatnonzero(grown)
-                for cell, by in zip(cells.tolist(), grown[cells].tolist(), strict=True):
-                    place, code = divmod(cell, len(WORDS))
-                    deltas.append(Growth(assignment, *self.sheet.places[place], WORDS[code], by))
-        return deltas
+        cells, by = self._grown
+        pairs, states = np.divmod(cells, len(WORDS))
+        rows, at = np.divmod(pairs, len(self.sheet.places))
+        places = map(self.sheet.places.__getitem__, at.tolist())
+        assignments = np.array(self.sheet.assignments)[rows].tolist()
+        return [
+            Growth(assignment, *place, word, n)
+            for assignment, place, word, n in zip(
+                assignments, places, _SHOWN[states].tolist(), by.tolist(), strict=True
+            )
+        ]
 
-    def _counted(self, states: States, moved: Numbers) -> Numbers:
-        """How many of the clusters are in each state in each place; those that are not judged are in none."""
-        judged = states != UNJUDGED
-        cells = self.sheet.at[moved[judged]] * len(WORDS) + states[judged]
-        return np.bincount(cells, minlength=len(self.sheet.places) * len(WORDS))
+    @cached_property
+    def _grown(self) -> tuple[Numbers, Numbers]:
+        """Cells of the roll-up, numbered by policy, place and state, and by how much each grows."""
+        rows, columns = np.nonzero(self.moved)
+        begins = (rows * len(self.sheet.places) + self.sheet.at[columns]) * len(WORDS)
+        came, went = (_judged_cells(begins, states[rows, columns]) for states in (self.sheet.states, self.old))
+        both = np.sort(np.concatenate([came * 2, went * 2 + 1]))
+        firsts = np.flatnonzero(np.diff(both >> 1, prepend=-1))
+        by = np.add.reduceat(1 - 2 * (both & 1), firsts) if both.size else both
+        grown = by != 0
+        return both[firsts[grown]] >> 1, by[grown]
 
 
-def _shown(code: int) -> str:
-    return WORDS[_NOT_APPLICABLE if code == UNJUDGED else code]
+def _judged_cells(begins: Numbers, states: States) -> Numbers:
+    """The cells in which pairs are counted; those that are not judged are in none."""
+    judged = states != UNJUDGED
+    cells: Numbers = begins[judged] + states[judged]
+    return cells

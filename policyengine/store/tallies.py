@@ -13,7 +13,6 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
 
-import numpy as np
 from sqlalchemy import delete, text
 from sqlalchemy.orm import Session
 from sqlmodel import col
@@ -74,6 +73,7 @@ def count_pairs(session: Session, growths: Sequence[Growth]) -> None:
 
 def count_findings(
     session: Session,
+    old: Mapping[tuple[int, int], bulk.Known],
     *,
     begun: Sequence[Entered],
     turned: Sequence[Entered],
@@ -81,12 +81,8 @@ def count_findings(
     ended: Sequence[tuple[int, int]],
     at: datetime,
 ) -> None:
-    """Findings that will begin, turn into another kind, get another reason (reason, cluster, assignment) or end."""
-    touched = {entry[0] for entry in chain(begun, turned)} | {cluster for cluster, _ in ended}
-    touched |= {cluster for _, cluster, _ in reworded}
-    if not touched:
-        return
-    old = bulk.finding_rows(session, np.array(sorted(touched), dtype=np.int64))
+    """Findings that will begin, turn into another kind, get another reason (reason, cluster, assignment) or end;
+    ``old`` are all on these clusters as they are kept still, by cluster and assignment."""
     left = [*((cluster, assignment) for cluster, assignment, _, _ in turned), *ended]
     causes = Counter(map(itemgetter(1, 2, 3), begun)) + Counter(map(itemgetter(1, 2, 3), turned))
     now = UtcDateTime().process_bind_param(at, session.connection().dialect)
@@ -107,7 +103,7 @@ def count_findings(
 
 
 def _failures(
-    old: Mapping[tuple[int, int], tuple[str, int, Any]], new: Iterable[Entered], left: Iterable[tuple[int, int]]
+    old: Mapping[tuple[int, int], bulk.Known], new: Iterable[Entered], left: Iterable[tuple[int, int]]
 ) -> Counter[tuple[int]]:
     """By how much each class of clusters, those that fail so many policies, grows or shrinks."""
     moved = Counter(entry[0] for entry in new if entry[2] in _FAILING)

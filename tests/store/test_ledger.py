@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,22 @@ def test_moves_that_cancel_leave_no_delta() -> None:
     found = moves((GOOD, BAD), (BAD, GOOD), (None, BAD), places="001")
 
     assert found.rollup_deltas() == [Growth(7, *LABS, BAD.value, 1)]
+
+
+def test_what_grows_and_shrinks_is_told_policy_by_policy_and_place_by_place() -> None:
+    codes = [[GOOD.code, BAD.code, UNJUDGED], [BAD.code, BAD.code, GOOD.code]]
+    one = moves((None, GOOD), (None, GOOD), (None, GOOD), places="010").sheet
+    sheet = replace(one, assignments=(7, 3), states=np.array(codes, dtype=np.uint8), reasons=np.zeros((2, 3), np.int32))
+
+    assert Moves(sheet, np.full((2, 3), GOOD.code, dtype=np.uint8)).rollup_deltas() == [
+        Growth(7, *STORES, GOOD.value, -1),
+        Growth(7, *LABS, GOOD.value, -1),
+        Growth(7, *LABS, BAD.value, 1),
+        Growth(3, *STORES, GOOD.value, -1),
+        Growth(3, *STORES, BAD.value, 1),
+        Growth(3, *LABS, GOOD.value, -1),
+        Growth(3, *LABS, BAD.value, 1),
+    ]
 
 
 @pytest.mark.parametrize(
