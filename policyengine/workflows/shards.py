@@ -176,7 +176,6 @@ class Desk:
 @contextmanager
 def settled() -> Iterator[None]:
     """While shards are judged, what is there already is not searched for cycles: it is much, and stays."""
-    gc.collect()
     gc.freeze()
     try:
         yield
@@ -211,7 +210,6 @@ def judge_shard(brief: Brief, shard: Shard) -> Judged | Refused:
             while _desks:
                 _desks.popitem()[1].close()
             _desks[brief.id] = Desk.open(brief)
-            gc.collect()
             gc.freeze()  # policies are much, and stay: see `settled`
         return _desks[brief.id].judge(shard)
     except PolicyEngineError as error:
