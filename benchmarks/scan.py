@@ -47,7 +47,7 @@ T = TypeVar("T")
 CHANGED: Final = (0.0, 0.01, 0.1)
 JUDGED: Final = (
     *("finding", "state_block", "rollup", "history", "mark", "scan_count", "cause", "age", "failure", "policy_total"),
-    *("group_total", "scan", "reason", "assignment"),
+    *("group_total", "moved", "scan", "reason", "assignment"),
 )
 """The tables that scans write, those that refer to others first."""
 
