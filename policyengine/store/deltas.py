@@ -18,7 +18,7 @@ from policyengine.store import bulk, changes, mapping, tallies
 from policyengine.store.blocks import CHUNK, UNJUDGED, States, packed
 from policyengine.store.ledger import Moves, Numbers, Pair, Sheet
 
-PAIRS_AT_ONCE: Final = 100_000
+PAIRS_AT_ONCE: Final = 250_000
 """A row for each of so many is all that stands in memory, however much was found."""
 
 
