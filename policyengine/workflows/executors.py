@@ -1,6 +1,9 @@
-"""Shards → what was found of each, in this process, in a pool of processes or on a Dask cluster.
+"""Shards → what was found of each, in this process, in several processes or on a Dask cluster.
 
 Answers come in no order. A worker that is lost costs the shards it was judging, which are judged once more.
+
+Of several processes this one is the first: it has read the policies already, so it judges from the first moment while
+the others start, and whenever it has nothing to enter.
 """
 
 from __future__ import annotations
@@ -8,17 +11,20 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-import signal
+import threading
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from typing import Any, Final
 
 from policyengine.errors import StoreError, UsageError
-from policyengine.workflows.shards import Brief, Desk, Judged, Refused, judge_shard, settled
-from policyengine.workflows.work import Shard
+from policyengine.workflows.shards import Brief, Desk, Judged, Refused, settled
+from policyengine.workflows.work import Shard, evened
+from policyengine.workflows.worker import enter, judge_packed, packed, unpacked
 
 AUTO: Final = "auto"
 INLINE: Final = "inline"
@@ -27,6 +33,9 @@ DASK: Final = "dask://"
 
 POOL_FROM: Final = 20_000
 """Clusters from which on more processes are worth their start."""
+
+UNDER_WAY: Final = 3
+"""Shards that a worker has at most, so that answers do not pile up: whoever hands out the next may be judging."""
 
 TRIES: Final = 3
 """How often a shard may cost a worker before it is held to be its fault."""
@@ -61,16 +70,14 @@ def choose(name: str, *, clusters: int, shards: int, workers: int | None) -> str
 async def map_shards(
     executor: str, desk: Desk, brief: Brief, shards: Sequence[Shard], *, workers: int | None = None
 ) -> AsyncGenerator[Judged, None]:
-    """What was found of each shard. Raises UsageError for what a worker refuses, StoreError when workers keep dying."""
+    """What was found of each shard. Raises UsageError for what a worker refuses, StoreError when workers keep dying.
+
+    Shards that are large may come in several parts.
+    """
     if executor == INLINE:
-        with settled():
-            for shard in shards:
-                yield desk.judge(shard)
-                await asyncio.sleep(0)  # here a signal can end the scan
-        return
-    if executor == PROCESSES:
-        width = workers or workers_here()
-        found = _through(lambda: _processes(min(width, len(shards))), width, brief, shards)
+        found = _here(desk, shards)
+    elif executor == PROCESSES:
+        found = _in_processes(desk, brief, shards, workers or workers_here())
     else:
         found = _on_dask(executor, brief, shards, workers)
     async with aclosing(found):
@@ -78,14 +85,30 @@ async def map_shards(
             yield judged
 
 
+async def _here(desk: Desk, shards: Iterable[Shard]) -> AsyncGenerator[Judged, None]:
+    with settled():
+        for shard in shards:
+            yield desk.judge(shard)
+            await asyncio.sleep(0)  # here a signal can end the scan
+
+
+async def _in_processes(
+    desk: Desk, brief: Brief, shards: Sequence[Shard], workers: int
+) -> AsyncGenerator[Judged, None]:
+    """A thread beside others leaves all judging to the pool: it would take the time of a service's pages."""
+    joins = workers > 1 and threading.current_thread() is threading.main_thread()
+    width = workers - 1 if joins else workers
+    crew = _Crew(partial(_processes, min(width, len(shards))), brief, width)
+    with settled() if joins else nullcontext():
+        found = _through(crew, evened(shards, workers), desk if joins else None)
+        async with aclosing(found):
+            async for judged in found:
+                yield judged
+
+
 def _processes(width: int) -> ProcessPoolExecutor:
     """New processes, not copies of this one: it has threads and open databases."""
-    return ProcessPoolExecutor(max(width, 1), mp_context=get_context("spawn"), initializer=_leave_signals)
-
-
-def _leave_signals() -> None:
-    """Ctrl-C reaches the whole group; only the parent answers it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return ProcessPoolExecutor(max(width, 1), mp_context=get_context("spawn"), initializer=enter)
 
 
 async def _on_dask(
@@ -102,7 +125,7 @@ async def _on_dask(
     try:
         cluster: Any = client
         width = workers or sum(cluster.nthreads().values()) or 1
-        found = _through(lambda: cluster.get_executor(pure=False, retries=TRIES), width, brief, shards)
+        found = _through(_Crew(partial(cluster.get_executor, pure=False, retries=TRIES), brief, width), shards)
         async with aclosing(found):
             async for judged in found:
                 yield judged
@@ -110,19 +133,31 @@ async def _on_dask(
         await asyncio.to_thread(client.close)
 
 
-async def _through(
-    open_pool: Callable[[], Executor], width: int, brief: Brief, shards: Iterable[Shard]
-) -> AsyncGenerator[Judged, None]:
-    """Never more than two shards a worker are under way, so that answers do not pile up."""
-    waiting, tries = deque(shards), Counter[Shard]()
+@dataclass(frozen=True)
+class _Crew:
+    """``width`` workers behind an executor that can be opened anew."""
+
+    open: Callable[[], Executor]
+    brief: Brief
+    width: int
+
+
+async def _through(crew: _Crew, shards: Iterable[Shard], desk: Desk | None = None) -> AsyncGenerator[Judged, None]:
+    """With a ``desk`` this process judges too while there is no answer to give, but nothing that has cost a worker."""
+    waiting, tries, brief = deque(shards), Counter[Shard](), packed(crew.brief)
     while waiting:
-        pool = open_pool()
-        under_way: dict[asyncio.Future[Judged | Refused], Shard] = {}
+        pool = crew.open()
+        under_way: dict[asyncio.Future[bytes], Shard] = {}
         try:
             while waiting or under_way:
-                while waiting and len(under_way) < 2 * width:
-                    future = asyncio.wrap_future(pool.submit(judge_shard, brief, waiting[0]))
+                while waiting and len(under_way) < UNDER_WAY * crew.width:
+                    future = asyncio.wrap_future(pool.submit(judge_packed, brief, waiting[0]))
                     under_way[future] = waiting.popleft()
+                free = waiting and waiting[0] not in tries and not any(future.done() for future in under_way)
+                if desk is not None and free:
+                    yield desk.judge(waiting.popleft())
+                    await asyncio.sleep(0)  # answers come in, and a signal can end the scan
+                    continue
                 done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 for future in done:
                     if future.cancelled():  # a Dask cluster gave it up
@@ -151,7 +186,8 @@ def _count(tries: Counter[Shard], lost: Iterable[Shard], error: BaseException | 
         ) from error
 
 
-def _answer(answer: Judged | Refused) -> Judged:
+def _answer(packed: bytes) -> Judged:
+    answer: Judged | Refused = unpacked(packed)
     if isinstance(answer, Refused):
         raise UsageError(answer.message, help=answer.help)
     return answer

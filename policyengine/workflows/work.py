@@ -72,6 +72,20 @@ def everything(policies: int, survey: Survey) -> Work:
     return Work(tuple(shards), (Because(Cause.FULL),), {}, survey.last)
 
 
+def evened(shards: Sequence[Shard], workers: int) -> Iterator[Shard]:
+    """The last shards come a chunk at a time, so that ``workers`` who share them end together.
+
+    Those of single clusters stay whole: each has little of a chunk.
+    """
+    whole = max(len(shards) - 2 * workers, 0)
+    yield from shards[:whole]
+    for shard in shards[whole:]:
+        if shard.numbers is None:
+            yield from (Shard(shard.policies, (chunk,)) for chunk in shard.chunks)
+        else:
+            yield shard
+
+
 def find_work(scanning: Scanning, chosen: Sequence[Standing], survey: Survey, world: World) -> Work:
     """What has changed since it was judged last."""
     return _Finder(scanning, chosen, survey, world).work()

@@ -6,9 +6,10 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -16,14 +17,14 @@ from policyengine.compliance.block import Block
 from policyengine.compliance.sheet import Sheet
 from policyengine.errors import UsageError
 from policyengine.workflows import work
-from policyengine.workflows.executors import AUTO, INLINE, PROCESSES, choose, demand_executor, map_shards
+from policyengine.workflows.bench import Bench, set_up
+from policyengine.workflows.executors import AUTO, INLINE, PROCESSES, UNDER_WAY, choose, demand_executor, map_shards
+from policyengine.workflows.load import load
 from policyengine.workflows.scan import ScanRequest, scan
+from policyengine.workflows.shards import Desk, Judged
 from policyengine.workflows.sync import unwatched
 from tests.workflows.conftest import ManualClock
 from tests.workflows.test_incremental import MANAGED, ONE, Fleet, assignment, cluster, told
-
-if TYPE_CHECKING:
-    from policyengine.workflows.shards import Judged
 
 CLUSTERS = 60
 
@@ -100,6 +101,82 @@ def _kill_a_child() -> int:
     raise AssertionError("there is no worker to kill")
 
 
+class Watched(Desk):
+    """Remembers what was judged here; the first time, kills whom it is told to."""
+
+    judged: list[work.Shard]
+    kill: Callable[[], object] | None = None
+
+    def judge(self, shard: work.Shard) -> Judged:
+        self.judged.append(shard)
+        kill, self.kill = self.kill, None
+        if kill is not None:
+            kill()
+        return super().judge(shard)
+
+
+def watched(bench: Bench) -> Watched:
+    desk = Watched(bench.scanning, bench.desk.everyone, bench.brief.keys, bench.desk.world)
+    desk.judged = []
+    return desk
+
+
+def shards_of(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> tuple[Bench, Sequence[work.Shard]]:
+    chunked(monkeypatch, fleet)
+    loaded = load(fleet.settings.policies)
+    bench = set_up(fleet.settings, fleet.store, fleet.clock, loaded, loaded.policies)
+    return bench, bench.work().shards
+
+
+def mapped(bench: Bench, desk: Desk, shards: Sequence[work.Shard], workers: int) -> list[work.Shard]:
+    async def go() -> list[work.Shard]:
+        found = map_shards(PROCESSES, desk, bench.brief, shards, workers=workers)
+        return [judged.shard async for judged in found]
+
+    return asyncio.run(go())
+
+
+def test_this_process_judges_while_the_others_start(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench, shards = shards_of(fleet, monkeypatch)
+    desk = watched(bench)
+
+    assert sorted(mapped(bench, desk, shards, 2), key=shards.index) == list(shards)
+    assert 0 < len(desk.judged) < len(shards)
+
+
+def test_what_cost_a_worker_is_not_judged_here(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker is killed before it answers: it may have been the shard."""
+    bench, shards = shards_of(fleet, monkeypatch)
+    desk = watched(bench)
+    desk.kill = _kill_a_child
+
+    assert sorted(mapped(bench, desk, shards, 2), key=shards.index) == list(shards)
+    assert desk.judged
+    assert not set(desk.judged) & set(shards[:UNDER_WAY])
+
+
+def test_a_thread_beside_others_judges_nothing_itself(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service's pages would have to wait for it."""
+    bench, shards = shards_of(fleet, monkeypatch)
+    desk = watched(bench)
+    with ThreadPoolExecutor(1) as beside:
+        found = beside.submit(mapped, bench, desk, shards[:2], 2).result()
+
+    assert sorted(found, key=shards.index) == list(shards[:2])
+    assert desk.judged == []
+
+
+def test_the_last_shards_come_a_chunk_at_a_time() -> None:
+    def shard(*chunks: int, numbers: tuple[int, ...] | None = None) -> work.Shard:
+        return work.Shard((0,), chunks, numbers)
+
+    some = shard(15, 16, numbers=(61440, 65536))
+    shards = [shard(0, 1, 2), shard(3, 4, 5), shard(6, 7, 8), shard(9, 10, 11), some]
+
+    assert list(work.evened(shards, 1)) == [*shards[:3], shard(9), shard(10), shard(11), some]
+    assert list(work.evened(shards[-2:], 2)) == [shard(9), shard(10), shard(11), some]
+
+
 def test_a_scan_that_is_cancelled_keeps_its_shards_and_the_next_one_does_the_rest(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,9 +202,6 @@ def test_a_scan_that_is_cancelled_keeps_its_shards_and_the_next_one_does_the_res
 
 
 def test_a_worker_refuses_policies_that_are_not_those_of_the_scan(fleet: Fleet) -> None:
-    from policyengine.workflows.bench import set_up
-    from policyengine.workflows.load import load
-
     loaded = load(fleet.settings.policies)
     bench = set_up(fleet.settings, fleet.store, fleet.clock, loaded, loaded.policies)
     fleet.write(assignment("owned", "owned", f"/subscriptions/{ONE}"), assignment("placed", "placed", MANAGED))
