@@ -37,8 +37,7 @@ from policyengine.model.cluster_text import to_text
 from policyengine.model.states import ComplianceState, Reason
 from policyengine.model.synthetic import SyntheticFleet
 from policyengine.reports import FORMATS, LISTS
-from policyengine.store.ledger import Numbers, Place, Sheet, placed
-from policyengine.store.scanning import Found
+from policyengine.store.ledger import Found, Numbers, Place, Sheet, placed
 from policyengine.store.scans import ScanFacts
 from policyengine.store.store import Store
 from policyengine.workflows.report import make_report

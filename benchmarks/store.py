@@ -32,8 +32,7 @@ from policyengine.compliance.workset import Mark
 from policyengine.model.states import ComplianceState, Reason
 from policyengine.store import PolicyRecord, Store
 from policyengine.store.blocks import CHUNK
-from policyengine.store.ledger import Place, Sheet
-from policyengine.store.scanning import Found
+from policyengine.store.ledger import Found, Place, Sheet
 from policyengine.store.scans import ScanFacts
 from policyengine.workflows.work import CHUNKS_AT_ONCE
 

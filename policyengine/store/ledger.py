@@ -99,6 +99,17 @@ class Sheet:
         )
 
 
+@dataclass(frozen=True)
+class Found:
+    """What was found of the clusters of a shard, by key of the policy. ``sheet`` has no assignments yet."""
+
+    keys: Sequence[str]
+    sheet: Sheet
+
+    def state(self, policy: int, cluster: int) -> ComplianceState:
+        return ComplianceState.from_code(int(self.sheet.states[policy, cluster]))
+
+
 class Pair(NamedTuple):
     """One finding: ``reason`` is an index into the sheet's texts."""
 

@@ -17,12 +17,11 @@ from sqlalchemy.orm import Session
 
 from policyengine.compliance.workset import Mark
 from policyengine.model.cluster_text import to_text
-from policyengine.model.states import ComplianceState
 from policyengine.store import bulk, census, deltas, inventory, scans
 from policyengine.store.blocks import CHUNK, States
-from policyengine.store.database import Database
+from policyengine.store.documents import Documents
 from policyengine.store.driver import Row
-from policyengine.store.ledger import Numbers, Sheet
+from policyengine.store.ledger import Found, Numbers, Sheet
 from policyengine.store.records import PolicyRecord, ScanRecord
 from policyengine.store.tables import ScanRow
 
@@ -44,22 +43,8 @@ class Survey:
         return sum(self.counts.values())
 
 
-@dataclass(frozen=True)
-class Found:
-    """What was found of the clusters of a shard, by key of the policy. ``sheet`` has no assignments yet."""
-
-    keys: Sequence[str]
-    sheet: Sheet
-
-    def state(self, policy: int, cluster: int) -> ComplianceState:
-        return ComplianceState.from_code(int(self.sheet.states[policy, cluster]))
-
-
-class Scanning:
+class Scanning(Documents):
     """The store as a scan sees it."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def survey(self) -> Survey:
         with self._database.read() as session:
@@ -93,13 +78,6 @@ class Scanning:
         """Number, id and location of the clusters of a chunk."""
         with self._database.read() as session:
             return census.headings(session, range(chunk * CHUNK, (chunk + 1) * CHUNK))
-
-    def documents(self, chunks: Sequence[int], numbers: Sequence[int] | None = None) -> list[Row]:
-        """Those of these clusters, or of all in the chunks, in order of number. See `census.documents`."""
-        with self._database.read() as session:
-            if numbers is not None:
-                return census.documents(session, numbers)
-            return [row for run in _runs(chunks) for row in census.documents(session, run)]
 
     def begin(self, policies: Sequence[PolicyRecord], facts: scans.ScanFacts) -> int:
         """The number of the scan. ``policies`` are bound from now on, and what is not among them is retired."""
@@ -145,12 +123,3 @@ def _open(session: Session, scan: int) -> ScanRow:
 def _bound(found: Found, numbers: Mapping[str, int]) -> Sheet:
     """The sheet under the numbers of its policies."""
     return found.sheet.under([numbers[key] for key in found.keys])
-
-
-def _runs(chunks: Sequence[int]) -> Iterable[range]:
-    """The numbers of the chunks, with those joined that follow each other."""
-    begin = 0
-    for at in range(1, len(chunks) + 1):
-        if at == len(chunks) or chunks[at] != chunks[at - 1] + 1:
-            yield range(chunks[begin] * CHUNK, (chunks[at - 1] + 1) * CHUNK)
-            begin = at

@@ -27,9 +27,8 @@ from policyengine.errors import PolicyEngineError, UsageError
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.scope import ScopeTree
 from policyengine.model.values import fingerprint
-from policyengine.store.ledger import Place, Sheet, placed
-from policyengine.store.scanning import Found, Scanning
-from policyengine.store.store import Store
+from policyengine.store.documents import Documents
+from policyengine.store.ledger import Found, Place, Sheet, placed
 from policyengine.workflows.load import load
 from policyengine.workflows.work import Shard
 from policyengine.workflows.world import world_at
@@ -93,12 +92,11 @@ def digest_of(everyone: Sequence[Standing]) -> str:
 class Desk:
     """Where shards are judged: ``everyone`` are all bound policies, ``keys`` those whose states are wanted."""
 
-    scanning: Scanning
+    documents: Documents
     everyone: Sequence[Standing]
     keys: Sequence[str]
     world: World
     failures: Sequence[ScopeFailure] = ()
-    store: Store | None = None
     _judges: dict[tuple[int, ...], FleetJudge] = field(default_factory=dict)
 
     @classmethod
@@ -112,13 +110,7 @@ class Desk:
                 "the policies are not those that the scan began with",
                 help="they changed meanwhile, or are others on this machine: scan again",
             )
-        store = Store.open(brief.database)
-        return cls(store.scanning, everyone, brief.keys, world, brief.failures, store)
-
-    def close(self) -> None:
-        """Closes what it opened itself."""
-        if self.store is not None:
-            self.store.close()
+        return cls(Documents.open(brief.database), everyone, brief.keys, world, brief.failures)
 
     def judge(self, shard: Shard) -> Judged:
         with _rare_collection():
@@ -126,7 +118,7 @@ class Desk:
 
     def _judged(self, shard: Shard) -> Judged:
         began = perf_counter()
-        rows = self.scanning.documents(shard.chunks, shard.numbers)
+        rows = self.documents.documents(shard.chunks, shard.numbers)
         read = perf_counter()
         columns = zip(*rows, strict=True) if rows else [()] * 8
         _, ids, types, subscriptions, groups, documents, children, secretive = columns
@@ -208,7 +200,7 @@ def judge_shard(brief: Brief, shard: Shard) -> Judged | Refused:
         if brief.id not in _desks:
             gc.unfreeze()  # a worker of Dask may have judged for another scan before
             while _desks:
-                _desks.popitem()[1].close()
+                _desks.popitem()[1].documents.close()
             _desks[brief.id] = Desk.open(brief)
             gc.freeze()  # policies are much, and stay: see `settled`
         return _desks[brief.id].judge(shard)

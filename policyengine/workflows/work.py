@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from policyengine.model.resource import Resource
 from policyengine.model.states import ComplianceState
 from policyengine.store.blocks import CHUNK
 from policyengine.store.ledger import Numbers
-from policyengine.store.scanning import Scanning, Survey
+
+if TYPE_CHECKING:
+    from policyengine.store.scanning import Scanning, Survey
 
 CHUNKS_AT_ONCE: Final = 3
 CLUSTERS_AT_ONCE: Final = CHUNKS_AT_ONCE * CHUNK

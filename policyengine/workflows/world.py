@@ -8,7 +8,6 @@ from datetime import datetime
 from policyengine.clock import Clock
 from policyengine.effects.base import World
 from policyengine.errors import InventoryError
-from policyengine.inventory.related_types import listing_of
 from policyengine.language.aliases import AliasCatalogue
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Resource
@@ -25,6 +24,8 @@ def world_at(tree: ScopeTree, aliases: AliasCatalogue, at: datetime) -> World:
 
 
 def _no_other_resources(type: str, scope: ResourceId) -> Sequence[Resource]:
+    from policyengine.inventory.related_types import listing_of  # with all of the inventory, which judging does without
+
     if listing_of(type) is not None:
         raise InventoryError(
             f"`{type}` was not read with the clusters: read the inventory from `arm:` while the policy is assigned"

@@ -17,8 +17,7 @@ from policyengine.model.states import ComplianceState, Reason
 from policyengine.store import PolicyRecord, ScanRecord, Store, deltas
 from policyengine.store.blocks import CHUNK
 from policyengine.store.database import Database
-from policyengine.store.ledger import Place, Sheet
-from policyengine.store.scanning import Found
+from policyengine.store.ledger import Found, Place, Sheet
 from policyengine.store.scans import ScanFacts
 
 GOOD, BAD = ComplianceState.COMPLIANT, ComplianceState.NON_COMPLIANT
