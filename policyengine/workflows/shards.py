@@ -167,7 +167,7 @@ class Desk:
 
 @contextmanager
 def settled() -> Iterator[None]:
-    """While shards are judged, what is there already is not searched for cycles: it is much, and stays."""
+    """While shards are judged, what is there already is not searched for cycles, nor before: it is much, and stays."""
     gc.freeze()
     try:
         yield
