@@ -1,8 +1,9 @@
 """Claim: a second process makes a scan nearly twice as fast, and a Dask worker that is killed costs nothing but time.
 
-A synthetic fleet is synced once into SQLite. In rounds it is scanned from nothing by 20 policies with one worker
-process and with two, by the clock on the wall. A busy machine has no second core to give: so its load is printed, and
-what the busiest process of each scan worked, in processor time, which tells what two free cores would bring.
+A synthetic fleet is synced once into SQLite. In rounds it is scanned from nothing by 20 policies with ``--workers 1``,
+which is one process alone, and with ``--workers 2``, which is one more, by the clock on the wall. A busy machine has no
+second core to give: so its load is printed, what the busier process of each scan worked, in processor time, which tells
+what two free cores would bring, and what a bare loop gains by a second process at that moment.
 Then it is scanned on a Dask cluster of two workers, one of which is killed while shards are under way; all is verified
 afterwards. Prints ratios, medians over the rounds.
 
@@ -18,15 +19,17 @@ import resource
 import signal
 import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
+from multiprocessing import get_context
 from typing import Any
 
 from benchmarks.fleet import machine
-from benchmarks.scan import differences, forget
+from benchmarks.scan import alone, differences, forget
 from benchmarks.stored import SEED, folder, scanned, settings, synced
 from policyengine.clock import SystemClock
 from policyengine.store.store import Store
-from policyengine.workflows.executors import PROCESSES
+from policyengine.workflows.executors import AUTO
 from policyengine.workflows.scan import ScanRequest, scan
 from policyengine.workflows.settings import Settings
 from policyengine.workflows.sync import unwatched
@@ -50,24 +53,48 @@ def main() -> None:
 
 
 def show_processes(told: Settings, rounds: int) -> None:
-    one, two = [], []
+    one, two, cores = [], [], []
     for _ in range(rounds):
         one.append(measured(told, 1))
         two.append(measured(told, 2))
-    for name, at in (("on the wall", 0), ("busiest process", 1)):
+        cores.append(cores_now())
+    for name, at in (("on the wall", 0), ("busier process", 1)):
         ratios = [single[at] / double[at] for single, double in zip(one, two, strict=True)]
         print(f"  {name:16} one {statistics.median(each[at] for each in one):7.2f} s", end="")
         print(f"   two {statistics.median(each[at] for each in two):7.2f} s", end="")
         print(f"   speed {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+    print(f"  a bare loop      speed {statistics.median(cores):.2f} ({min(cores):.2f} to {max(cores):.2f})", flush=True)
 
 
 def measured(told: Settings, workers: int) -> tuple[float, float]:
-    """Seconds on the wall, and of processor time in the process that worked most; workers share evenly."""
+    """Seconds on the wall, and of processor time in the process that worked most."""
     forget(told)
+    return alone(one_scan, told, workers)
+
+
+def one_scan(told: Settings, workers: int) -> tuple[float, float]:
     wall, own, theirs = time.perf_counter(), time.process_time(), of_children()
-    scanned(told, PROCESSES, workers)
-    busiest = max(time.process_time() - own, (of_children() - theirs) / workers)
-    return time.perf_counter() - wall, busiest
+    scanned(told, AUTO, workers)
+    busier = max(time.process_time() - own, of_children() - theirs)
+    return time.perf_counter() - wall, busier
+
+
+def cores_now() -> float:
+    """How much faster two processes are than one where nothing but the machine is in their way."""
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        list(pool.map(loop, range(2)))
+        seconds = [clocked(pool, once) for once in (range(1), range(2))]
+    return 2 * seconds[0] / seconds[1]
+
+
+def clocked(pool: ProcessPoolExecutor, times: range) -> float:
+    began = time.perf_counter()
+    list(pool.map(loop, times))
+    return time.perf_counter() - began
+
+
+def loop(_: int) -> int:
+    return sum(range(10_000_000))
 
 
 def of_children() -> float:

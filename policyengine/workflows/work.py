@@ -79,7 +79,7 @@ def evened(shards: Sequence[Shard], workers: int) -> Iterator[Shard]:
 
     Those of single clusters stay whole: each has little of a chunk.
     """
-    whole = max(len(shards) - 2 * workers, 0)
+    whole = max(len(shards) - workers, 0)
     yield from shards[:whole]
     for shard in shards[whole:]:
         if shard.numbers is None:

@@ -173,8 +173,8 @@ def test_the_last_shards_come_a_chunk_at_a_time() -> None:
     some = shard(15, 16, numbers=(61440, 65536))
     shards = [shard(0, 1, 2), shard(3, 4, 5), shard(6, 7, 8), shard(9, 10, 11), some]
 
-    assert list(work.evened(shards, 1)) == [*shards[:3], shard(9), shard(10), shard(11), some]
-    assert list(work.evened(shards[-2:], 2)) == [shard(9), shard(10), shard(11), some]
+    assert list(work.evened(shards, 2)) == [*shards[:3], shard(9), shard(10), shard(11), some]
+    assert list(work.evened(shards[3:], 8)) == [shard(9), shard(10), shard(11), some]
 
 
 def test_a_scan_that_is_cancelled_keeps_its_shards_and_the_next_one_does_the_rest(
