@@ -8,16 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import bindparam, text
-from sqlalchemy.orm import Session
 
-from policyengine.store.driver import AT_ONCE, INSTANT, Batch, Row, joined, pages, read, read_of, stored_instant
+from policyengine.store.driver import (
+    INSTANT,
+    Batch,
+    Readable,
+    Row,
+    is_sqlite,
+    joined,
+    pages,
+    read,
+    read_of,
+    stored_instant,
+)
 from policyengine.store.ledger import Numbers, Place
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 _UPSERT_CLUSTER = Batch(
     {
@@ -72,18 +83,13 @@ _NONE = np.zeros(0, dtype=np.int64)
 _END = "\U0010ffff"
 """Behind every key."""
 
-_SELECT_KNOWN = text("SELECT key, content_hash, removed FROM cluster WHERE key > :after AND key <= :until")
-_SELECT_NUMBERS = text("SELECT key, number, removed IS NULL FROM cluster WHERE key IN :keys").bindparams(
-    bindparam("keys", expanding=True)
-)
-
 
 def cluster_numbers(session: Session, keys: Sequence[str]) -> dict[str, tuple[int, bool]]:
     """Number of each of these clusters, gone ones included, and whether it is in the inventory; by folded id."""
     found: dict[str, tuple[int, bool]] = {}
-    for at in range(0, len(keys), AT_ONCE):
-        rows = session.execute(_SELECT_NUMBERS, {"keys": keys[at : at + AT_ONCE]})
-        found |= {key: (number, present) for key, number, present in rows}
+    for page in pages(keys):
+        rows = read_of(session, "SELECT key, number, removed FROM cluster WHERE key", page)
+        found |= {key: (number, removed is None) for key, number, removed in rows}
     return found
 
 
@@ -93,15 +99,15 @@ def known_between(session: Session, after: str, until: str | None) -> dict[str, 
     One index holds all of it: no document is read, and nothing but the range.
     """
     # asked without a word on `removed`, lest a database takes an index that begins with it
-    rows = session.execute(_SELECT_KNOWN, {"after": after, "until": until if until is not None else _END})
+    query = "SELECT key, content_hash, removed FROM cluster WHERE key > {} AND key <= {}"
+    rows = read(session, query, after, until if until is not None else _END)
     return {key: content_hash for key, content_hash, removed in rows if removed is None}
 
 
 def places(session: Session, keys: Iterable[str]) -> dict[str, tuple[int, Place]]:
     """Number and place of those of the clusters that are in the inventory, by folded id."""
     found: dict[str, tuple[int, Place]] = {}
-    waiting = iter(keys)
-    while page := list(islice(waiting, AT_ONCE)):
+    for page in pages(keys):
         rows = read_of(
             session, "SELECT key, number, subscription, resource_group FROM cluster WHERE removed IS NULL AND key", page
         )
@@ -114,12 +120,12 @@ def gone_since(session: Session, seq: int) -> Numbers:
     return _due(session, seq, f"NOT {_PRESENT}")[0]
 
 
-def documents(session: Session, wanted: range | Sequence[int]) -> list[Row]:
+def documents(session: Readable, wanted: range | Sequence[int]) -> list[Row]:
     """Number, id, type, subscription, group, document, children and ``secretive`` of clusters, in order of number.
 
     Texts come as the driver has them: as bytes from SQLite, which saves it looking at every character.
     """
-    cast = "CAST({} AS BLOB)" if session.connection().dialect.name == "sqlite" else "{}"
+    cast = "CAST({} AS BLOB)" if is_sqlite(session) else "{}"
     texts = f"{cast.format('document')}, {cast.format('children')}"
     return _by_number(session, f"number, id, type, subscription, resource_group, {texts}, secretive", wanted)
 
@@ -129,7 +135,7 @@ def headings(session: Session, wanted: range) -> list[Row]:
     return _by_number(session, "number, id, location", wanted)
 
 
-def _by_number(session: Session, columns: str, wanted: range | Sequence[int]) -> list[Row]:
+def _by_number(session: Readable, columns: str, wanted: range | Sequence[int]) -> list[Row]:
     query = f"SELECT {columns} FROM cluster WHERE {_PRESENT} AND number"
     if isinstance(wanted, range):
         return read(session, f"{query} BETWEEN {{}} AND {{}} ORDER BY number", wanted[0], wanted[-1])

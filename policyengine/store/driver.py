@@ -1,24 +1,27 @@
 """Statements over many rows, given to the driver itself: where SQLite and PostgreSQL are spelt apart.
 
 SQLite is given one statement for many rows; PostgreSQL arrays that it unnests, or a COPY where rows are only added.
-Callers hold a transaction; nothing here begins or ends one. Knows no table.
+Callers hold a transaction; nothing here begins or ends one. Knows no table. Rows are read through a file of SQLite by
+itself, too, so SQLAlchemy is not imported here: see `documents`.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final
-
-from sqlalchemy import Connection
-from sqlalchemy.orm import Session
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from policyengine.errors import StoreError
-from policyengine.store.columns import UtcDateTime
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.orm import Session
 
 Row = tuple[Any, ...]
+Readable: TypeAlias = "Session | sqlite3.Connection"
 
 INSTANT: Final = "timestamptz"
 """The type of an instant on PostgreSQL."""
@@ -96,16 +99,22 @@ def pages(names: Iterable[Any]) -> Iterable[list[Any]]:
         yield page
 
 
-def read_of(session: Session, query: str, page: list[Any]) -> list[Row]:
+def is_sqlite(session: Readable) -> bool:
+    return isinstance(session, sqlite3.Connection) or session.connection().dialect.name == "sqlite"
+
+
+def read_of(session: Readable, query: str, page: list[Any]) -> list[Row]:
     """The rows whose column, the last word of ``query``, is one of ``page``."""
-    if session.connection().dialect.name == "sqlite":
+    if is_sqlite(session):
         marks = ", ".join("?" * len(page))
         return read(session, f"{query} IN ({marks})", *page)
     return read(session, f"{query} = ANY({{}})", page)
 
 
-def read(session: Session, query: str, *values: Any) -> list[Row]:
+def read(session: Readable, query: str, *values: Any) -> list[Row]:
     """The driver's own rows; ``{}`` in the query stands for a value."""
+    if isinstance(session, sqlite3.Connection):
+        return session.execute(query.replace("{}", "?"), values).fetchall()
     connection = session.connection()
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
     result = connection.exec_driver_sql(query.replace("{}", mark), values)
@@ -124,4 +133,6 @@ def joined(session: Session, column: str) -> str:
 
 def stored_instant(session: Session, at: datetime) -> Any:
     """As the driver takes it."""
+    from policyengine.store.columns import UtcDateTime
+
     return UtcDateTime().process_bind_param(at, session.connection().dialect)

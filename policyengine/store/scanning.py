@@ -19,6 +19,7 @@ from policyengine.compliance.workset import Mark
 from policyengine.model.cluster_text import to_text
 from policyengine.store import bulk, census, deltas, inventory, scans
 from policyengine.store.blocks import CHUNK, States
+from policyengine.store.database import Database
 from policyengine.store.documents import Documents
 from policyengine.store.driver import Row
 from policyengine.store.ledger import Found, Numbers, Sheet
@@ -45,6 +46,10 @@ class Survey:
 
 class Scanning(Documents):
     """The store as a scan sees it."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._database = database
 
     def survey(self) -> Survey:
         with self._database.read() as session:
