@@ -92,6 +92,18 @@ def test_help_needs_nothing_heavy() -> None:
     assert set(done.stdout.split()) & HEAVY == set()
 
 
+def test_the_processes_of_a_command_import_nothing_of_it() -> None:
+    """They are started with its main module, and waited for."""
+    program = "import policyengine.__main__, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+
+    assert {name for name in done.stdout.split() if name.startswith("policyengine")} == {
+        "policyengine",
+        "policyengine.__main__",
+    }
+    assert "typer" not in done.stdout.split()
+
+
 def test_the_version_is_told_without_a_command(shell: Shell) -> None:
     assert shell.run("--version").out.strip() == __version__
 
