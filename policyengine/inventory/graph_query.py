@@ -7,13 +7,15 @@ Source: configuration API §9.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from policyengine.arm.client import ArmClient
 from policyengine.errors import InventoryError
 from policyengine.inventory.graph_rows import Document, id_of
 from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON, get_folded, is_array
+
+if TYPE_CHECKING:
+    from policyengine.arm.client import ArmClient
 
 PATH: Final = "/providers/Microsoft.ResourceGraph/resources"
 API_VERSION: Final = "2024-04-01"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from policyengine.arm.client import ArmClient
 from policyengine.errors import ArmError, ArmNotFound, InventoryError, PolicyEngineError
 from policyengine.inventory.related_types import CLUSTER_VERSIONS
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import EXTENSIONS, FLUX_CONFIGURATIONS, Resource
 from policyengine.model.values import JSON
+
+if TYPE_CHECKING:
+    from policyengine.arm.client import ArmClient
 
 Document = Mapping[str, JSON]
 

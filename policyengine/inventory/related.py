@@ -12,9 +12,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from policyengine.arm.client import ArmClient
 from policyengine.errors import ArmError, ArmNotFound, InventoryError, PolicyEngineError
 from policyengine.inventory.documents import problem_of
 from policyengine.inventory.graph_query import CutShort, query_of, rows_of
@@ -26,6 +25,9 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster, Resource, Sought
 from policyengine.model.scope import ScopeTree
 from policyengine.model.values import JSON
+
+if TYPE_CHECKING:
+    from policyengine.arm.client import ArmClient
 
 Wanted: TypeAlias = Callable[[Cluster, ScopeTree], Iterable[Sought]]
 """What policies look for on a cluster that stands in a tree."""

@@ -16,9 +16,8 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequenc
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from policyengine.arm.client import ArmClient
 from policyengine.errors import ArmError, ArmNotAuthorized, InventoryError
 from policyengine.inventory.containers import read_tree
 from policyengine.inventory.graph_query import SUBSCRIPTIONS_A_QUERY, CutShort, TooMany, query_of, rows_of
@@ -41,6 +40,9 @@ from policyengine.model.fleet import Fleet, ScopeFailure, assemble
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, Cluster
 from policyengine.model.scope import ScopeTree
+
+if TYPE_CHECKING:
+    from policyengine.arm.client import ArmClient
 
 CLUSTERS_AT_ONCE: Final = 4000
 """More in one part would take memory, fewer more questions; a single resource group is not divided."""

@@ -12,9 +12,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from policyengine.arm.client import ArmClient
 from policyengine.errors import ArmNotAuthorized, ArmNotFound, PolicyEngineError
 from policyengine.inventory.containers import (
     parent_group,
@@ -30,6 +29,9 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, Cluster
 from policyengine.model.scope import ManagementGroup, ResourceGroup, ScopeTree
 from policyengine.model.values import get_folded
+
+if TYPE_CHECKING:
+    from policyengine.arm.client import ArmClient
 
 ToldGroups = tuple[list[ManagementGroup], Mapping[str, str]]
 """Management groups in id order, and for each subscription or group (folded) the group right above it."""

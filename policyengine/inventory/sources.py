@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from policyengine.arm.client import ArmClient
 from policyengine.errors import ConfigError, InventoryError
 from policyengine.inventory.files import open_file
 from policyengine.inventory.reading import Reading, collected
@@ -16,6 +15,9 @@ from policyengine.inventory.resource_manager import ProgressListener, open_resou
 from policyengine.inventory.synthetic import read_synthetic
 from policyengine.model.diagnostic import did_you_mean
 from policyengine.model.fleet import Fleet
+
+if TYPE_CHECKING:
+    from policyengine.arm.client import ArmClient
 
 
 @dataclass(frozen=True, slots=True)

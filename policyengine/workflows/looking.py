@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from policyengine.arm.client import ArmClient
 from policyengine.clock import Clock
 from policyengine.compliance.bound import BoundPolicy
 from policyengine.compliance.seeking import Seekers
@@ -15,6 +15,9 @@ from policyengine.model.scope import ScopeTree
 from policyengine.workflows.load import Loaded, load
 from policyengine.workflows.settings import Settings
 from policyengine.workflows.world import world_of
+
+if TYPE_CHECKING:
+    from policyengine.arm.client import ArmClient
 
 
 def wanted_by(policies: Sequence[BoundPolicy], aliases: AliasCatalogue, clock: Clock) -> Wanted:
