@@ -30,10 +30,11 @@ from benchmarks.stored import SEED, scanned, settings, synced
 from policyengine.clock import SystemClock
 from policyengine.compliance.workset import Mark
 from policyengine.model.states import ComplianceState, Reason
-from policyengine.store import PolicyRecord, Store
 from policyengine.store.blocks import CHUNK
 from policyengine.store.ledger import Found, Place, Sheet
+from policyengine.store.records import PolicyRecord
 from policyengine.store.scans import ScanFacts
+from policyengine.store.store import Store
 from policyengine.workflows.work import CHUNKS_AT_ONCE
 
 POLICIES: Final = 20

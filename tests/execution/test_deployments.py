@@ -17,7 +17,7 @@ from policyengine.execution import Event, SecretResolver, execute
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import ARC, ResourceWrite
 from policyengine.remediation.steps import Plan, Step, StepOutcome, StepState
-from policyengine.store import Store
+from policyengine.store.store import Store
 from tests.execution.test_execute import GROUP, FrozenTime, TestClock
 
 CLUSTER = ResourceId(f"{GROUP}/providers/{ARC}/edge-01")

@@ -32,7 +32,7 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.resource import AKS, ARC, EXTENSIONS, FLUX_CONFIGURATIONS, ResourceWrite
 from policyengine.remediation.diff import writable_fingerprint
 from policyengine.remediation.steps import Plan, Preflight, Step, StepOutcome, StepState
-from policyengine.store import Store
+from policyengine.store.store import Store
 from policyengine.text.reader import read, to_value
 
 VERSION = "2024-11-01"

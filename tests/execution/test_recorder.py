@@ -13,7 +13,7 @@ from policyengine.execution.recorder import Recorder
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import ARC, EXTENSIONS, ResourceWrite
 from policyengine.remediation.steps import Plan, Step, StepOutcome, StepState
-from policyengine.store import Store
+from policyengine.store.store import Store
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 CLUSTER = ResourceId(f"/subscriptions/s/resourceGroups/g/providers/{ARC}/c")

@@ -27,7 +27,7 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.resource import ARC, EXTENSIONS, Cluster, ResourceWrite
 from policyengine.remediation.diff import writable_fingerprint
 from policyengine.remediation.steps import Plan, Step, StepOutcome, StepState
-from policyengine.store import Store
+from policyengine.store.store import Store
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 GROUP = "/subscriptions/aaaaaaaa-0000-4000-8000-00000000000a/resourceGroups/shops"

@@ -16,9 +16,10 @@ from policyengine.model.fleet import ScopeFailure
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.scope import ScopeTree
 from policyengine.model.states import Reason
-from policyengine.store import PolicyRecord, ScanRecord, Store
 from policyengine.store.backend import POSTGRESQL
 from policyengine.store.database import Database
+from policyengine.store.records import PolicyRecord, ScanRecord
+from policyengine.store.store import Store
 from policyengine.store.tables import ClusterRow
 
 _serial = itertools.count()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from policyengine.store import Store
+from policyengine.store.store import Store
 from policyengine.workflows.executors import PROCESSES
 from policyengine.workflows.scan import ScanRequest, scan
 from policyengine.workflows.settings import Settings

@@ -12,14 +12,15 @@ from typing import Any
 
 from policyengine.model.resource import Cluster
 from policyengine.model.states import ComplianceState
-from policyengine.store import PolicyRecord, ScanRecord, Store
+from policyengine.store.records import PolicyRecord, ScanRecord
+from policyengine.store.store import Store
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 
 FIRE = """
 import sys
 from datetime import UTC, datetime
-from policyengine.store import Store
+from policyengine.store.store import Store
 with Store.open(sys.argv[1]) as store:
     print(sum(store.record_fire("nightly", datetime(2026, 11, n, tzinfo=UTC)) for n in range(1, 29)))
 """
@@ -28,7 +29,8 @@ DIE_BEFORE_THE_COMMIT = """
 import os, signal, sys
 from datetime import UTC, datetime
 from policyengine.model.states import ComplianceState
-from policyengine.store import Store, scans
+from policyengine.store import scans
+from policyengine.store.store import Store
 from policyengine.store.database import Database
 now = datetime(2026, 11, 23, tzinfo=UTC)
 with Store.open(sys.argv[1]) as store:

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from policyengine.errors import StoreError
-from policyengine.store import Store
 from policyengine.store.database import Database
+from policyengine.store.store import Store
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 

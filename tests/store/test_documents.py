@@ -12,8 +12,8 @@ import pytest
 
 from policyengine.errors import StoreError
 from policyengine.model.resource import Cluster
-from policyengine.store import Store
 from policyengine.store.documents import Documents
+from policyengine.store.store import Store
 
 
 def test_it_reads_what_a_scan_reads(

@@ -16,8 +16,8 @@ from policyengine.errors import RemediationError, StoreError
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import ResourceWrite
 from policyengine.remediation.steps import Plan, Step, StepOutcome, StepState
-from policyengine.store import Store
 from policyengine.store.owners import Owner, _started
+from policyengine.store.store import Store
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 CLUSTER = ResourceId("/subscriptions/edge/resourceGroups/stores/providers/Microsoft.Kubernetes/connectedClusters/e-1")

@@ -14,11 +14,13 @@ from policyengine.compliance.workset import Mark
 from policyengine.model.resource import Cluster
 from policyengine.model.scope import ResourceGroup, ScopeTree
 from policyengine.model.states import ComplianceState, Reason
-from policyengine.store import PolicyRecord, ScanRecord, Store, deltas
+from policyengine.store import deltas
 from policyengine.store.blocks import CHUNK
 from policyengine.store.database import Database
 from policyengine.store.ledger import Found, Place, Sheet
+from policyengine.store.records import PolicyRecord, ScanRecord
 from policyengine.store.scans import ScanFacts
+from policyengine.store.store import Store
 
 GOOD, BAD = ComplianceState.COMPLIANT, ComplianceState.NON_COMPLIANT
 Make = Callable[..., Cluster]

@@ -13,9 +13,10 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
 from policyengine.model.scope import ResourceGroup, ScopeTree, Subscription
 from policyengine.model.states import ComplianceState, Finding, Reason
-from policyengine.store import Change, PairVerdict, PolicyRecord, RollupRow, ScanRecord, Store
 from policyengine.store.blocks import CHUNK
 from policyengine.store.database import Database
+from policyengine.store.records import Change, PairVerdict, PolicyRecord, RollupRow, ScanRecord
+from policyengine.store.store import Store
 
 Make = Callable[..., Cluster]
 Sync = Callable[..., None]

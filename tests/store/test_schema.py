@@ -19,9 +19,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from policyengine.errors import StoreError
-from policyengine.store import PolicyRecord, ScanRecord, Store
 from policyengine.store.database import Database
+from policyengine.store.records import PolicyRecord, ScanRecord
 from policyengine.store.schema import HEAD, REVISIONS, VERSION_TABLE
+from policyengine.store.store import Store
 from policyengine.store.tables import ClusterRow
 
 

@@ -15,8 +15,8 @@ from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.scope import ManagementGroup, ResourceGroup, ScopeTree, Subscription
-from policyengine.store import Store
 from policyengine.store.database import Database
+from policyengine.store.store import Store
 
 Make = Callable[..., Cluster]
 Sync = Callable[..., None]

@@ -17,10 +17,10 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
 from policyengine.model.states import FAILING, ComplianceState, Finding, Reason
-from policyengine.store import PolicyRecord, RollupRow, ScanRecord, Store
 from policyengine.store.blocks import CHUNK
 from policyengine.store.database import Database
-from policyengine.store.records import MoveCount
+from policyengine.store.records import MoveCount, PolicyRecord, RollupRow, ScanRecord
+from policyengine.store.store import Store
 
 Pair = tuple[str, str]  # policy, cluster name
 

@@ -25,8 +25,8 @@ from policyengine.remediation.steps import (
     StepState,
     Unmended,
 )
-from policyengine.store import Store
 from policyengine.store.database import Database
+from policyengine.store.store import Store
 
 NOW = datetime(2026, 11, 22, 20, 0, 0, 5, tzinfo=UTC)
 CLUSTER = ResourceId("/subscriptions/Edge/resourceGroups/stores/providers/Microsoft.Kubernetes/connectedClusters/e-1")

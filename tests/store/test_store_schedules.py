@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from policyengine.store import Store
+from policyengine.store.store import Store
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

@@ -16,10 +16,10 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
 from policyengine.model.scope import ScopeTree
 from policyengine.model.states import ComplianceState, Reason
-from policyengine.store import PolicyRecord, ScanRecord, Store
 from policyengine.store.database import Database
 from policyengine.store.moves import LOOKED_AT
-from policyengine.store.records import CauseRecord, MoveCount
+from policyengine.store.records import CauseRecord, MoveCount, PolicyRecord, ScanRecord
+from policyengine.store.store import Store
 
 Make = Callable[..., Cluster]
 Sync = Callable[..., None]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from sqlalchemy import select
 from sqlmodel import col
 
-from policyengine.store import Store
 from policyengine.store.database import Database
+from policyengine.store.store import Store
 from policyengine.store.sums import Sums
 from policyengine.store.tables import GroupTotalRow
 
