@@ -169,8 +169,10 @@ async def _through(crew: _Crew, shards: Iterable[Shard], desk: Desk | None = Non
                     del under_way[future]
                     yield judged
         except BrokenExecutor as error:
+            # a pool that breaks tells all of them, and must not find one that was cancelled: its processes would stay
+            await asyncio.gather(*under_way, return_exceptions=True)
             _count(tries, under_way.values(), error)
-            waiting.extend(under_way.values())
+            waiting.extendleft(under_way.values())  # first again: whoever cannot work is soon found out
         finally:
             for future in under_way:
                 future.cancel()

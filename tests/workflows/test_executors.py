@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ import pytest
 
 from policyengine.compliance.block import Block
 from policyengine.compliance.sheet import Sheet
-from policyengine.errors import UsageError
-from policyengine.workflows import work
+from policyengine.errors import StoreError, UsageError
+from policyengine.workflows import executors, work
 from policyengine.workflows.bench import Bench, set_up
 from policyengine.workflows.executors import AUTO, INLINE, PROCESSES, UNDER_WAY, choose, demand_executor, map_shards
 from policyengine.workflows.load import load
@@ -153,6 +154,17 @@ def test_what_cost_a_worker_is_not_judged_here(fleet: Fleet, monkeypatch: pytest
     assert sorted(mapped(bench, desk, shards, 2), key=shards.index) == list(shards)
     assert desk.judged
     assert not set(desk.judged) & set(shards[:UNDER_WAY])
+
+
+def test_workers_that_keep_dying_end_the_scan(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After three of them, though there are other shards to try."""
+    bench, shards = shards_of(fleet, monkeypatch)
+    monkeypatch.setattr(executors, "enter", partial(os._exit, 1))
+    desk = watched(bench)
+
+    with pytest.raises(StoreError, match="the processes that judge clusters keep dying"):
+        mapped(bench, desk, shards[: UNDER_WAY + 1], 2)
+    assert set(desk.judged) <= {shards[UNDER_WAY]}
 
 
 def test_a_thread_beside_others_judges_nothing_itself(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
