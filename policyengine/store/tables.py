@@ -7,12 +7,15 @@ except in ``state_block``, where one byte is ``ComplianceState.code``.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, false, text, true
 from sqlmodel import Field, SQLModel
 
 from policyengine.store.columns import FOLDED, NUMBER, UtcDateTime
+
+_BY_KEY: Final = {"sqlite_with_rowid": False}
+"""SQLite keeps the rows themselves in the order of the key: one look finds a row, not two."""
 
 
 class ClusterRow(SQLModel, table=True):
@@ -178,7 +181,7 @@ class FindingRow(SQLModel, table=True):
     """A pair that is not compliant now. No reference is declared: looking each up takes longer than writing the row."""
 
     __tablename__ = "finding"
-    __table_args__: ClassVar = (Index("ix_finding_cause", "assignment", "reason", "since", "cluster"),)
+    __table_args__: ClassVar = (Index("ix_finding_cause", "assignment", "reason", "since", "cluster"), _BY_KEY)
 
     cluster: int = Field(primary_key=True)
     assignment: int = Field(primary_key=True)
@@ -191,6 +194,7 @@ class RollupCellRow(SQLModel, table=True):
     """How many clusters of a group are in a state; kept by deltas, never zero. Names are folded."""
 
     __tablename__ = "rollup"
+    __table_args__: ClassVar = _BY_KEY
 
     assignment: int = Field(primary_key=True)
     subscription: str = Field(primary_key=True)
@@ -213,6 +217,7 @@ class GroupTotalRow(SQLModel, table=True):
     """The roll-up of one group: how many of its pairs are in a state; never zero. Names are folded."""
 
     __tablename__ = "group_total"
+    __table_args__: ClassVar = _BY_KEY
 
     subscription: str = Field(primary_key=True)
     resource_group: str = Field(primary_key=True)

@@ -211,6 +211,44 @@ def test_the_migrations_are_part_of_the_package() -> None:
     assert (folder / "script.py.mako").is_file()
 
 
+def test_sqlite_keeps_rows_by_their_key_where_the_tables_say_so(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    Store.open(url).close()
+    database = Database(url)
+    with database.read() as session:
+        made = session.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")).all()
+    database.close()
+
+    declared = {
+        name for name, table in ClusterRow.metadata.tables.items() if table.kwargs.get("sqlite_with_rowid") is False
+    }
+    assert {name for name, sql in made if "WITHOUT ROWID" in sql} == declared != set()
+
+
+def test_findings_and_roll_ups_of_the_schema_before_are_kept(empty_url: str) -> None:
+    database = Database(empty_url)
+    with database.write() as session:
+        config = alembic_config()
+        config.attributes["connection"] = session.connection()
+        command.upgrade(config, "0007")
+        session.execute(text("INSERT INTO finding VALUES (7, 1, 'Exempt', '2026-11-01', 3)"))
+        session.execute(text("INSERT INTO rollup VALUES (1, 's', 'g', 'Exempt', 5)"))
+        session.execute(text("INSERT INTO group_total VALUES ('s', 'g', 'Exempt', 6)"))
+    database.close()
+    Store.open(empty_url).close()
+
+    database = Database(empty_url)
+    with database.read() as session:
+        kept = [
+            tuple(row)
+            for name in ("finding", "rollup", "group_total")
+            for row in session.execute(text(f"SELECT * FROM {name}"))
+        ]
+    database.close()
+    assert [row[:3] for row in kept] == [(7, 1, "Exempt"), (1, "s", "g"), ("s", "g", "Exempt")]
+    assert [row[-1] for row in kept] == [3, 5, 6]
+
+
 def test_a_database_of_the_first_schema_keeps_its_policies(empty_url: str) -> None:
     database = Database(empty_url)
     with database.write() as session:
