@@ -148,14 +148,16 @@ def one_scan(told: Settings) -> Scanned:
 
 
 def change(told: Settings, size: int, share: float) -> None:
-    """Gives so many clusters another owner, as a reading of the inventory would find them."""
+    """Gives so many clusters another owner, as a reading of the inventory would find them.
+
+    They are others each time, as long as there are: one whose owner no policy names moves nothing when it gets another.
+    """
     if not share:
         return
     fleet, step = SyntheticFleet(size, SEED), round(1 / share)
     with Store.open(told.database) as store:
-        seq = store.scanning.survey().seq
-        owner = f"team-{seq}"
-        for at in range(seq % step, size, 500 * step):
+        owner = f"team-{store.scanning.survey().seq}"
+        for at in range(first_untouched(store, fleet, step), size, 500 * step):
             chosen = (fleet.cluster(index) for index in range(at, min(at + 500 * step, size), step))
             store.apply_changes(
                 upserts=[owned(cluster, owner) for cluster in chosen],
@@ -166,6 +168,12 @@ def change(told: Settings, size: int, share: float) -> None:
                 partial=True,
                 at=SystemClock().now(),
             )
+
+
+def first_untouched(store: Store, fleet: SyntheticFleet, step: int) -> int:
+    firsts = [fleet.cluster(index).id for index in range(step)]
+    owners = {found.id: str(found.resource.document.get("tags")) for found in store.clusters_of(firsts)}
+    return next((index for index, id in enumerate(firsts) if "team-" not in owners[id]), 0)
 
 
 def owned(cluster: Cluster, owner: str) -> Cluster:

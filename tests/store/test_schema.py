@@ -196,7 +196,7 @@ def test_migrating_leaves_logging_as_it_was(
 def test_an_open_at_the_head_does_not_load_alembic(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     Store.open(url).close()
-    script = "import sys\nfrom policyengine.store import Store\nStore.open(sys.argv[1]).close()\n"
+    script = "import sys\nfrom policyengine.store.store import Store\nStore.open(sys.argv[1]).close()\n"
     script += "print(sorted(m for m in sys.modules if m.partition('.')[0] in {'alembic', 'mako', 'psycopg'}))"
 
     done = subprocess.run([sys.executable, "-c", script, url], capture_output=True, text=True, check=True)
