@@ -38,7 +38,7 @@ def moves_since(session: Session, after: ScanRecord, limit: int) -> tuple[list[M
         MoveCount(policies[row.assignment], ComplianceState(row.old), ComplianceState(row.new), row.again, int(row.n))
         for row in session.execute(summed)
     ]
-    return counts, list(_moves(session, _named(session, scan, limit)))
+    return counts, list(_moves(session, _named(session, scan, limit) if limit else {}))
 
 
 def _named(session: Session, scan: int, limit: int) -> dict[int, Kind]:

@@ -24,11 +24,10 @@ SUFFIXES = {".yaml", ".yml", ".json"}
 
 @dataclass(frozen=True)
 class Loaded:
-    """What the files say. ``warnings`` never stop anything."""
+    """What the files say."""
 
     library: PolicyLibrary
     policies: tuple[BoundPolicy, ...]
-    warnings: tuple[Diagnostic, ...]
     aliases: AliasCatalogue
 
 
@@ -68,9 +67,7 @@ def load(paths: Sequence[str], catalogue: str = "") -> Loaded:
     diagnostics += found
     if any(d.is_error for d in diagnostics):
         raise PolicyError(diagnostics)
-    policies = bind(library, aliases)
-    warnings = (*diagnostics, *check(library, aliases))
-    return Loaded(library, policies, tuple(sorted(warnings, key=lambda d: d.sort_key)), aliases)
+    return Loaded(library, bind(library, aliases), aliases)
 
 
 def check_files(paths: Sequence[str], catalogue: str = "", *, at: datetime | None = None) -> Checked:

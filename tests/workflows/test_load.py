@@ -104,7 +104,7 @@ class TestFiles:
         """Fleets, project files and policy tests lie in the same folders and are left to others."""
         loaded = load(["library:", "samples:"])
 
-        assert loaded.warnings == ()
+        assert check_files(["library:", "samples:"]).diagnostics == ()
         assert {policy.key for policy in loaded.policies} >= {"edge-baseline/config", "plants-monitoring"}
 
 
@@ -113,7 +113,6 @@ class TestLoad:
         loaded = load([baseline])
 
         assert [policy.key for policy in loaded.policies] == ["edge/first", "edge/second", "a"]
-        assert loaded.warnings == ()
 
     def test_a_byte_order_mark_does_no_harm(self, write: Write) -> None:
         file = write("x.yaml", "\ufeff" + definition("one"))
@@ -164,7 +163,7 @@ class TestLoad:
 
         loaded = load([str(tmp_path)])
 
-        assert [d.is_error for d in loaded.warnings] == [False]
+        assert [d.is_error for d in check_files([str(tmp_path)]).diagnostics] == [False]
 
 
 class TestCheckFiles:
