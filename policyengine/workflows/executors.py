@@ -19,6 +19,7 @@ from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
+from traceback import walk_tb
 from typing import Any, Final
 
 from policyengine.errors import StoreError, UsageError
@@ -160,7 +161,7 @@ async def _through(crew: _Crew, shards: Iterable[Shard], desk: Desk | None = Non
                     continue
                 done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 for future in done:
-                    if future.cancelled():  # a Dask cluster gave it up
+                    if _is_lost(future):
                         lost = under_way.pop(future)
                         _count(tries, [lost])
                         waiting.append(lost)
@@ -178,6 +179,15 @@ async def _through(crew: _Crew, shards: Iterable[Shard], desk: Desk | None = Non
                 future.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
             await asyncio.to_thread(pool.shutdown, wait=True)
+
+
+def _is_lost(future: asyncio.Future[bytes]) -> bool:
+    """Whether a Dask cluster gave it up, or stumbled over an answer that went with its worker while it was fetched."""
+    if future.cancelled():
+        return True
+    error = future.exception()
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)] if error is not None else []
+    return bool(frames) and frames[-1].f_globals["__name__"] == "distributed.cfexecutor"
 
 
 def _count(tries: Counter[Shard], lost: Iterable[Shard], error: BaseException | None = None) -> None:

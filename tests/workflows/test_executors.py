@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from policyengine.workflows.load import load
 from policyengine.workflows.scan import ScanRequest, scan
 from policyengine.workflows.shards import Desk, Judged
 from policyengine.workflows.sync import unwatched
+from policyengine.workflows.worker import packed
 from tests.workflows.conftest import ManualClock
 from tests.workflows.test_incremental import MANAGED, ONE, Fleet, assignment, cluster, told
 
@@ -264,6 +265,38 @@ def test_dask_completes_though_a_worker_is_killed(fleet: Fleet, monkeypatch: pyt
     assert killed
     assert result.effort.pairs == 2 * CLUSTERS
     assert fleet.pairs(fleet.scan()) == (0, 0)
+
+
+def test_an_answer_that_dask_loses_while_it_is_fetched_is_asked_for_again(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask's own code stumbles over one whose worker dies between two looks at it."""
+    cfexecutor = pytest.importorskip("distributed.cfexecutor", reason="distributed is not installed")
+    bench, shards = shards_of(fleet, monkeypatch)
+    asked: list[work.Shard] = []
+
+    class Gone:
+        status = "lost"
+
+        async def _result(self, raiseit: bool) -> bytes:
+            return packed(bench.desk.judge(shards[0]))
+
+    class Losing(Executor):
+        def submit(self, _fn: Any, /, brief: bytes, shard: work.Shard) -> Future[Any]:  # type: ignore[override]
+            asked.append(shard)
+            answer: Future[Any] = Future()
+            if len(asked) == 1:
+                cfexecutor._cascade_future(Gone(), answer)
+            else:
+                answer.set_result(packed(bench.desk.judge(shard)))
+            return answer
+
+    async def go() -> list[work.Shard]:
+        crew = executors._Crew(Losing, bench.brief, 1)
+        return [judged.shard async for judged in executors._through(crew, shards)]
+
+    assert sorted(asyncio.run(go()), key=shards.index) == list(shards)
+    assert asked.count(shards[0]) == 2
 
 
 def test_a_scan_leaves_the_collector_as_it_was_and_nothing_of_its_clusters(fleet: Fleet) -> None:

@@ -161,7 +161,7 @@ class TestLoad:
     def test_warnings_stop_nothing(self, write: Write, tmp_path: Path) -> None:
         write("a.yaml", definition("one").replace("field: location", "field: Microsoft.Kubernetes/connectedClusters/x"))
 
-        loaded = load([str(tmp_path)])
+        load([str(tmp_path)])
 
         assert [d.is_error for d in check_files([str(tmp_path)]).diagnostics] == [False]
 
