@@ -284,7 +284,13 @@ def test_templates_run_to_compliant_as_the_plan_announced(scene: Callable[..., S
     assert [outcome for outcome in done.outcomes if outcome.state is not StepState.SUCCEEDED] == []
     assert found.own(walk.states()) == found.wanted()
     assert deployments(found.project) <= {"Succeeded"}
-    assert walk.plan().plan.steps == ()
+    again = walk.plan().plan
+    assert again.steps == ()
+    assert {(unmended.policy, unmended.reason) for unmended in again.unmended} == {
+        (f"g{number}", "what it deploys is already in place and does not satisfy its own existence condition")
+        for number, one in enumerate(assigned)
+        if one.never
+    }
 
 
 def deployments(project: Project) -> set[str]:
