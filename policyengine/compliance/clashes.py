@@ -1,4 +1,4 @@
-"""Which clusters must be judged with all their policies together, because two of them may want different values.
+"""Which clusters must be judged under several policies together, because two of them may want different values.
 
 Told from the policies alone where that is possible: two that write to different things never dispute.
 """
@@ -26,7 +26,10 @@ _DISPUTABLE = (ComplianceState.COMPLIANT.code, ComplianceState.NON_COMPLIANT.cod
 
 
 class Clashes:
-    """``policies`` in the order of the states' first axis; ``rivals`` have no states."""
+    """``policies`` in the order of the states' first axis; ``rivals`` have no states.
+
+    ``parties`` are the places of the policies that may dispute with another one, in order.
+    """
 
     def __init__(self, policies: Sequence[BoundPolicy], rivals: Sequence[BoundPolicy]) -> None:
         every = [*enumerate(policies), *((None, rival) for rival in rivals)]
@@ -35,6 +38,7 @@ class Clashes:
             for (one, mine), (other, theirs) in combinations(every, 2)
             if (one is not None or other is not None) and may_clash(mine, theirs)
         ]
+        self.parties = sorted({place for pair in self._pairs for place in pair if place is not None})
 
     def rows(self, states: States) -> Iterator[int]:
         """The rows on which a policy that would write stands beside one that may dispute it."""

@@ -83,9 +83,11 @@ class FleetJudge:
         return self._types[key]
 
     def _settle_clashes(self, sheet: Sheet) -> None:
+        parties = {number: self.policies[number] for number in self._clashes.parties}
         for row in self._clashes.rows(sheet.states):
-            verdicts = judge_all(self.policies, sheet.cluster(row), self.world, self.rivals)
-            for number, policy in enumerate(self.policies):
+            verdicts = judge_all(list(parties.values()), sheet.cluster(row), self.world, self.rivals)
+            self.asked.update(verdicts.keys())
+            for number, policy in parties.items():
                 sheet.put(number, row, verdicts[policy.key])
 
     def _cover_unread(self, sheet: Sheet) -> None:
@@ -140,6 +142,7 @@ class _OfType:
             verdicts = {
                 policy.key: judge(policy, sheet.cluster(row), self._judge.world) for policy in self._judge.policies
             }
+            self._judge.asked.update(verdicts.keys())
             for number, policy in enumerate(self._judge.policies):
                 sheet.put(number, row, verdicts[policy.key])
         for number, placement in enumerate(self._judge._placements):

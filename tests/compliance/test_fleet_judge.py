@@ -382,7 +382,8 @@ def test_what_could_not_be_read_is_unknown(scope: str) -> None:
     assert unknown == [cluster.id for cluster in clusters if TREE.contains(ResourceId(scope), cluster.id)]
 
 
-def test_two_that_write_dispute_each_other_as_they_do_one_by_one() -> None:
+def wanting(*values: str) -> list[dict[str, Any]]:
+    """A policy for each value that writes it into one and the same tag."""
     modify = {
         "effect": "modify",
         "details": {
@@ -394,13 +395,24 @@ def test_two_that_write_dispute_each_other_as_they_do_one_by_one() -> None:
         },
     }
     documents = []
-    for value in ("prod", "dev"):
+    for value in values:
         rule = {"allOf": [IS_CLUSTER, {"field": "tags.env", "notEquals": "[parameters('value')]"}]}
         parameters = {"value": {"type": "String"}}
         documents += policy(rule, modify, name=value, parameters=parameters, values={"value": value})
-    assert_same(
-        bound(*documents), [a_cluster(f"k{n}", {}, tags={"env": e}) for n, e in enumerate(["prod", "dev", "x"])]
-    )
+    return documents
+
+
+def test_two_that_write_dispute_each_other_as_they_do_one_by_one() -> None:
+    clusters = [a_cluster(f"k{n}", {}, tags={"env": e}) for n, e in enumerate(["prod", "dev", "x"])]
+    assert_same(bound(*wanting("prod", "dev")), clusters)
+
+
+def test_a_dispute_is_judged_one_by_one_under_those_who_may_have_it_and_no_other() -> None:
+    others = policy({"allOf": [IS_CLUSTER, {"field": "tags.env", "equals": "x"}]})
+    clusters = [a_cluster(f"k{n}", {}, tags={"env": "x"}) for n in range(20)]
+    driver = assert_same(bound(*others, *wanting("prod", "dev")), clusters)
+
+    assert driver.asked == {"p-assigned": 1, "prod-assigned": 21, "dev-assigned": 21}
 
 
 def test_what_takes_too_much_work_is_an_error_either_way() -> None:
