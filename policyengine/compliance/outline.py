@@ -41,12 +41,13 @@ class Way(Enum):
     SILENT = auto()  # nothing is evaluated on this type
     BY_RULE = auto()  # those for which the `if` holds
     BY_CHILDREN = auto()  # those for which the `if` holds and no child of theirs will do
-    EACH = auto()  # all that are in scope
+    EACH = auto()  # those for which the `if` holds, or all that are in scope
 
 
 @dataclass(frozen=True)
 class Outline:
     """``applies`` and ``rule`` are the parts of the `if`; ``child`` and ``children`` name and test what must exist.
+    Without a ``rule`` more than the `if` tells apart whom the policy has nothing to say of.
 
     ``told`` is what the reason of a finding speaks of, None where it says the same of every cluster.
 
@@ -98,7 +99,7 @@ def outline(policy: BoundPolicy, type: str, world: World) -> Outline:
     rule = _settled(compile_tree(policy.definition.condition, subject), type)
     found = Outline(Way.BY_RULE, rule=rule, reads=_reads(rule))
     if isinstance(effect, Manual) and effect.attestations:
-        return _complete(replace(found, way=Way.EACH, reads=found.reads | Reads(root_id=True)))
+        return _complete(replace(found, way=Way.EACH, rule=None, reads=found.reads | Reads(root_id=True)))
     if effect.details is not None:
         return _complete(_of_existence(found, effect.details, subject))
     applies = _settled(compile_tree(selecting_part(policy.definition.condition), subject), type)

@@ -9,7 +9,7 @@ import numpy as np
 from policyengine.compliance.block import States
 from policyengine.compliance.outline import Outline, Way
 from policyengine.compliance.part import Part
-from policyengine.evaluation.questions import ERROR, FALSE, TRUE
+from policyengine.evaluation.questions import ERROR, FALSE, TRUE, Tree
 from policyengine.evaluation.vector import MAX_QUESTIONS, Alive, Answers, Mask, answers, is_complete
 from policyengine.model.states import ComplianceState
 
@@ -27,8 +27,10 @@ def screened(plan: Outline, part: Part, here: Mask) -> States:
     """
     if plan.way is Way.SILENT:
         return np.full(len(here), SILENT, dtype=np.uint8)
-    if plan.way is Way.EACH or plan.rule is None or plan.asked_in_all > MAX_QUESTIONS:
+    if plan.rule is None or plan.asked_in_all > MAX_QUESTIONS:
         return here * np.uint8(UNTOLD)
+    if plan.way is Way.EACH:
+        return here * _each(plan.rule, part, lambda: here)
     if plan.way is Way.BY_CHILDREN:
         return here * _by_children(plan, part, lambda: here)
     return here * _by_rule(plan, part, lambda: here)
@@ -42,6 +44,11 @@ def wanted(plan: Outline, part: Part, here: Mask) -> Mask | None:
         return here
     found: Mask = here & (answers(plan.rule, part.clusters, lambda: here) != FALSE)
     return found
+
+
+def _each(rule: Tree, part: Part, alive: Alive) -> States:
+    meant: Mask = answers(rule, part.clusters, alive) != FALSE
+    return np.where(meant, np.uint8(UNTOLD), np.uint8(SILENT))
 
 
 def _by_rule(plan: Outline, part: Part, alive: Alive) -> States:

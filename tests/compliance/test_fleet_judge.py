@@ -415,6 +415,19 @@ def test_a_dispute_is_judged_one_by_one_under_those_who_may_have_it_and_no_other
     assert driver.asked == {"p-assigned": 1, "prod-assigned": 21, "dev-assigned": 21}
 
 
+def test_what_is_looked_for_beyond_the_cluster_is_looked_for_only_where_the_rule_holds() -> None:
+    """An `if` that cannot be evaluated is an Error of its cluster, and that is told one by one as well."""
+    rule = {"allOf": [IS_CLUSTER, {"value": "[int(field('tags.n'))]", "greater": 1}]}
+    beyond = there(
+        "Microsoft.OperationalInsights/workspaces", {"field": "name", "equals": "x"}, existenceScope="subscription"
+    )
+    clusters = [a_cluster(f"k{n}", {}, tags={"n": ("1", "2", "x", "0")[n % 4]}) for n in range(16)]
+    world = World(TREE, AT, ALIASES, resources=lambda _type, _scope: ())
+    driver = assert_same(bound(*policy(rule, beyond)), clusters, world)
+
+    assert driver.asked == {"p-assigned": 8}
+
+
 def test_what_takes_too_much_work_is_an_error_either_way() -> None:
     pools = f"{AKS}/agentPoolProfiles[*]"
     some = {"count": {"field": pools, "where": {"field": f"{pools}.mode", "equals": "System"}}, "greater": 0}
