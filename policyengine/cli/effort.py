@@ -57,7 +57,8 @@ def _of_policy(result: ScanResult, key: str, *, profile: bool) -> dict[str, JSON
             for policy, type, outline in result.outlines
             if policy == key
         ]
-        found["profile"] = {"asked": result.effort.asked.get(key, 0), "types": ways}
+        rivals: list[JSON] = [*result.rivals.get(key, ())]
+        found["profile"] = {"asked": result.effort.asked.get(key, 0), "types": ways, "mayDisputeWith": rivals}
     return found
 
 
@@ -70,9 +71,13 @@ def profiled(result: ScanResult) -> Iterator[str]:
     """Where the time went, and which policies are judged row by row."""
     effort = result.effort
     times = f"reading {effort.reading_s:.2f} s, judging {effort.judging_s:.2f} s, writing {effort.writing_s:.2f} s"
-    yield f"\n{times} ({effort.executor}); {effort.decoded} clusters decoded, {effort.whole} read in full"
+    read = f"{effort.decoded} clusters decoded, {effort.whole} read in full"
+    odd = f", {effort.odd} judged one by one, because they are not shaped as usual" if effort.odd else ""
+    yield f"\n{times} ({effort.executor}); {read}{odd}"
     for key, count in sorted(effort.asked.items(), key=lambda item: -item[1]):
         yield f"{key}: {count} of {effort.judged.get(key, 0)} pairs looked at one by one"
+    for key, rivals in result.rivals.items():
+        yield f"{key}: one by one where it is not complied with, because it may dispute with {', '.join(rivals)}"
     for key, type, outline in result.outlines:
         if outline.slow is not None:
             yield f"{key} on {type}: row by row, because {outline.slow}"

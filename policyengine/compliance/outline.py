@@ -28,7 +28,7 @@ from policyengine.evaluation.reads import NOTHING, Reads, reads_of_value
 from policyengine.evaluation.subject import Subject
 from policyengine.evaluation.vector import MAX_QUESTIONS
 from policyengine.language.indexed import looks_at
-from policyengine.language.shape import shape_of
+from policyengine.language.shape import PROPERTIES, shape_of
 from policyengine.language.syntax import ExistenceDetails, Logic
 from policyengine.model.cluster_text import CHILD_TYPES
 from policyengine.model.ids import ResourceId
@@ -171,6 +171,8 @@ def _projectable(reads: Reads, root: str, own: str | None = None) -> Reads:
     odd = [path for path, type in every if not projectable(path, shape_of(type.casefold()))]
     if not odd or reads.opaque is not None:
         return reads
+    if odd[0] == (PROPERTIES,):
+        return Reads(opaque=f"all of `{PROPERTIES}` is read")
     return Reads(opaque=f"`{'.'.join(map(str, odd[0]))}` is no name that documents of this type are known to have")
 
 

@@ -66,8 +66,9 @@ class PolicyLine:
 class Effort:
     """What a scan had to do. ``pairs`` of ``of`` were judged, ``because`` of these.
 
-    ``decoded`` clusters were read through the projection, ``whole`` in full; ``asked`` counts the calls of the scalar
-    driver by policy, ``judged`` the pairs. The times are sums over all processes, in seconds.
+    ``decoded`` clusters were read through the projection, ``whole`` in full, and ``odd`` had a shape that no projection
+    reads; ``asked`` counts the calls of the scalar driver by policy, ``judged`` the pairs. The times are sums over all
+    processes, in seconds.
     """
 
     pairs: int
@@ -76,6 +77,7 @@ class Effort:
     executor: str
     decoded: int = 0
     whole: int = 0
+    odd: int = 0
     asked: Mapping[str, int] = field(default_factory=dict)
     judged: Mapping[str, int] = field(default_factory=dict)
     reading_s: float = 0.0
@@ -88,6 +90,7 @@ class Effort:
             pairs=self.pairs + judged.found.sheet.states.size,
             decoded=self.decoded + judged.decoded,
             whole=self.whole + judged.whole,
+            odd=self.odd + len(judged.found.sheet.numbers) - judged.decoded,
             asked=Counter(self.asked) + Counter(judged.asked),
             judged=Counter(self.judged) + Counter(dict.fromkeys(judged.found.keys, len(judged.found.sheet.numbers))),
             reading_s=self.reading_s + judged.reading_s,
@@ -101,7 +104,8 @@ class ScanResult:
     """What a scan found. ``idle`` are assignments whose scope holds no known cluster, often a slip of the pen.
 
     ``whole`` is False when the inventory was never read to its end: clusters may be missing.
-    ``outlines`` tells how each policy is evaluated on each type of cluster there is, when that was asked for.
+    When that was asked for, ``outlines`` tells how each policy is evaluated on each type of cluster there is, and
+    ``rivals`` with which others it may dispute.
     """
 
     scan: ScanRecord
@@ -113,6 +117,7 @@ class ScanResult:
     effort: Effort
     whole: bool = True
     outlines: tuple[tuple[str, str, Outline], ...] = field(default=(), repr=False)  # policy, type
+    rivals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -154,8 +159,9 @@ async def scan(
     lines = policy_lines(store, record, [record_of(policy) for policy in chosen])
     types = bench.types if request.profile else ()
     outlines = tuple((key, type, found) for type in types for key, found in bench.desk.outlines(type))
-    idle = _idle(chosen, store, bench)
-    return ScanResult(record, synced, lines, bench.kinds, bench.brief.failures, idle, effort, bench.whole, outlines)
+    rivals = {one.key: one.partners for one in bench.chosen if one.partners and request.profile}
+    idle, failures = _idle(chosen, store, bench), bench.brief.failures
+    return ScanResult(record, synced, lines, bench.kinds, failures, idle, effort, bench.whole, outlines, rivals)
 
 
 async def _carry_out(bench: Bench, work: Work, number: int, request: ScanRequest, on_scan: OnProgress) -> Effort:

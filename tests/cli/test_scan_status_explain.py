@@ -372,6 +372,17 @@ def test_a_profile_says_where_the_time_went(place: Place, scanned: Ran) -> None:
     assert len(by_type) == 2
 
 
+def test_a_profile_says_which_policies_are_judged_one_by_one_and_why(place: Place, scanned: Ran) -> None:
+    told = place.run("scan", "--no-sync", "--full", "--profile", "-o", "json")
+    why = "plant-dus-pilot: one by one where it is not complied with, because it may dispute with "
+    profiles = {row["policy"]: row["profile"] for row in told.json()}
+
+    assert f"\n{why}" in told.err
+    assert "edge-baseline/config" in profiles["plant-dus-pilot"]["mayDisputeWith"]
+    assert profiles["plant-dus-pilot"]["asked"] > 0
+    assert profiles["aks-local-accounts"]["mayDisputeWith"] == []
+
+
 def test_what_is_stored_can_be_verified(place: Place, scanned: Ran) -> None:
     """Three policies ask for the time: the next scan judges them anyway."""
     place.run("scan", "--no-sync")

@@ -85,6 +85,17 @@ spec:
 """
 
 
+NODED = """---
+apiVersion: policyengine/v1
+kind: PolicyDefinition
+metadata: {name: noded}
+spec:
+  policyRule:
+    if: {field: Microsoft.Kubernetes/connectedClusters/totalNodeCount, greater: 3}
+    then: {effect: audit}
+"""
+
+
 def assignment(name: str, policy: str, scope: str) -> str:
     return f"""---
 apiVersion: policyengine/v1
@@ -219,6 +230,16 @@ def test_a_changed_cluster_is_judged_under_every_policy_and_nothing_else_is_read
     assert fleet.causes(result) == {Cause.CLUSTERS}
     assert result.effort.because[0].clusters == 1
     assert result.scan.changed == 1
+
+
+def test_clusters_that_no_projection_reads_are_counted(fleet: Fleet) -> None:
+    fleet.write(NODED, assignment("noded", "noded", MANAGED))
+    fleet.scan()
+    odd = {**cluster("c3").resource.document, "properties": "odd"}
+    fleet.read(Cluster(Resource.from_document(odd)), cluster("c4", owner="me"))
+    effort = fleet.scan().effort
+
+    assert (effort.odd, effort.decoded) == (1, 1)
 
 
 def test_a_change_of_one_in_a_hundred_reads_and_writes_just_that(fleet: Fleet) -> None:
