@@ -14,7 +14,7 @@ from policyengine.cli.context import Cli
 from policyengine.cli.explain_text import explanation_lines, head
 from policyengine.cli.output import STYLES, console, state_text, table
 from policyengine.cli.plan_table import plan_lines
-from policyengine.cli.progress import progress
+from policyengine.cli.progress import progress, progress_of
 from policyengine.cli.remediation_progress import is_refusal, watching
 from policyengine.cli.remediation_table import remediation_result, summary
 from policyengine.cli.report import write
@@ -60,7 +60,7 @@ class Teller:
 
     async def _scan(self, title: str) -> ScanResult:
         self._step(title, "policyengine scan")
-        with progress(self.cli, "reading the inventory") as on_sync, progress(self.cli, "evaluating") as on_scan:
+        with progress_of(self.cli, "reading the inventory", "evaluating") as (on_sync, on_scan):
             result = await scan(self.settings, self.store, self.clock, ScanRequest(), on_sync=on_sync, on_scan=on_scan)
         self._say(table(compliance_result(result.lines)))
         self._say(Text(f"\n{fleet_line(total_counts(result.lines))}", style="bold"))

@@ -51,15 +51,14 @@ def command(
 
 
 async def _scan(cli: Cli, request: ScanRequest) -> ScanResult:
-    from policyengine.cli.progress import progress
+    from policyengine.cli.progress import progress_of
     from policyengine.clock import SystemClock
     from policyengine.workflows.connect import open_store
     from policyengine.workflows.scan import scan
 
     with (
         open_store(cli.settings) as store,
-        progress(cli, "reading the inventory") as on_sync,
-        progress(cli, "evaluating") as on_scan,
+        progress_of(cli, "reading the inventory", "evaluating") as (on_sync, on_scan),
     ):
         return await scan(cli.settings, store, SystemClock(), request, on_sync=on_sync, on_scan=on_scan)
 

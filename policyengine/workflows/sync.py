@@ -66,6 +66,7 @@ async def sync(
     What is not shown is retired at the end alone, when all that there is has been. Raises InventoryError or ArmError
     when nothing can be read at all.
     """
+    on_progress(0, None)
     intake = Intake(store, settings.inventory, clock)
     if not settings.inventory.startswith("arm:"):
         reading = await open_source(settings.inventory, on_progress=on_progress)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
+from itertools import count
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from rich.text import Text
 
 from policyengine.cli.context import Cli, Color, Output
 from policyengine.cli.output import FOR_PROBLEMS, Column, Result, console, emit, notes, print_error
-from policyengine.cli.progress import progress
+from policyengine.cli.progress import progress, progress_of
 from policyengine.errors import ConfigError, PolicyError
 from policyengine.model.diagnostic import Diagnostic, Source, Span
 from tests.cli.conftest import Terminal, attributes
@@ -210,13 +212,56 @@ def test_a_bar_is_only_for_terminals(terminal: bool, options: dict[str, Any], sh
     assert ("evaluating" in stream.getvalue()) is shown
 
 
+def test_a_step_that_has_not_begun_has_no_bar() -> None:
+    with attributes(sys, stderr=(stream := Terminal())), progress_of(Cli(), "reading", "evaluating") as (_, on_scan):
+        on_scan(1, 2)
+
+    assert "evaluating" in stream.getvalue()
+    assert "reading" not in stream.getvalue()
+
+
+def test_of_steps_that_follow_one_another_the_last_has_the_bar() -> None:
+    with attributes(sys, stderr=(stream := Terminal())), progress_of(Cli(), "reading", "evaluating") as steps:
+        for step in steps:
+            step(0, 5)
+            step(3, 5)
+
+    _, _, after = stream.getvalue().rpartition("reading")
+    assert "3/5" in after.partition("evaluating")[2]
+
+
+def test_a_bar_tells_clusters_pace_and_what_is_left_in_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    seconds = count()
+    monkeypatch.setattr("rich.console.monotonic", lambda: float(next(seconds)))
+    with attributes(sys, stderr=(stream := Terminal())), progress(Cli(), "reading the inventory") as report:
+        report(0, 1_000_000)
+        report(12_288, 1_000_000)
+
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", one) for one in re.split(r"[\r\n]+", stream.getvalue())]
+    assert max(map(len, lines)) <= 80
+    assert any(re.search(r"12288/1000000 [\d,]+/s \d+:\d\d:\d\d", one) for one in lines)
+
+
 def test_elsewhere_a_line_tells_now_and_then_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = iter([0.0, 4.0, 11.0, 11.0, 12.0, 22.0, 22.0])
+    seconds = iter([0.0, 7.0, 10.0, 11.0, 22.0])
     monkeypatch.setattr("policyengine.cli.progress.monotonic", lambda: next(seconds))
     with attributes(sys, stderr=(err := io.StringIO())), progress(Cli(), "reading") as report:
         report(1, None)
         report(2, None)
-        report(3, 9)
+        report(3, None)
         report(4, 9)
+        report(5, 9)
 
-    assert err.getvalue() == "reading: 2, 0.2/s\nreading: 4 of 9, 0.2/s, 28 s left\n"
+    assert err.getvalue() == "reading: 3, 0.2/s\nreading: 5 of 9, 0.2/s, 22 s left\n"
+
+
+def test_a_step_is_not_told_the_time_of_those_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([0.0, 60.0, 70.0])
+    monkeypatch.setattr("policyengine.cli.progress.monotonic", lambda: next(seconds))
+    with attributes(sys, stderr=(err := io.StringIO())), progress_of(Cli(), "reading", "evaluating") as steps:
+        steps[0](9_000, 9_000)
+        steps[1](0, 9_000)
+        steps[1](4_000, 9_000)
+
+    assert err.getvalue() == "evaluating: 4000 of 9000, 400/s, 12 s left\n"

@@ -96,7 +96,8 @@ class TestScan:
         fleet.put("edge-01")
 
         def killed(done: int, total: int | None) -> None:
-            raise KeyboardInterrupt
+            if done:
+                raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             asyncio.run(sync(fleet.settings, fleet.store, fleet.clock, killed))

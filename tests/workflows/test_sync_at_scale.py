@@ -58,7 +58,16 @@ def counts(result: SyncResult) -> tuple[int, int, int, int, int]:
 
 
 def killed_after_one_batch(done: int, total: int | None) -> None:
-    raise KeyboardInterrupt
+    if done:
+        raise KeyboardInterrupt
+
+
+def test_it_is_told_of_before_the_first_batch_is_there(place: Place) -> None:
+    """A file of millions of lines is read once before it gives out the first of its clusters."""
+    told: list[tuple[int, int | None]] = []
+    place.sync(f"synthetic:{SIZE}", lambda done, total: told.append((done, total)))
+
+    assert (told[0], told[-1]) == ((0, None), (SIZE, SIZE))
 
 
 def test_an_unchanged_fleet_writes_nothing_but_the_sync(place: Place) -> None:
