@@ -47,7 +47,9 @@ def command(
     By policy, by scope, cluster by policy, and findings with their reason, since when, and what mends them.
     """
     from policyengine.cli.output import notes
+    from policyengine.cli.status import unfinished
     from policyengine.workflows.connect import open_store
+    from policyengine.workflows.status import judging
 
     cli = cli_of(context)
     chosen = format or _by_ending(out) or _by_output(cli)
@@ -58,8 +60,10 @@ def command(
             _emit(cli, json.loads("".join(_text(cli, store, Format.JSON))))
         else:
             write(out, _text(cli, store, chosen or Format.MARKDOWN, everything=everything))
-        counts = store.policy_counts()
+        begun, counts = judging(store), store.policy_counts()
         failed = fails(fail_on, ((policy.severity, counts.get(policy.key, {})) for policy in store.policies()))
+    if begun is not None:
+        notes(cli).print(unfinished(begun))
     if out is not None:
         notes(cli).print(f"Report written: {out}")
     if failed:

@@ -51,6 +51,18 @@ def command(
 
 
 async def _scan(cli: Cli, request: ScanRequest) -> ScanResult:
+    from asyncio import CancelledError
+
+    from policyengine.cli.output import notes
+
+    try:
+        return await _scanned(cli, request)
+    except CancelledError:
+        notes(cli).print("stopped: what was read and judged is kept, the next `policyengine scan` goes on from there")
+        raise
+
+
+async def _scanned(cli: Cli, request: ScanRequest) -> ScanResult:
     from policyengine.cli.progress import progress_of
     from policyengine.clock import SystemClock
     from policyengine.workflows.connect import open_store

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from policyengine.cli.output import Result
     from policyengine.model.values import JSON
+    from policyengine.store.records import ScanRecord
     from policyengine.workflows.status import Status
 
 
@@ -58,6 +59,8 @@ def command(
     with open_store(cli.settings) as store:
         states = [ComplianceState(s.value) for s in state] if state else None
         status = read_status(store, states=states, findings=limit if by is By.CLUSTER else 0)
+    if status.begun is not None:
+        notes(cli).print(unfinished(status.begun))
     if by is By.POLICY:
         emit(cli, compliance_result(status.policies))
     else:
@@ -67,6 +70,14 @@ def command(
     if cli.output is Output.TABLE and cli.query is None:
         fleet = fleet_line(total_counts(status.policies))
         console(cli).print(f"\n{fleet}   scan {status.scan.id} of {status.scan.finished:%Y-%m-%d %H:%M} UTC")
+
+
+def unfinished(scan: ScanRecord) -> str:
+    """That some states are newer than the last scan that was finished."""
+    return (
+        f"scan {scan.id} of {scan.started:%Y-%m-%d %H:%M} UTC is not finished: the {scan.evaluated:,} pairs that it has"
+        " judged are shown as it found them; if it was stopped, the next `policyengine scan` goes on from there"
+    )
 
 
 def _rest(status: Status) -> str:

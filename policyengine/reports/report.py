@@ -30,12 +30,16 @@ def state_of(counts: Counts) -> ComplianceState:
 
 @dataclass(frozen=True, slots=True)
 class ScanEntry:
-    """The scan this report tells of. ``complete`` is False when some scope could not be read or judged."""
+    """The scan this report tells of. ``complete`` is False when some scope could not be read or judged.
+
+    ``unfinished`` is a later one that was stopped, or still runs: what it has judged is told as it found it.
+    """
 
     id: str
     started: datetime
     finished: datetime
     complete: bool = True
+    unfinished: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,12 @@ def scan_before(session: Session, instant: datetime) -> ScanRecord | None:
     return next(iter(found), None)
 
 
+def begun_scan(session: Session) -> ScanRecord | None:
+    """The latest scan, where it is not finished: it runs now, or was killed. Its counts are not known yet."""
+    row = session.scalar(select(ScanRow).order_by(col(ScanRow.number).desc()).limit(1))
+    return mapping.scan_value(row, {}) if row is not None and row.running else None
+
+
 def _finished() -> Select[ScanRow]:
     return select(ScanRow).where(col(ScanRow.running).is_(False))
 

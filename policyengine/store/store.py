@@ -332,6 +332,11 @@ class Store:
     def last_scan(self) -> ScanRecord | None:
         return next(iter(self.scans(1)), None)
 
+    def begun_scan(self) -> ScanRecord | None:
+        """The scan that was begun after the last one and is not finished: what it has judged is told already."""
+        with self._database.read() as session:
+            return compliance.begun_scan(session)
+
     def policies(self) -> list[PolicyRecord]:
         """What was bound at the last scan, in the order it gave."""
         with self._database.read() as session:

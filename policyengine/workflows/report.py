@@ -43,6 +43,7 @@ from policyengine.workflows.report_entries import Clerk, Pair
 from policyengine.workflows.report_period import changes, exemptions, remediations
 from policyengine.workflows.scan import REMEDIATION
 from policyengine.workflows.settings import Settings
+from policyengine.workflows.status import judging
 from policyengine.workflows.world import world_of
 
 Places: TypeAlias = Mapping[ResourceId, Mapping[str, int]]
@@ -96,7 +97,7 @@ class _Desk:
         return Report(
             generated_at=self.world.at,
             engine_version=__version__,
-            scan=ScanEntry(self.last.id, self.last.started, self.last.finished, self.last.complete),
+            scan=self._scan(),
             inventory=self._inventory(),
             policies=policies,
             initiatives=by_initiative(policies),
@@ -115,6 +116,10 @@ class _Desk:
             fleet=self._fleet(places, unreachable),
             unreached=tuple(UnreachedEntry(id, reason) for id, reason in unreached),
         )
+
+    def _scan(self) -> ScanEntry:
+        last, begun = self.last, judging(self.store)
+        return ScanEntry(last.id, last.started, last.finished, last.complete, begun.id if begun is not None else None)
 
     def _chosen(self, policies: Iterable[PolicyEntry]) -> tuple[list[Finding], list[CauseRecord]]:
         """The findings that are named, and the causes of those and of as many more."""

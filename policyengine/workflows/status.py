@@ -33,7 +33,7 @@ class ScopeLine:
 @dataclass(frozen=True)
 class Status:
     """``findings`` are as many as were asked for, of so many ``in_all``; with them ``observed``: when each cluster of
-    theirs was last read."""
+    theirs was last read. ``begun`` is a later scan that is not finished, and has judged some of this."""
 
     scan: ScanRecord
     policies: tuple[PolicyLine, ...]
@@ -41,6 +41,7 @@ class Status:
     findings: tuple[Finding, ...]
     in_all: int
     observed: Mapping[ResourceId, datetime]
+    begun: ScanRecord | None = None
 
     def message_of(self, finding: Finding) -> str:
         """What the policy's author says of it; empty where nothing is said, or where it is not non-compliant."""
@@ -71,7 +72,14 @@ def read_status(store: Store, *, states: Sequence[ComplianceState] | None = None
         findings=tuple(named),
         in_all=sum(line.counts.get(state, 0) for line in lines for state in wanted),
         observed=store.observed({finding.cluster for finding in named}) if named else {},
+        begun=judging(store),
     )
+
+
+def judging(store: Store) -> ScanRecord | None:
+    """The scan that was begun after the last finished one, as soon as what it has judged is told."""
+    begun = store.begun_scan()
+    return begun if begun is not None and begun.evaluated else None
 
 
 def scope_lines(tree: ScopeTree, by_group: Mapping[ResourceId, Counts]) -> list[ScopeLine]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import signal
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from policyengine.cli.exit_codes import ExitCode
+from policyengine.store.scanning import Scanning
 from tests.cli.conftest import DEFINITIONS, Place, Ran, Shell
 
 FORMATS = ("table", "json", "ndjson", "yaml", "csv", "name")
@@ -18,6 +22,24 @@ apiVersion: policyengine/v1
 kind: Assignment
 metadata: {name: shops}
 spec: {policy: flux-extension-required, scope: /subscriptions/9e27f0d8-61ac-4b39-8d57-04be1c93a605}
+"""
+
+OWNED = """
+apiVersion: policyengine/v1
+kind: PolicyDefinition
+metadata: {name: owned}
+spec:
+  policyRule:
+    if:
+      allOf:
+      - {field: type, in: [Microsoft.Kubernetes/connectedClusters, Microsoft.ContainerService/managedClusters]}
+      - {field: tags.owner, exists: false}
+    then: {effect: audit}
+---
+apiVersion: policyengine/v1
+kind: Assignment
+metadata: {name: owned}
+spec: {policy: owned, scope: /providers/Microsoft.Management/managementGroups/mg-synthetic}
 """
 
 
@@ -392,6 +414,36 @@ def test_what_is_stored_can_be_verified(place: Place, scanned: Ran) -> None:
     assert (told.code, told.out) == (0, "")
     assert "576 pairs compared, 0 differ from what is stored; 144 are due and were left out" in told.err
     assert document == {"pairs": 48, "due": 0, "differences": 0, "shown": []}
+
+
+def test_a_scan_that_is_stopped_says_what_is_kept_and_readers_say_whose_states_they_tell(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.write("policyengine.yaml", "inventory: synthetic:40\n")
+    shell.write("policies/owned.yaml", OWNED)
+    shell.run("scan")
+    shell.write("policies/owned.yaml", OWNED.replace("exists: false", "exists: true"))
+    with monkeypatch.context() as patched:
+        write = Scanning.write
+
+        def stopped(*arguments: Any, **more: Any) -> None:
+            write(*arguments, **more)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        patched.setattr(Scanning, "write", stopped)
+        scan = shell.run("scan")
+    status, report = shell.run("status"), shell.run("report")
+    told = "scan s-000002 of "
+
+    assert (scan.code, scan.out) == (ExitCode.INTERRUPTED, "")
+    assert "stopped: what was read and judged is kept" in scan.err
+    assert status.lines[-1].partition("scan ")[2].startswith("s-000001 of ")
+    assert told in status.err
+    assert "is not finished: the 40 pairs that it has judged are shown as it found them" in status.err
+    assert told in report.err
+    assert "> **Not all of one scan.** Scan s-000002 was begun after s-000001 and is not finished" in report.out
+    assert "evaluated 0 of 40 pairs: nothing changed" in shell.run("scan").err
+    assert told not in shell.run("status").err
 
 
 def test_an_executor_that_is_not_there_is_refused(place: Place) -> None:

@@ -65,11 +65,13 @@ def test_a_shard_is_there_as_soon_as_it_is_written_and_the_scan_when_it_is_finis
 
     assert [finding.cluster.name for finding in store.findings()] == ["b"]
     assert store.last_scan() is None
+    assert (begun := store.begun_scan()) is not None
+    assert (begun.id, begun.evaluated) == ("s-000001", 2)
     assert store.scanning.marks() == {"flux": {0: mark(1, pause="p")}}
 
     record = store.scanning.finish(number, ["flux"], finished=clock.now() + timedelta(seconds=5))
 
-    assert store.last_scan() == record
+    assert (store.last_scan(), store.begun_scan()) == (record, None)
     assert (record.changed, record.evaluated, record.clusters, record.counts) == (1, 2, 2, {GOOD: 1, BAD: 1})
 
 

@@ -94,6 +94,7 @@ def _scan(report: Report) -> JSON:
         "started": iso(scan.started),
         "finished": iso(scan.finished),
         "complete": scan.complete,
+        "unfinished": scan.unfinished,
     }
 
 

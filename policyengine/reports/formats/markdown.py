@@ -62,6 +62,7 @@ def _headline(report: Report) -> list[str]:
         f"Azure's portal would show {percent(azure_ratio(counts))}.",
         _table(("State", "Pairs"), [(_state(state), number(n)) for state, n in present(counts)], numbers={1}),
         _incomplete(report),
+        _unfinished(report),
     ]
 
 
@@ -70,6 +71,16 @@ def _incomplete(report: Report) -> str:
         return ""
     gaps = [f"> - {_code(gap.scope)}: {_text(gap.reason)}" for gap in report.inventory.incomplete]
     return "\n".join(["> **Incomplete.** Not everything could be read; what is missing counts as unknown.", *gaps])
+
+
+def _unfinished(report: Report) -> str:
+    if report.scan is None or report.scan.unfinished is None:
+        return ""
+    later, told = report.scan.unfinished, report.scan.id
+    return (
+        f"> **Not all of one scan.** Scan {later} was begun after {told} and is not finished; "
+        "what it has judged is told as it found it."
+    )
 
 
 def _changes(report: Report) -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from dataclasses import replace
@@ -228,6 +229,17 @@ def test_incomplete_scan_says_so_at_the_top(small_report: Report) -> None:
 
     assert text.index("Not everything could be read") < text.index('id="changes"')
     assert "403: no reader role" in text
+
+
+def test_a_scan_that_is_not_finished_is_told_at_the_top(small_report: Report) -> None:
+    assert small_report.scan is not None
+    mixed = replace(small_report, scan=replace(small_report.scan, unfinished="s-0043"))
+    text = FORMATS["html"](mixed)
+
+    assert "Scan s-0043 was begun after s-0042 and is not finished" in text[: text.index('id="changes"')]
+    assert "not finished" not in FORMATS["html"](small_report)
+    assert "Scan s-0043 was begun after s-0042 and is not finished" in FORMATS["markdown"](mixed)
+    assert json.loads(FORMATS["json"](mixed))["scan"]["unfinished"] == "s-0043"
 
 
 def test_report_before_any_scan_says_what_to_run(empty_report: Report) -> None:
