@@ -8,10 +8,13 @@ signals alone.
 from __future__ import annotations
 
 import gc
+import os
 import pickle
 import signal
+import threading
 import zlib
 from functools import lru_cache
+from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,12 +23,21 @@ if TYPE_CHECKING:
 
 
 def enter() -> None:
-    """Ctrl-C reaches the whole group; only the parent answers it."""
+    """Ctrl-C reaches the whole group; only the parent answers it. Without a parent there is nobody to judge for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     gc.disable()
     import policyengine.workflows.shards  # noqa: F401  what it makes stays: no use in looking for cycles
 
     gc.enable()
+
+
+def _leave_with_parent() -> None:
+    """A parent that is killed cannot tell its workers, which would wait for the next shard for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def packed(value: Brief | Judged | Refused) -> bytes:

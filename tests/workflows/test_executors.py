@@ -6,6 +6,8 @@ import asyncio
 import gc
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
@@ -166,6 +168,28 @@ def test_workers_that_keep_dying_end_the_scan(fleet: Fleet, monkeypatch: pytest.
     with pytest.raises(StoreError, match="the processes that judge clusters keep dying"):
         mapped(bench, desk, shards[: UNDER_WAY + 1], 2)
     assert set(desk.judged) <= {shards[UNDER_WAY]}
+
+
+PARENT = """
+import os, time
+from policyengine.workflows.executors import _processes
+
+if __name__ == "__main__":
+    pool = _processes(1)
+    print(pool.submit(os.getpid).result(), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_scan_that_is_killed_leaves_no_worker_behind(tmp_path: Path) -> None:
+    """What the workers were given of the parent's output ends when the last of them does."""
+    (tmp_path / "parent.py").write_text(PARENT, encoding="utf-8")
+    parent = subprocess.Popen([sys.executable, str(tmp_path / "parent.py")], stdout=subprocess.PIPE, text=True)
+    with parent:
+        assert parent.stdout is not None
+        assert int(parent.stdout.readline()) != parent.pid
+        parent.kill()
+        assert parent.communicate(timeout=30)[0] == ""
 
 
 def test_a_thread_beside_others_judges_nothing_itself(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
