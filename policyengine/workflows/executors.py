@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import re
 import threading
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
@@ -32,6 +33,11 @@ INLINE: Final = "inline"
 PROCESSES: Final = "processes"
 DASK: Final = "dask://"
 
+_SCHEDULER: Final = re.compile(r"(\[[^\]]+\]|[^/:\s]+):\d{1,5}")
+
+WORKERS_WITHIN_S: Final = 30
+"""So long a Dask scheduler may be without workers, who may be starting."""
+
 POOL_FROM: Final = 20_000
 """Clusters from which on more processes are worth their start."""
 
@@ -47,6 +53,10 @@ def demand_executor(name: str) -> None:
     if name not in {AUTO, INLINE, PROCESSES} and not name.startswith(DASK):
         raise UsageError(
             f"there is no executor `{name}`", help=f"choose {AUTO}, {INLINE}, {PROCESSES} or {DASK}HOST:PORT"
+        )
+    if name.startswith(DASK) and _SCHEDULER.fullmatch(name.removeprefix(DASK)) is None:
+        raise UsageError(
+            f"`{name}` is no address of a Dask scheduler", help=f"write {DASK}HOST:PORT, as in {DASK}localhost:8786"
         )
     if name.startswith(DASK) and importlib.util.find_spec("distributed") is None:
         raise UsageError(
@@ -125,6 +135,8 @@ async def _on_dask(
         ) from error
     try:
         cluster: Any = client
+        if shards:
+            await _wait_for_workers(cluster, address)
         width = workers or sum(cluster.nthreads().values()) or 1
         found = _through(_Crew(partial(cluster.get_executor, pure=False, retries=TRIES), brief, width), shards)
         async with aclosing(found):
@@ -132,6 +144,15 @@ async def _on_dask(
                 yield judged
     finally:
         await asyncio.to_thread(client.close)
+
+
+async def _wait_for_workers(cluster: Any, address: str) -> None:
+    """Without them shards would wait for ever, and nobody would know for what."""
+    try:
+        await asyncio.to_thread(cluster.wait_for_workers, 1, timeout=WORKERS_WITHIN_S)
+    except TimeoutError as error:
+        start = f"start some with `dask worker tcp://{address.removeprefix(DASK)}`"
+        raise UsageError(f"the Dask scheduler at `{address}` has no workers", help=start) from error
 
 
 @dataclass(frozen=True)

@@ -268,6 +268,31 @@ def test_an_executor_must_be_one_there_is() -> None:
     assert refused.value.help == "choose auto, inline, processes or dask://HOST:PORT"
 
 
+@pytest.mark.parametrize("address", ["", "localhost", "localhost:x", "tcp://localhost:8786", ":8786", "a b:1"])
+def test_an_address_of_dask_has_a_host_and_a_port(address: str) -> None:
+    with pytest.raises(UsageError, match=f"`dask://{address}` is no address of a Dask scheduler") as refused:
+        demand_executor(f"dask://{address}")
+
+    assert refused.value.help == "write dask://HOST:PORT, as in dask://localhost:8786"
+
+
+@pytest.mark.parametrize("address", ["localhost:8786", "10.0.0.4:1", "[::1]:8786", "dask-scheduler.fleet.svc:8786"])
+def test_a_host_may_be_a_name_or_an_address(address: str) -> None:
+    pytest.importorskip("distributed", reason="distributed is not installed: Dask is not tested")
+    demand_executor(f"dask://{address}")
+
+
+def test_a_scheduler_without_workers_is_told(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed", reason="distributed is not installed: Dask is not tested")
+    monkeypatch.setattr(executors, "WORKERS_WITHIN_S", 0.1)
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as cluster_:
+        address = cluster_.scheduler_address.replace("tcp://", "dask://")
+        with pytest.raises(UsageError, match=f"the Dask scheduler at `{address}` has no workers") as refused:
+            fleet.scan(executor=address)
+
+    assert refused.value.help == f"start some with `dask worker {cluster_.scheduler_address}`"
+
+
 def test_dask_completes_though_a_worker_is_killed(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two workers, each a process; one is killed while shards are under way."""
     distributed = pytest.importorskip("distributed", reason="distributed is not installed: Dask is not tested")
