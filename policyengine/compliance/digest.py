@@ -47,6 +47,7 @@ def digest_of(assignment: Assignment, definition: PolicyDefinition, parameters: 
             "scope": assignment.scope.key,
             "notScopes": sorted(scope.text.casefold() for scope in assignment.not_scopes),
             **_selected(assignment),
+            **({"policyType": "static"} if definition.policy_type.casefold() == "static" else {}),
         }
     )
 
@@ -85,6 +86,15 @@ def is_volatile(definition: PolicyDefinition) -> bool:
     return any(v is not None and "utcnow" in v.functions for v in names) or (
         condition is not None and _asks_for_time(condition)
     )
+
+
+def writes_the_time(definition: PolicyDefinition) -> bool:
+    """True when what an operation writes, or whether it does, depends on the time: others may dispute it then only."""
+    modification = definition.then.modification
+    if modification is None:
+        return False
+    parts = [part for one in modification.operations for part in (one.field, one.value, one.condition)]
+    return any(part is not None and "utcnow" in part.functions for part in (*parts, modification.conflict_effect))
 
 
 def _details(details: ExistenceDetails) -> JSON:

@@ -14,6 +14,7 @@ from enum import Enum
 
 from policyengine.compliance.bound import BoundPolicy
 from policyengine.compliance.clashes import may_clash
+from policyengine.compliance.digest import writes_the_time
 from policyengine.effects.base import World
 from policyengine.effects.deploy_if_not_exists import DeployIfNotExists
 from policyengine.effects.existence import COLLECTED
@@ -130,6 +131,8 @@ def _among(
     facts: JSON = [[p.key, own[p.key], _enforcement(p), dict(leaves[p.key])] for p in group]
     partners = tuple(p.key for p in group if p is not policy)
     why = next((volatile[p.key] for p in group if volatile[p.key] is not None), None)
+    if why is None and any(writes_the_time(p.definition) for p in group):
+        why = Cause.CLOCK
     return Standing(policy, fingerprint([policy.key, facts]), {}, why, partners)
 
 

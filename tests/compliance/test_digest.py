@@ -66,6 +66,7 @@ def test_it_stays_when_the_meaning_does(digest: Callable[..., str], definition: 
         (RULE, "branch: dev"),
         (RULE, "branch: main, count: 4"),
         (RULE, "branch: main, effect: Disabled"),
+        (RULE.replace("displayName: A rule", "policyType: Static"), "branch: main"),
     ],
 )
 def test_it_changes_with_the_meaning(digest: Callable[..., str], definition: str, parameters: str) -> None:

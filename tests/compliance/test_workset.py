@@ -63,6 +63,22 @@ spec: {{assignment: {policy}, category: Waiver, scopes: [{SCOPE}], expiresOn: {u
 """
 
 
+def stamping(name: str, value: str) -> str:
+    return f"""---
+apiVersion: policyengine/v1
+kind: PolicyDefinition
+metadata: {{name: {name}}}
+spec:
+  policyRule:
+    if: {{field: type, equals: Microsoft.Kubernetes/connectedClusters}}
+    then:
+      effect: modify
+      details:
+        roleDefinitionIds: [/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c]
+        operations: [{{operation: addOrReplace, field: tags.day, value: "{value}"}}]
+"""
+
+
 def attestation(until: str) -> str:
     return f"""---
 apiVersion: policyengine/v1
@@ -159,6 +175,16 @@ def test_policies_that_may_dispute_are_judged_together() -> None:
     assert asked(alone, both["stable"])[0] is Cause.POLICY
     assert asked(both["stable"], exempt["stable"])[0] is Cause.POLICY
     assert Mark(both["stable"].digest, {}, 1) == both["stable"].mark(1)
+
+
+def test_a_dispute_over_the_time_is_judged_every_time() -> None:
+    """Two that write a tag are of one mind, or not, by the day."""
+    text = (stamping("today", "[utcNow('dd')]"), stamping("fixed", "23"))
+    both = standing(*text, assignment("today"), assignment("fixed"))
+    alone = standing(text[0], assignment("today"))
+
+    assert asked(both["fixed"], both["fixed"])[0] is Cause.CLOCK
+    assert asked(alone["today"], alone["today"])[0] is None
 
 
 def test_other_resources_make_those_policies_due_that_look_at_them() -> None:
