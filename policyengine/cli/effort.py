@@ -13,6 +13,7 @@ from policyengine.workflows.work import Because
 _OF_POLICY: Final = {
     Cause.NEW: "not judged yet",
     Cause.POLICY: "changed",
+    Cause.RIVALS: "changed, or an exemption or a rival did",
     Cause.CLOCK: "asking for the time",
     Cause.RESOURCES: "looking at other resources",
 }

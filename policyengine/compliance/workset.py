@@ -32,6 +32,7 @@ class Cause(Enum):
     CLUSTERS = "clusters-changed"
     NEW = "policy-new"
     POLICY = "policy-changed"
+    RIVALS = "policies-in-dispute-changed"
     EXEMPTION = "exemption-changed"
     CLOCK = "policy-reads-clock"
     RESOURCES = "policy-reads-resources"
@@ -92,7 +93,7 @@ def demand(standing: Standing, mark: Mark | None) -> Demand:
     if mark is None:
         return Demand(Cause.NEW)
     if mark.digest != standing.digest:
-        return Demand(Cause.POLICY)
+        return Demand(Cause.RIVALS if standing.partners else Cause.POLICY)
     if standing.volatile is not None:
         return Demand(standing.volatile)
     if list(mark.leave.items()) == list(standing.leave.items()):

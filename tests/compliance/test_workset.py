@@ -172,8 +172,8 @@ def test_policies_that_may_dispute_are_judged_together() -> None:
     exempt = standing(assignment("stable"), assignment("preview"), exemption("a", "preview"))
 
     assert both["stable"].partners == ("preview",)
-    assert asked(alone, both["stable"])[0] is Cause.POLICY
-    assert asked(both["stable"], exempt["stable"])[0] is Cause.POLICY
+    assert asked(alone, both["stable"])[0] is Cause.RIVALS
+    assert asked(both["stable"], exempt["stable"])[0] is Cause.RIVALS
     assert Mark(both["stable"].digest, {}, 1) == both["stable"].mark(1)
 
 
