@@ -6,7 +6,8 @@ a scan keeps from block to block. The first block pays for filling these; the ot
 policy costs is told from the second hundred: the first also bring it about that what is on most clusters is read, which
 later ones share; the mean of all beyond the first twenty is printed beside it. Then other
 engines, in an environment of their own, take the same texts to the same states by the same rules, on a sample of the
-last block. Prints ratios of processor time, medians over the blocks, and over rounds for the other engines.
+last block; ours judges a block in each of their rounds, so that both have the machine as it is then. Prints ratios of
+processor time, medians over the blocks, and over the rounds for the other engines.
 
     python benchmarks/evaluation.py [--clusters 60000] [--block 20000] [--peers custodian,cel-cpp,…] [--sample 2000]
         [--broad]
@@ -16,19 +17,24 @@ from __future__ import annotations
 
 import argparse
 import gc
-import statistics
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle, islice
+from statistics import median
+from typing import TypeVar
 
 import orjson
 
 from benchmarks.fleet import blocks, machine, policies, world
-from benchmarks.peers.beside import PACKAGES, Told, told
+from benchmarks.peers.beside import PACKAGES, Peer, Unfit, beside
 from policyengine.compliance.block import Block
 from policyengine.compliance.fleet_judge import FleetJudge
 from policyengine.model.states import ComplianceState
 from policyengine.model.synthetic import SyntheticFleet
+
+T = TypeVar("T")
 
 HALF, COPIES = 5, 10
 STATES = {
@@ -39,28 +45,35 @@ STATES = {
 """As the peers tell them."""
 
 
-@dataclass
-class Figures:
-    """Microseconds per cluster, one for each block; and a sample of the last block with the states of the twenty."""
+@dataclass(frozen=True)
+class Ours:
+    """Microseconds per cluster that 20, 100 and 200 policies took on one block."""
 
-    sizes: list[float] = field(default_factory=list)
-    parse: list[float] = field(default_factory=list)
-    few: list[float] = field(default_factory=list)
-    half: list[float] = field(default_factory=list)
-    many: list[float] = field(default_factory=list)
-    findings: list[float] = field(default_factory=list)
-    texts: list[tuple[str, str]] = field(default_factory=list)
-    states: list[bytes] = field(default_factory=list)
+    few: float
+    half: float
+    many: float
 
     @property
-    def marginal(self) -> list[float]:
+    def marginal(self) -> float:
         """Of one more policy, among many."""
-        return [(many - half) / (20 * (COPIES - HALF)) for half, many in zip(self.half, self.many, strict=True)]
+        return (self.many - self.half) / (20 * (COPIES - HALF))
 
     @property
-    def mean(self) -> list[float]:
+    def mean(self) -> float:
         """Of one more policy, from the first twenty on."""
-        return [(many - few) / (20 * COPIES - 20) for few, many in zip(self.few, self.many, strict=True)]
+        return (self.many - self.few) / (20 * COPIES - 20)
+
+
+class Judges:
+    """Ours, with the caches that a scan keeps from block to block."""
+
+    def __init__(self, fleet: SyntheticFleet, *, broad: bool) -> None:
+        self.few, self.half, self.many = (
+            FleetJudge(policies(copies, broad=broad), world(fleet)) for copies in (1, HALF, COPIES)
+        )
+
+    def round(self, block: Block) -> Ours:
+        return Ours(*(timed(partial(judge.judge, block), block) for judge in (self.few, self.half, self.many)))
 
 
 def main() -> None:
@@ -70,33 +83,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--peers", default=",".join(PACKAGES), help="which, with commas between; none: ''")
     parser.add_argument("--sample", type=int, default=2_000, help="so many clusters for the peers")
-    parser.add_argument("--rounds", type=int, default=3, help="of the peers")
+    parser.add_argument("--rounds", type=int, default=5, help="of each peer")
     parser.add_argument("--broad", action="store_true", help="policies that look at all clusters, whatever their tags")
     arguments = parser.parse_args()
     fleet = SyntheticFleet(arguments.clusters, arguments.seed)
-    figures = measured(fleet, arguments.block, arguments.sample, broad=arguments.broad)
-    show(figures, fleet)
+    judges, every = Judges(fleet, broad=arguments.broad), list(blocks(fleet, arguments.block))
+    show(fleet, every, judges)
     peers = [peer for peer in arguments.peers.split(",") if peer]
     if peers:
-        found = told(peers, figures.texts, figures.states, arguments.rounds, broad=arguments.broad)
-        show_peers(figures, found)
-
-
-def measured(fleet: SyntheticFleet, size: int, sample: int, *, broad: bool) -> Figures:
-    few, half, many = (FleetJudge(policies(copies, broad=broad), world(fleet)) for copies in (1, HALF, COPIES))
-    figures = Figures()
-    for block in blocks(fleet, size):
-        figures.sizes.append(sum(map(len, (*block.documents, *block.children))) / len(block))
-        figures.parse.append(timed(lambda: parse(block), block))  # noqa: B023 - called at once
-        figures.few.append(timed(lambda: few.judge(block), block))  # noqa: B023
-        figures.half.append(timed(lambda: half.judge(block), block))  # noqa: B023
-        figures.many.append(timed(lambda: many.judge(block), block))  # noqa: B023
-        verdicts = few.judge(block)
-        figures.findings.append(float((verdicts.reasons >= 0).mean()))
-        rows = range(0, len(block), max(1, len(block) // sample))
-        figures.texts = [(as_text(block.documents[row]), as_text(block.children[row])) for row in rows]
-        figures.states = [bytes(STATES[code] for code in states) for states in verdicts.states[:, rows].tolist()]
-    return figures
+        show_peers(peers, judges, every, arguments)
 
 
 def parse(block: Block) -> None:
@@ -113,51 +108,66 @@ def timed(work: Callable[[], object], block: Block) -> float:
     return (time.process_time() - started) / len(block) * 1e6
 
 
-def show(figures: Figures, fleet: SyntheticFleet) -> None:
+def show(fleet: SyntheticFleet, every: list[Block], judges: Judges) -> None:
+    rounds = [(timed(partial(parse, block), block), judges.round(block)) for block in every]
+    size = sum(len(text) for block in every for text in (*block.documents, *block.children)) / len(fleet)
+    findings = float((judges.few.judge(every[-1]).reasons >= 0).mean())
     print(machine(fleet.seed))
-    size, findings = statistics.mean(figures.sizes), statistics.mean(figures.findings)
     print(f"{len(fleet):,} clusters of {size:,.0f} bytes, {findings:.1%} of the pairs are findings")
     print(f"{'':28}{'first block':>12}{'steady state':>14}   µs a cluster; ratios where it says ÷")
     for name, values in {
-        "orjson.loads and discard": figures.parse,
-        "20 policies": figures.few,
-        "100 policies": figures.half,
-        "200 policies": figures.many,
-        "20 policies ÷ orjson": ratios(figures.few, figures.parse),
-        "200 ÷ 20 policies": ratios(figures.many, figures.few),
-        "one more policy of 200": figures.marginal,
-        "one more policy, mean": figures.mean,
+        "orjson.loads and discard": [parsed for parsed, _ in rounds],
+        "20 policies": [ours.few for _, ours in rounds],
+        "100 policies": [ours.half for _, ours in rounds],
+        "200 policies": [ours.many for _, ours in rounds],
+        "20 policies ÷ orjson": [ours.few / parsed for parsed, ours in rounds],
+        "200 ÷ 20 policies": [ours.many / ours.few for _, ours in rounds],
+        "one more policy of 200": [ours.marginal for _, ours in rounds],
+        "one more policy, mean": [ours.mean for _, ours in rounds],
     }.items():
-        print(f"{name:28}{values[0]:12.3f}{steady(values):14.3f}")
+        print(f"{name:28}{values[0]:12.3f}{median(later(values)):14.3f}")
 
 
-def show_peers(figures: Figures, found: Iterator[Told | str]) -> None:
-    all, marginal = steady(figures.few), steady(figures.marginal)
-    print(f"{len(figures.texts):,} clusters from text to the states of 20 policies, µs a cluster; ours at steady state")
-    print(f"{'':16}{'20 policies':>12}{'÷ ours':>8}{'one more':>10}{'÷ ours':>8}   states")
-    print(f"{'policyengine':16}{all:12.1f}{1:8.1f}{marginal:10.3f}{1:8.1f}")
-    for one in found:
-        if isinstance(one, str):
-            print(one)
-            continue
-        agreed = "agree" if not one.differing else f"{one.differing} of {one.pairs} pairs differ"
-        print(
-            f"{one.peer:16}{one.all:12.1f}{one.all / all:8.1f}{one.marginal:10.3f}{one.marginal / marginal:8.1f}"
-            f"   {agreed}",
-            flush=True,
-        )
+def show_peers(peers: list[str], judges: Judges, every: list[Block], arguments: argparse.Namespace) -> None:
+    block = every[-1]
+    rows = range(0, len(block), max(1, len(block) // arguments.sample))
+    texts = [(as_text(block.documents[row]), as_text(block.children[row])) for row in rows]
+    states = judges.few.judge(block).states[:, rows]
+    found = b"".join(bytes(STATES[code] for code in row) for row in states.tolist())
+    print(
+        f"{len(texts):,} clusters from text to the states of 20 policies, µs a cluster; medians of {arguments.rounds}"
+    )
+    print(f"{'':16}{'20 policies':>12}{'ours':>7}{'÷ ours':>8}{'one more':>10}{'ours':>8}{'÷ ours':>8}   states")
+    for name in peers:
+        try:
+            with beside(name, texts, broad=arguments.broad) as peer:
+                print(f"{name:16}{against(peer, judges, every, arguments.rounds)}   {agreement(peer.states, found)}")
+        except Unfit as why:
+            print(why)
 
 
-def steady(values: list[float]) -> float:
-    return statistics.median(values[1:] or values)
+def against(peer: Peer, judges: Judges, every: list[Block], rounds: int) -> str:
+    """The times of a peer and of ours, taken by turns; of one more policy, which is little, the medians are divided."""
+    turns = [(peer.round(), judges.round(block)) for block in islice(cycle(later(every)), rounds)]
+    all = median(theirs.all / ours.few for theirs, ours in turns)
+    theirs_all, theirs_more = (median(getattr(theirs, name) for theirs, _ in turns) for name in ("all", "marginal"))
+    ours_all, ours_more = (median(getattr(ours, name) for _, ours in turns) for name in ("few", "marginal"))
+    more = theirs_more / ours_more
+    return f"{theirs_all:12.1f}{ours_all:7.1f}{all:8.1f}{theirs_more:10.3f}{ours_more:8.3f}{more:8.1f}"
+
+
+def agreement(theirs: bytes, ours: bytes) -> str:
+    differing = sum(one != other for one, other in zip(theirs, ours, strict=True))
+    return f"{differing} of {len(ours)} pairs differ" if differing else "agree"
+
+
+def later(blocks: list[T]) -> list[T]:
+    """All but the first, which pays for filling caches, where there are others."""
+    return blocks[1:] or blocks
 
 
 def as_text(text: str | bytes) -> str:
     return text if isinstance(text, str) else text.decode()
-
-
-def ratios(ones: list[float], others: list[float]) -> list[float]:
-    return [one / other for one, other in zip(ones, others, strict=True)]
 
 
 if __name__ == "__main__":

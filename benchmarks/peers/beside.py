@@ -1,4 +1,4 @@
-"""Installs the peers beside the checkout, gives each the same texts, and holds their states against ours."""
+"""Installs the peers beside the checkout, gives each the same texts, and lets it judge them round by round."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import sys
 import tempfile
 import venv
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
 PACKAGES: Final = {
     "custodian": "c7n",
@@ -24,38 +25,51 @@ ENVIRONMENT: Final = Path(tempfile.gettempdir()) / "policyengine-benchmark-peers
 
 
 @dataclass(frozen=True)
-class Told:
-    """Microseconds per cluster, text in, states out, and for one more policy; ``differing`` counts pairs of states."""
+class Round:
+    """Microseconds per cluster, text in, states out, and for one more policy."""
 
-    peer: str
     all: float
     marginal: float
-    differing: int
-    pairs: int
 
 
-def told(
-    peers: Sequence[str], texts: Sequence[tuple[str, str]], states: Sequence[bytes], rounds: int, *, broad: bool
-) -> Iterator[Told | str]:
-    """What each peer took; a text for one that could not be had. ``states`` are ours, one row per policy."""
-    with tempfile.TemporaryDirectory() as folder:
+class Peer:
+    """One engine, ready to judge the texts it was given as often as it is asked. ``states`` are what it found."""
+
+    def __init__(self, name: str, process: subprocess.Popen[str], faults: IO[str]) -> None:
+        self.name, self._process, self._faults = name, process, faults
+        self.states = bytes.fromhex("".join(self._told()["states"]))
+
+    def round(self) -> Round:
+        assert self._process.stdin is not None
+        print(file=self._process.stdin, flush=True)
+        return Round(**self._told())
+
+    def _told(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self._process.wait()
+            self._faults.seek(0)
+            raise Unfit(f"{self.name}: {self._faults.read().strip().splitlines()[-1]}")
+        return json.loads(line)
+
+
+class Unfit(Exception):
+    """An engine that could not be had, or failed; the text says which and why."""
+
+
+@contextmanager
+def beside(name: str, texts: Sequence[tuple[str, str]], *, broad: bool) -> Iterator[Peer]:
+    """Raises Unfit."""
+    if not _installed("orjson", PACKAGES[name]):
+        raise Unfit(f"{name}: `{PACKAGES[name]}` could not be installed")
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as faults:
         file = Path(folder) / "clusters.json"
         file.write_text(json.dumps(texts))
-        for peer in peers:
-            if not _installed("orjson", PACKAGES[peer]):
-                yield f"{peer}: `{PACKAGES[peer]}` could not be installed"
-                continue
-            command = [str(_python()), "-m", "benchmarks.peers.run", peer, str(file), str(rounds), *["broad"] * broad]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-            if done.returncode:
-                yield f"{peer}: {done.stderr.strip().splitlines()[-1]}"
-                continue
-            answer = json.loads(done.stdout.splitlines()[-1])
-            theirs = b"".join(map(bytes.fromhex, answer["states"]))
-            ours = b"".join(states)
-            assert len(theirs) == len(ours)
-            differing = sum(one != other for one, other in zip(theirs, ours, strict=True))
-            yield Told(peer, answer["all"], answer["marginal"], differing, len(ours))
+        command = [str(_python()), "-m", "benchmarks.peers.run", name, str(file), *["broad"] * broad]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, cwd=ROOT, text=True, stdin=pipe, stdout=pipe, stderr=faults) as process:
+            yield Peer(name, process, faults)
 
 
 def _installed(*packages: str) -> bool:

@@ -1,13 +1,14 @@
-"""One peer in its environment: texts in, states out, and how long that takes. Prints one line of JSON.
+"""One peer in its environment: texts in, states out, and how long that takes. Prints lines of JSON.
 
-python -m benchmarks.peers.run PEER FILE ROUNDS [broad]
+The first holds its states; then one for each line it is given, with the times of one more round.
+
+    python -m benchmarks.peers.run PEER FILE [broad]
 """
 
 from __future__ import annotations
 
 import gc
 import json
-import statistics
 import sys
 import time
 from importlib import import_module
@@ -28,17 +29,20 @@ MORE = 3
 
 
 def main() -> None:
-    peer, file, rounds, *words = sys.argv[1:]
+    peer, file, *words = sys.argv[1:]
     broad = "broad" in words
     texts = [tuple(pair) for pair in json.loads(Path(file).read_text())]
     module, _, name = ENGINES[peer].partition(":")
     engine = getattr(import_module(f"benchmarks.peers.{module}"), name)
     few, many = engine(rules(broad=broad)), engine(rules(MORE, broad=broad))
-    states = few.states(texts)
-    times = [(timed(few, texts), timed(many, texts)) for _ in range(int(rounds))]
-    marginal = [(more - less) / (len(rules(MORE)) - len(rules())) for less, more in times]
-    told = {"all": statistics.median(less for less, _ in times), "marginal": statistics.median(marginal)}
-    print(json.dumps({**told, "states": [row.hex() for row in states]}))
+    tell({"states": [row.hex() for row in few.states(texts)]})
+    for _ in sys.stdin:
+        less, more = timed(few, texts), timed(many, texts)
+        tell({"all": less, "marginal": (more - less) / (len(rules(MORE)) - len(rules()))})
+
+
+def tell(told: dict[str, Any]) -> None:
+    print(json.dumps(told), flush=True)
 
 
 def timed(engine: Any, texts: list[Any]) -> float:
