@@ -6,15 +6,15 @@ A column of what is in them is made of the different ones, which takes next to n
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from policyengine.evaluation.columns import ALONE, PLAIN, Codes, Column, joined, numbered
-from policyengine.evaluation.projection import Node
+from policyengine.evaluation.projection import ABSENT, Node
 
-Way: TypeAlias = tuple[tuple[Node, Node], ...]
-"""From the object to one of its members, step by step: the node above, and the one below it."""
+Getter: TypeAlias = Callable[[Any], Any]
 
 _LITTLE: Final = 256
 _SHARE: Final = 4
@@ -28,14 +28,15 @@ class Folding:
     """
 
     def __init__(self, node: Node) -> None:
-        self._ways = dict(_ways(node))
+        self._node = node
+        self._leaves = dict(parts(node, lambda below: below.struct is None))
         self._numbers: defaultdict[Any, int] = defaultdict()
         self._codes: list[Codes] = []
         self._rows = self._kept = 0
-        self._others: dict[Node, frozenset[type]] = dict.fromkeys(self._ways, frozenset())
+        self._others: dict[Node, frozenset[type]] = dict.fromkeys(self._leaves, frozenset())
 
     def __contains__(self, node: Node) -> bool:
-        return node in self._ways
+        return node in self._leaves
 
     def add(self, objects: Sequence[Any]) -> bool:
         """False for objects that cannot be kept so, or differ too much for it to pay; nothing is added then."""
@@ -44,7 +45,7 @@ class Folding:
         except TypeError:  # something in them cannot be hashed
             return False
         rows, different = self._rows + len(objects), len(self._numbers)
-        if different > _LITTLE + rows // _SHARE or not all(self._is_told(node, objects) for node in self._ways):
+        if different > _LITTLE + rows // _SHARE or not all(self._is_told(node, objects) for node in self._leaves):
             return False
         self._codes.append(codes)
         self._rows, self._kept = rows, different
@@ -69,10 +70,33 @@ class Folding:
             return False
         return not others or set(map(type, self._members(node, objects))) - PLAIN <= others
 
-    def _members(self, node: Node, objects: Sequence[Any]) -> Sequence[Any]:
-        for above, below in self._ways[node]:
-            objects = list(map(below.get, opened(above, objects)))
-        return objects
+    def _members(self, node: Node, objects: Sequence[Any]) -> list[Any]:
+        return members(self._leaves[node], opened(self._node, objects))
+
+
+def parts(node: Node, is_one: Callable[[Node], bool], above: str = "") -> Iterator[tuple[Node, Getter]]:
+    """What is in an object, and how to get there; what is in that, unless it is taken as one."""
+    for below in node.names.values():
+        way = above + below.attribute
+        if is_one(below):
+            yield below, attrgetter(way)
+        else:
+            yield from parts(below, is_one, way + ".")
+
+
+def members(get: Getter, objects: Sequence[Any]) -> list[Any]:
+    """What is there in each object."""
+    try:
+        return list(map(get, objects))
+    except AttributeError:  # where an object was expected there is null
+        return [_member(get, one) for one in objects]
+
+
+def _member(get: Getter, one: Any) -> Any:
+    try:
+        return get(one)
+    except AttributeError:
+        return ABSENT
 
 
 def opened(node: Node, found: Sequence[Any]) -> Sequence[Any]:
@@ -81,12 +105,3 @@ def opened(node: Node, found: Sequence[Any]) -> Sequence[Any]:
     if set(map(type, found)) == {struct}:
         return found
     return [value if value.__class__ is struct else empty for value in found]
-
-
-def _ways(node: Node, way: Way = ()) -> Iterator[tuple[Node, Way]]:
-    for below in node.names.values():
-        here = (*way, (node, below))
-        if below.struct is None:
-            yield below, here
-        else:
-            yield from _ways(below, here)

@@ -7,9 +7,8 @@ decoder, and must be judged by the scalar driver. Knows text and values, no tabl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from operator import attrgetter
 from types import GenericAlias
 from typing import Any, Final
 
@@ -36,16 +35,16 @@ SHALLOW: Final = 1
 class Node:
     """One place in the documents. ``whole``: its value is read as it is; else ``names`` or ``element`` of it are.
 
-    ``get`` takes its value out of what was decoded for the node above. ``folds``: objects found
-    here may be alike.
+    ``attribute`` is the name of its value in what was decoded for the node above, ``empty`` what stands there for no
+    value. ``folds``: objects found here may be alike.
     """
 
     whole: bool = False
     names: dict[str, Node] = field(default_factory=dict)
     element: Node | None = None
-    get: Callable[[Any], Any] = lambda above: above
+    attribute: str = ""
     struct: type[msgspec.Struct] | None = None
-    empty: Any = None
+    empty: Any = ABSENT
     folds: bool = False
 
     def below(self, step: Step) -> Node | None:
@@ -148,21 +147,28 @@ def projectable(path: Path, shape: Shape) -> bool:
     return len(path) > SHALLOW or path[0] != "properties"
 
 
-def _build(node: Node, name: str) -> Any:
-    """The type that decodes a node; every object may be null or absent, so that an odd document is not refused."""
+def _build(node: Node, name: str, *, in_array: bool = False) -> Any:
+    """The type that decodes a node; every object may be null or absent, so that an odd document is not refused.
+
+    An empty object stands for one that is absent, except in arrays: these are values, and told apart by all they hold.
+    """
     if node.whole:
         return Any
     if node.element is not None and not node.names:
-        return GenericAlias(tuple, (_build(node.element, name + "_element"), ...)) | None | msgspec.UnsetType
+        return (
+            GenericAlias(tuple, (_build(node.element, name + "_element", in_array=True), ...))
+            | None
+            | msgspec.UnsetType
+        )
     if node.element is not None:  # an array that other paths take for an object
         node.whole = True
         return Any
     fields, rename = [], {}
     for number, (key, below) in enumerate(node.names.items()):
-        attribute = f"f{number}"
-        below.get = attrgetter(attribute)
-        rename[attribute] = key
-        fields.append((attribute, _build(below, f"{name}_{number}"), ABSENT))
+        below.attribute = f"f{number}"
+        rename[below.attribute] = key
+        type = _build(below, f"{name}_{number}", in_array=in_array)
+        fields.append((below.attribute, type, ABSENT if in_array else below.empty))
     node.struct = msgspec.defstruct(name, fields, rename=rename, frozen=True, gc=False)
     node.empty = node.struct()
     node.folds = len(fields) > 1 and all(map(_is_alike, node.names.values()))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from policyengine.evaluation.columns import NO_COLUMN, Column, Gathered, Rows, combined, examples, key_of
-from policyengine.evaluation.folding import Folding, opened
+from policyengine.evaluation.folding import Folding, Getter, members, opened, parts
 from policyengine.evaluation.paths import select
 from policyengine.evaluation.projection import Node, Projection
 from policyengine.evaluation.reads import Path
@@ -35,6 +35,7 @@ class Extract:
         self._ids_at = projection.anchor(ids_at)[0] if ids_at else None
         self._gathered: defaultdict[Node, Gathered] = defaultdict(Gathered)
         self._foldings: dict[Node, Folding] = {}
+        self._parts: dict[Node, list[tuple[Node, Getter]]] = {}
 
     def add(self, decoded: Sequence[Any]) -> None:
         self._add(self.projection.root, decoded)
@@ -46,8 +47,8 @@ class Extract:
         return folding.column(node) if folding is not None else self._gathered[node].column()
 
     def _add(self, node: Node, decoded: Sequence[Any]) -> None:
-        for below in node.names.values():
-            found = list(map(below.get, decoded))
+        for below, get in self._parts_of(node):
+            found = members(get, decoded)
             if below is self._ids_at:
                 self.ids += found
             elif below.struct is None:
@@ -55,15 +56,19 @@ class Extract:
             else:
                 self._add_objects(below, found)
 
+    def _parts_of(self, node: Node) -> list[tuple[Node, Getter]]:
+        if node not in self._parts:
+            self._parts[node] = list(parts(node, lambda below: below.struct is None or below.folds))
+        return self._parts[node]
+
     def _add_objects(self, node: Node, found: Sequence[Any]) -> None:
-        if node.folds:
-            folding = self._foldings.get(node) or self._foldings.setdefault(node, Folding(node))
-            if folding.add(found):
-                return
+        """They fold, or do not any more: then this is the last time that they are asked for as one."""
+        folding = self._foldings.get(node) or self._foldings.setdefault(node, Folding(node))
+        if not folding.add(found):
             node.folds = False
             del self._foldings[node]
-            found = [*folding.objects(), *found]
-        self._add(node, opened(node, found))
+            self._parts.clear()
+            self._add(node, opened(node, [*folding.objects(), *found]))
 
 
 @dataclass(frozen=True)
