@@ -5,21 +5,23 @@ A text that is not shaped as expected is put aside, for the scalar driver.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
-from operator import attrgetter
-from typing import Any, Final
+from operator import attrgetter, call
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import numpy as np
 
 from policyengine.compliance.block import Block
 from policyengine.compliance.outline import Outline
-from policyengine.evaluation.columns import Rows
+from policyengine.evaluation.columns import Rows, joined
 from policyengine.evaluation.projection import NotAsExpected, Projection
 from policyengine.evaluation.questions import questions
 from policyengine.evaluation.reads import Path
 from policyengine.evaluation.tables import Extract
+from policyengine.evaluation.vector import Mask
 from policyengine.language.shape import shape_of
 from policyengine.model.cluster_text import CHILD_TYPES
 
@@ -28,6 +30,11 @@ LOCATION: Final[Path] = ("location",)
 
 BATCH: Final = 400
 """So many documents are decoded at a time: their values are taken while they are still at hand."""
+
+Decode: TypeAlias = Callable[[str | bytes], Any]
+
+_NOWHERE: Final = "-"
+"""Begins no name in the text of what is on a cluster."""
 
 
 class Decoders:
@@ -47,51 +54,68 @@ class Decoders:
             if any(at == key for at, _ in below)
         }
         self._decode_cluster = msgspec.json.Decoder(self.clusters.struct).decode
-        lists = [(key, list[projection.struct], ()) for key, projection in self.children.items()]  # type: ignore[name-defined]
-        self._decode_children = msgspec.json.Decoder(msgspec.defstruct("children", lists, gc=False)).decode
+        self._decode_children = [self._of_kinds(number) for number in range(1 << len(self.children))]
 
-    def take(self, block: Block, rows: Sequence[int]) -> Taken:
+    def take(self, block: Block, rows: Rows) -> Taken:
         """What is read of the clusters themselves."""
         taken = Taken(self)
         try:
-            taken.refused += _in_batches(self._decode_cluster, block.documents, rows, taken.add)
+            decodes = [self._decode_cluster] * len(rows)
+            taken.refused += _in_batches(decodes, block.documents, rows, taken.add)
         except NotAsExpected:  # nested so deep that it is decoded and then cannot be looked at
             taken = Taken(self)
-            taken.refused += rows
+            taken.refused += rows.tolist()
         return taken
 
-    def take_children(self, block: Block, taken: Taken, rows: Sequence[int]) -> list[int]:
-        """What is read of what is on these clusters; the rows where it cannot be read."""
-        if not self.children:
-            return []
+    def take_children(self, block: Block, taken: Taken, wanted: Mapping[str, Mask]) -> list[int]:
+        """What is read of what is on the clusters: of each kind where it is ``wanted``, as far as they were taken.
+
+        Returns the rows where it cannot be read.
+        """
+        numbers = np.zeros(len(taken.at), dtype=np.int64)
+        for bit, key in enumerate(self.children):
+            numbers |= wanted[key].astype(np.int64) << bit
+        some = np.flatnonzero(numbers)
+        rows = taken.at[some]
+        decodes = [self._decode_children[number] for number in numbers[some].tolist()]
         try:
-            return _in_batches(self._decode_children, block.children, rows, taken.add_children)
+            return _in_batches(decodes, block.children, rows, taken.add_children)
         except NotAsExpected:
-            return list(rows)
+            listed: list[int] = rows.tolist()
+            return listed
+
+    def _of_kinds(self, number: int) -> Decode:
+        """Takes the kinds whose bits are set in ``number``, and finds no child of the others."""
+        names = {key: key if number >> bit & 1 else _NOWHERE + key for bit, key in enumerate(self.children)}
+        fields = [(key, list[projection.struct], ()) for key, projection in self.children.items()]  # type: ignore[name-defined]
+        return msgspec.json.Decoder(msgspec.defstruct("children", fields, rename=names, gc=False)).decode
 
 
 def _in_batches(
-    decode: Callable[[str | bytes], Any],
+    decodes: Sequence[Decode],
     texts: Sequence[str | bytes],
-    rows: Sequence[int],
-    add: Callable[[Sequence[int], list[Any]], None],
+    rows: Rows,
+    add: Callable[[Rows, list[Any]], None],
 ) -> list[int]:
-    """Hands on what the texts of some rows hold, so many at a time; the rows whose text is not shaped as expected."""
+    """Hands on what the texts of ``rows`` hold, each as its decoder tells, so many at a time.
+
+    Returns the rows whose text is not shaped as expected.
+    """
     refused: list[int] = []
     for begin in range(0, len(rows), BATCH):
-        batch = rows[begin : begin + BATCH]
+        batch, ways = rows[begin : begin + BATCH], decodes[begin : begin + BATCH]
         try:
-            decoded = list(map(decode, [texts[row] for row in batch]))
+            decoded = list(map(call, ways, [texts[row] for row in batch.tolist()]))
         except NotAsExpected:
-            found = {row: _tried(decode, texts[row]) for row in batch}
+            found = {row: _tried(decode, texts[row]) for row, decode in zip(batch.tolist(), ways, strict=True)}
             refused += [row for row, one in found.items() if one is None]
-            batch = [row for row, one in found.items() if one is not None]
-            decoded = [found[row] for row in batch]
+            decoded = [one for one in found.values() if one is not None]
+            batch = np.array([row for row, one in found.items() if one is not None], dtype=np.int64)
         add(batch, decoded)
     return refused
 
 
-def _tried(decode: Callable[[str | bytes], Any], text: str | bytes) -> Any:
+def _tried(decode: Decode, text: str | bytes) -> Any:
     try:
         return decode(text)
     except NotAsExpected:
@@ -99,30 +123,35 @@ def _tried(decode: Callable[[str | bytes], Any], text: str | bytes) -> Any:
 
 
 class Taken:
-    """What was taken of the texts so far: ``rows`` of the block in that order, and those that cannot be read so."""
+    """What was taken of the texts so far, and the rows that cannot be read so. Rows ascend from call to call."""
 
     def __init__(self, decoders: Decoders) -> None:
-        self.rows: list[int] = []
         self.refused: list[int] = []
         self.clusters = Extract(decoders.clusters)
         self.children = {key: Extract(projection, ID) for key, projection in decoders.children.items()}
-        self._sizes: dict[str, list[tuple[Sequence[int], Rows]]] = {key: [] for key in self.children}
+        self._rows: list[Rows] = []
+        self._of_children: list[Rows] = []
+        self._sizes: dict[str, list[Rows]] = {key: [] for key in self.children}
         self._lists = {key: attrgetter(key) for key in self.children}
 
-    def add(self, rows: Sequence[int], clusters: Sequence[Any]) -> None:
-        self.rows += rows
+    @cached_property
+    def at(self) -> Rows:
+        """The rows of the block, once all clusters are taken."""
+        return joined(self._rows)
+
+    def add(self, rows: Rows, clusters: Sequence[Any]) -> None:
+        self._rows.append(rows)
         self.clusters.add(clusters)
 
-    def add_children(self, rows: Sequence[int], on_them: Sequence[Any]) -> None:
-        """``rows`` ascend from call to call, as those of the clusters do."""
+    def add_children(self, rows: Rows, on_them: Sequence[Any]) -> None:
+        self._of_children.append(rows)
         for key, extract in self.children.items():
             lists = list(map(self._lists[key], on_them))
-            self._sizes[key].append((rows, np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))))
+            self._sizes[key].append(np.fromiter(map(len, lists), dtype=np.int64, count=len(lists)))
             extract.add(list(chain.from_iterable(lists)))
 
     def sizes(self, key: str) -> Rows:
         """How many children were taken of each cluster; none where nobody asked for them."""
-        found = np.zeros(max(self.rows, default=-1) + 1, dtype=np.int64)
-        for rows, sizes in self._sizes[key]:
-            found[rows] = sizes
-        return found[self.rows]
+        found = np.zeros(len(self.at), dtype=np.int64)
+        found[np.searchsorted(self.at, joined(self._of_children))] = joined(self._sizes[key])
+        return found

@@ -67,7 +67,7 @@ class FleetJudge:
         types = Column.of(block.types).mapped(lambda name: str(name).casefold())
         for rows in alike(types.codes):
             first = block.types[rows[0]]
-            self._of_type(first.casefold(), first).judge(block, rows.tolist(), sheet)
+            self._of_type(first.casefold(), first).judge(block, rows, sheet)
         self._settle_clashes(sheet)
         self._cover_unread(sheet)
         return sheet.verdicts()
@@ -135,7 +135,7 @@ class _OfType:
             self._decoders = Decoders([self.outline(policy) for policy in every], self._type)
         return self._decoders
 
-    def judge(self, block: Block, rows: Sequence[int], sheet: Sheet) -> None:
+    def judge(self, block: Block, rows: Rows, sheet: Sheet) -> None:
         part, refused = self._part(block, rows, sheet)
         sheet.decoded += len(part.at)
         for row in refused:
@@ -148,26 +148,26 @@ class _OfType:
         for number, placement in enumerate(self._judge._placements):
             self._judge_policy(number, placement, part, sheet)
 
-    def _part(self, block: Block, rows: Sequence[int], sheet: Sheet) -> tuple[Part, list[int]]:
+    def _part(self, block: Block, rows: Rows, sheet: Sheet) -> tuple[Part, list[int]]:
         """The rows with what is on those where that matters, and the rows that cannot be read so."""
         taken = self.decoders().take(block, rows)
         part = Part(taken, block, sheet)
-        odd = self.decoders().take_children(block, taken, part.at[self._wanted(part)].tolist())
+        odd = self.decoders().take_children(block, taken, self._wanted(part))
         if not odd:
             return part, taken.refused
-        known = set(odd)
-        part, others = self._part(block, [row for row in taken.rows if row not in known], sheet)
+        part, others = self._part(block, np.setdiff1d(taken.at, odd), sheet)
         return part, [*taken.refused, *odd, *others]
 
-    def _wanted(self, part: Part) -> Mask:
+    def _wanted(self, part: Part) -> dict[str, Mask]:
         """Reading what is on clusters takes longer than all the rest, and mostly it matters on few of them."""
-        found = np.zeros(len(part.at), dtype=bool)
+        found = {key: np.zeros(len(part.at), dtype=bool) for key in self.decoders().children}
         for placement in self._judge._placements:
             places, _ = part.situations(placement, self._type)
             for here, policy in zip(places, placement.variants, strict=True):
-                among = wanted(self.outline(policy), part, here)
-                if among is not None:
-                    found |= among
+                plan = self.outline(policy)
+                among = wanted(plan, part, here)
+                for key in plan.kinds if among is not None else ():
+                    found[key] |= among
         return found
 
     def _judge_policy(self, number: int, placement: Placement, part: Part, sheet: Sheet) -> None:

@@ -68,6 +68,12 @@ class Outline:
     slow: str | None = None
 
     @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of children that are looked at, by their keys."""
+        related = self.reads.related | self.child_reads.related
+        return frozenset(key for key, _ in related) | ({self.child} if self.child is not None else frozenset())
+
+    @cached_property
     def asked(self) -> int:
         """How many conditions are asked of a cluster."""
         return sum(len(questions(tree)) for tree in (self.applies, self.rule) if tree is not None)

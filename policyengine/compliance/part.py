@@ -29,16 +29,16 @@ class Part:
     """
 
     def __init__(self, taken: Taken, block: Block, sheet: Sheet) -> None:
-        self.at = np.array(taken.rows, dtype=np.int64)
+        self.at = taken.at
         self._taken, self._sheet = taken, sheet
-        ids = [block.ids[row] for row in taken.rows]
+        ids = [block.ids[row] for row in self.at.tolist()]
         places = Column.of([id.partition("/providers/")[0] for id in ids]).mapped(lambda text: place_of(str(text)))
         table = Table(taken.clusters, ids, places)
         self.clusters = Tested(table, table, self.children, self._whole_cluster)
         self._block = block
         self._secretive = np.full(len(ids), _UNKNOWN, dtype=np.int8)
         if block.secretive is not None:
-            self._secretive[~np.array(block.secretive, dtype=bool)[self.at]] = False
+            self._secretive[~np.fromiter(block.secretive, dtype=bool, count=len(block))[self.at]] = False
         self._lists: dict[str, Children] = {}
         self._tested: dict[str, Tested] = {}
         self.sought: dict[Hashable, States] = {}

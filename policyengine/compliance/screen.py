@@ -38,7 +38,7 @@ def screened(plan: Outline, part: Part, here: Mask) -> States:
 
 def wanted(plan: Outline, part: Part, here: Mask) -> Mask | None:
     """The clusters ``here`` of which somebody has to know what is on them; None for none, and nothing was asked."""
-    if plan.way is Way.SILENT or (plan.child is None and not plan.reads.related):
+    if plan.way is Way.SILENT or not plan.kinds:
         return None
     if plan.way is not Way.BY_CHILDREN or plan.rule is None or plan.reads.related or plan.asked_in_all > MAX_QUESTIONS:
         return here

@@ -171,7 +171,7 @@ class Leaf:
         self._single = single_test(question.condition) if len(self.columns) == 1 else None
         self._known = np.full(count, _UNASKED, dtype=np.uint8)
         if self._single is not None and count <= max(LITTLE, size // 4):
-            self._known[:] = self._ask_all(np.arange(count))
+            self._known = np.frombuffer(bytearray(self._ask_all(np.arange(count))), dtype=np.uint8)
         self._take_note()
 
     def _take_note(self) -> None:
@@ -189,7 +189,7 @@ class Leaf:
             asked &= self._known == _UNASKED
             codes = np.flatnonzero(asked)
             if codes.size:
-                self._known[codes] = self._ask_all(codes)
+                self._known[codes] = np.frombuffer(bytearray(self._ask_all(codes)), dtype=np.uint8)
                 self._take_note()
         return self._answers
 

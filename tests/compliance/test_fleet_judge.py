@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from policyengine.compliance.decoders import Decoders, Taken
 from policyengine.compliance.fleet_judge import FleetJudge
 from policyengine.compliance.outline import Way
 from policyengine.effects.base import World
+from policyengine.evaluation.vector import Mask
 from policyengine.language.aliases import AliasCatalogue
 from policyengine.language.library import PolicyLibrary
 from policyengine.language.parser import parse_documents
@@ -246,24 +247,43 @@ def test_it_reads_no_cluster_whole_when_nothing_is_found() -> None:
     assert (verdicts.decoded, verdicts.whole) == (9, 0)
 
 
-def test_it_reads_what_is_on_a_cluster_only_where_a_rule_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken: list[int] = []
+def test_it_reads_what_is_on_a_cluster_only_where_a_rule_that_looks_for_its_kind_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: dict[str, list[int]] = {"extensions": [], "fluxConfigurations": []}
     take = Decoders.take_children
 
-    def noting(decoders: Decoders, block: Block, found: Taken, rows: Sequence[int]) -> list[int]:
-        taken.extend(rows)
-        return take(decoders, block, found, rows)
+    def noting(decoders: Decoders, block: Block, found: Taken, wanted: Mapping[str, Mask]) -> list[int]:
+        odd = take(decoders, block, found, wanted)
+        for key, listed in sizes.items():
+            listed += found.sizes(key).tolist()
+        return odd
 
     monkeypatch.setattr(Decoders, "take_children", noting)
-    looking = there(EXTENSIONS, {"field": EXTENSION, "equals": "flux"})
-    rule = {"allOf": [IS_CLUSTER, {"field": "tags.env", "equals": "prod"}]}
+    policies = bound(
+        *policy(where("prod", "both"), there(EXTENSIONS, {"field": EXTENSION, "equals": "flux"})),
+        *policy(
+            where("stage", "both"),
+            there(FLUX_CONFIGURATIONS, {"field": f"{FLUX_CONFIGURATIONS}/scope", "equals": "cluster"}),
+            name="q",
+        ),
+    )
     clusters = [
-        a_cluster(f"k{n}", {}, tags={"env": ("prod", "dev")[n % 2]}, extensions=[{"extensionType": "flux"}])
-        for n in range(10)
+        a_cluster(
+            name,
+            {},
+            tags={"env": name},
+            extensions=[{"extensionType": "flux"}] * 2,
+            configurations=[{"scope": "cluster"}],
+        )
+        for name in ("prod", "dev", "stage", "both")
     ]
-    policies = bound(*policy(rule, looking))
     assert_same(policies, clusters)
-    assert taken == [0, 2, 4, 1, 3]
+    assert sizes == {"extensions": [2, 0, 0, 2], "fluxConfigurations": [0, 0, 1, 1]}
+
+
+def where(*environments: str) -> dict[str, Any]:
+    return {"allOf": [IS_CLUSTER, {"field": "tags.env", "in": list(environments)}]}
 
 
 def test_a_child_of_another_shape_has_its_cluster_judged_row_by_row() -> None:
