@@ -24,7 +24,8 @@ from traceback import walk_tb
 from typing import Any, Final
 
 from policyengine.errors import StoreError, UsageError
-from policyengine.workflows.shards import Brief, Desk, Judged, Refused, settled
+from policyengine.workflows.cycles import settled
+from policyengine.workflows.shards import Brief, Desk, Judged, Refused
 from policyengine.workflows.work import Shard, evened
 from policyengine.workflows.worker import enter, judge_packed, packed, unpacked
 

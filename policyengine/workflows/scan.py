@@ -21,6 +21,7 @@ from policyengine.store.records import PolicyRecord, ScanRecord
 from policyengine.store.scans import ScanFacts
 from policyengine.store.store import Store
 from policyengine.workflows.bench import Bench, set_up
+from policyengine.workflows.cycles import rare_collection
 from policyengine.workflows.executors import AUTO, choose, demand_executor, map_shards
 from policyengine.workflows.load import load, select
 from policyengine.workflows.looking import wanted_by
@@ -139,29 +140,30 @@ async def scan(
     ``on_scan`` is told of clusters. Cancelled, it keeps what it has judged, and the next scan goes on from there.
     """
     demand_executor(request.executor)
-    loaded = load(settings.policies, settings.aliases)
-    chosen = select(loaded.policies, assignment=request.assignment, policy=request.policy)
-    if not chosen:
-        raise UsageError(
-            "no policy is assigned", help="add a document of `kind: Assignment` to the folders under `policies:`"
-        )
-    wanted = wanted_by(loaded.policies, loaded.aliases, clock)
-    synced = await sync(settings, store, clock, on_sync, wanted) if request.sync else None
-    bench = set_up(settings, store, clock, loaded, chosen, synced.failures if synced is not None else None)
-    if not bench.survey.clusters and synced is None:
-        raise UsageError("the inventory is empty", help="run `policyengine inventory sync` first")
-    work = everything(len(chosen), bench.survey) if request.full else bench.work()
-    complete = bench.whole and not bench.brief.failures
-    facts = ScanFacts(bench.started, bench.brief.at, complete, bench.survey.seq, ENGINE, trigger)
-    number = store.scanning.begin([record_of(policy) for policy in loaded.policies], facts)
-    effort = await _carry_out(bench, work, number, request, on_scan)
-    record = store.scanning.finish(number, bench.brief.keys, finished=clock.now())
-    lines = policy_lines(store, record, [record_of(policy) for policy in chosen])
-    types = bench.types if request.profile else ()
-    outlines = tuple((key, type, found) for type in types for key, found in bench.desk.outlines(type))
-    rivals = {one.key: one.partners for one in bench.chosen if one.partners and request.profile}
-    idle, failures = _idle(chosen, store, bench), bench.brief.failures
-    return ScanResult(record, synced, lines, bench.kinds, failures, idle, effort, bench.whole, outlines, rivals)
+    with rare_collection():
+        loaded = load(settings.policies, settings.aliases)
+        chosen = select(loaded.policies, assignment=request.assignment, policy=request.policy)
+        if not chosen:
+            raise UsageError(
+                "no policy is assigned", help="add a document of `kind: Assignment` to the folders under `policies:`"
+            )
+        wanted = wanted_by(loaded.policies, loaded.aliases, clock)
+        synced = await sync(settings, store, clock, on_sync, wanted) if request.sync else None
+        bench = set_up(settings, store, clock, loaded, chosen, synced.failures if synced is not None else None)
+        if not bench.survey.clusters and synced is None:
+            raise UsageError("the inventory is empty", help="run `policyengine inventory sync` first")
+        work = everything(len(chosen), bench.survey) if request.full else bench.work()
+        complete = bench.whole and not bench.brief.failures
+        facts = ScanFacts(bench.started, bench.brief.at, complete, bench.survey.seq, ENGINE, trigger)
+        number = store.scanning.begin([record_of(policy) for policy in loaded.policies], facts)
+        effort = await _carry_out(bench, work, number, request, on_scan)
+        record = store.scanning.finish(number, bench.brief.keys, finished=clock.now())
+        lines = policy_lines(store, record, [record_of(policy) for policy in chosen])
+        types = bench.types if request.profile else ()
+        outlines = tuple((key, type, found) for type in types for key, found in bench.desk.outlines(type))
+        rivals = {one.key: one.partners for one in bench.chosen if one.partners and request.profile}
+        idle, failures = _idle(chosen, store, bench), bench.brief.failures
+        return ScanResult(record, synced, lines, bench.kinds, failures, idle, effort, bench.whole, outlines, rivals)
 
 
 async def _carry_out(bench: Bench, work: Work, number: int, request: ScanRequest, on_scan: OnProgress) -> Effort:

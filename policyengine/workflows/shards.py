@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
@@ -29,15 +28,13 @@ from policyengine.model.scope import ScopeTree
 from policyengine.model.values import fingerprint
 from policyengine.store.documents import Documents
 from policyengine.store.ledger import Found, Place, Sheet, placed
+from policyengine.workflows.cycles import rare_collection
 from policyengine.workflows.load import load
 from policyengine.workflows.work import Shard
 from policyengine.workflows.world import world_at
 
 ENGINE: Final = f"{__version__}/{SEMANTICS_VERSION}"
 """What may answer differently for the same question."""
-
-YOUNG: Final = 20_000
-"""Objects made between two looks for cycles while a shard is judged."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +110,12 @@ class Desk:
         return cls(Documents.open(brief.database), everyone, brief.keys, world, brief.failures)
 
     def judge(self, shard: Shard) -> Judged:
-        with _rare_collection():
-            return self._judged(shard)
+        """Cycles that are left behind go at the end: one may hold on to the texts of a whole shard."""
+        try:
+            with rare_collection():
+                return self._judged(shard)
+        finally:
+            gc.collect()
 
     def _judged(self, shard: Shard) -> Judged:
         began = perf_counter()
@@ -163,32 +164,6 @@ class Desk:
                 failures=self.failures,
             )
         return self._judges[places]
-
-
-@contextmanager
-def settled() -> Iterator[None]:
-    """While shards are judged, what is there already is not searched for cycles, nor before: it is much, and stays."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-@contextmanager
-def _rare_collection() -> Iterator[None]:
-    """Documents hold no cycles, and looking for some among many takes long; the subjects of conditions do hold some.
-
-    At the end all of them go: one that is left behind may hold on to the texts of a whole shard.
-    Source: performance, "Pitfalls" 5.
-    """
-    young, *older = gc.get_threshold()
-    gc.set_threshold(max(young, YOUNG), *older)
-    try:
-        yield
-    finally:
-        gc.set_threshold(young, *older)
-        gc.collect()
 
 
 _desks: dict[str, Desk] = {}
