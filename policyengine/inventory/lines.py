@@ -114,7 +114,7 @@ def _id(line: bytes, number: int, start: int, path: Path) -> ResourceId:
     """Of the document in the line. What the fast way does not take is read again, to say what is wrong with it."""
     try:
         return ResourceId(_HEAD.decode(line).id)
-    except (msgspec.MsgspecError, UnicodeError, ValueError):
+    except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError):
         try:
             line.decode()
         except UnicodeDecodeError as error:

@@ -142,6 +142,10 @@ def test_an_orphan_makes_the_fleet_incomplete(tmp_path: Path) -> None:
         ('{"id": "/subscriptions/a"}\n\n[1]\n', "f.ndjson:3: not an ARM document but a list"),
         ('{"id": "/subscriptions/a"}\n{"name": "x"}', "f.ndjson:2: a resource needs an `id`"),
         ('{"id": "not-an-id"}', "f.ndjson:1: `not-an-id` is not a resource id"),
+        (
+            f'{{"id": "{SUBSCRIPTION}", "tags": {"[" * 5000}{"]" * 5000}}}',
+            "f.ndjson:1: this line is not JSON: it is nested",
+        ),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, text: str, message: str) -> None:
