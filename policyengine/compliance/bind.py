@@ -239,7 +239,7 @@ class _Binder:
             effect=effect,
             effect_name=effect_name,
             digest=digest_of(slot.assignment, definition, parameters),
-            volatile=is_volatile(definition) or any(a.expires_on for a in self.attestations(slot.assignment)),
+            volatile=is_volatile(definition),
             initiative=slot.initiative,
             reference_id=slot.member.reference_id if slot.member else None,
             parameters=parameters,

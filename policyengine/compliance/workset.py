@@ -157,7 +157,8 @@ def _attestations(policy: BoundPolicy) -> tuple[Attestation, ...]:
 
 def _attested(attestation: Attestation) -> JSON:
     told = (attestation.name, attestation.owner, attestation.comments, attestation.state.value)
-    return [*told, repr(attestation.evidence), *_scopes(attestation), *_times(attestation)]
+    member = (attestation.reference_id or "").casefold()
+    return [*told, member, repr(attestation.evidence), *_scopes(attestation), *_times(attestation)]
 
 
 def _times(attestation: Attestation) -> list[JSON]:

@@ -185,7 +185,6 @@ def test_an_attestation_is_the_reason(bound: Bound, cluster: MakeCluster, world:
 
     assert reason is not None
     assert reason.message == "attested NonCompliant by ada on 2026-10-02, until 2027-01-05 (`said`): seen it"
-    assert policy.volatile
 
 
 def provided(mode: str, effect: str, condition: str = f"{{field: type, equals: {ARC}}}") -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from policyengine.compliance.bind import bind
 from policyengine.compliance.workset import Cause, Mark, Standing, demand, standings
 from policyengine.effects.base import World
@@ -164,6 +166,55 @@ def test_an_attestation_that_runs_out_changes_its_policy() -> None:
     before, now = (standing(*text, at=AT + timedelta(days=days))["asked"] for days in (0, 5))
 
     assert asked(before, now)[0] is Cause.POLICY
+
+
+def test_an_attestation_that_will_run_out_asks_for_nothing_before() -> None:
+    text = (assignment("asked"), attestation("2026-11-25"))
+    before, now = (standing(*text, at=AT + timedelta(days=days))["asked"] for days in (0, 1))
+
+    assert asked(before, now) == (None, (), ())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("complianceState: Compliant", "complianceState: NonCompliant"),
+        ("complianceState: Compliant", "complianceState: Compliant, policyDefinitionReferenceId: two"),
+        (f"scopes: [{SCOPE}]", f"scopes: [{SCOPE}/resourceGroups/a]"),
+        ("expiresOn: 2026-11-25", "expiresOn: 2026-11-26"),
+    ],
+)
+def test_another_word_of_an_attestation_changes_its_policy(old: str, new: str) -> None:
+    said = attestation("2026-11-25")
+    before, now = (standing(assignment("asked"), text)["asked"] for text in (said, said.replace(old, new)))
+
+    assert old in said
+    assert asked(before, now)[0] is Cause.POLICY
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("category: Waiver", "category: Mitigated"),
+        (f"scopes: [{SCOPE}]", f"scopes: [{SCOPE}/resourceGroups/a]"),
+        ("reason: later", "reason: later, policyDefinitionReferenceIds: [two]"),
+        ("reason: later", "reason: later, resourceSelectors: [{selectors: [{kind: resourceLocation, in: [a]}]}]"),
+    ],
+)
+def test_an_exemption_that_speaks_otherwise_ends_and_begins(old: str, new: str) -> None:
+    said = exemption("a", "stable")
+    before, now = (standing(assignment("stable"), text)["stable"] for text in (said, said.replace(old, new)))
+
+    assert old in said
+    assert asked(before, now) == (None, ("a",), ("a",))
+
+
+def test_a_definition_under_another_name_is_another_policy() -> None:
+    """`policy()` tells its id."""
+    before = standing(stamping("day", "x"), assignment("day"))["day"]
+    renamed = stamping("other", "x"), assignment("day").replace("policy: day", "policy: other")
+
+    assert asked(before, standing(*renamed)["day"])[0] is Cause.POLICY
 
 
 def test_policies_that_may_dispute_are_judged_together() -> None:
