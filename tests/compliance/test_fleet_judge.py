@@ -460,6 +460,41 @@ def test_what_takes_too_much_work_is_an_error_either_way() -> None:
     assert_same(policies, clusters)
 
 
+def test_a_secret_of_one_cluster_is_hidden_there_though_others_show_the_same_text() -> None:
+    """What is said of one of a group is said of all of it, and where nobody keeps a secret there is none to hide."""
+    rule = {"allOf": [IS_CLUSTER, {"field": "tags.note", "notEquals": "x"}]}
+    secretive = [{"extensionType": "flux", "configurationProtectedSettings": {"token": "hunter22"}}]
+    clusters = [
+        a_cluster(f"k{n}", {}, tags={"note": "hunter22"}, extensions=secretive if n % 2 else ()) for n in range(8)
+    ]
+    policies = bound(*policy(rule))
+    assert_same(policies, clusters)
+    reasons = [FleetJudge(policies, WORLD).judge(block_of(clusters)).reason(0, row) for row in (0, 1)]
+    assert ["hunter22" in str(reason) for reason in reasons] == [True, False]
+
+
+def test_questions_that_take_too_much_work_together_are_an_error_either_way() -> None:
+    """Fewer than may be asked, each of a text that takes more than its share to look at."""
+    rule = {"allOf": [IS_CLUSTER, {"anyOf": [{"field": "tags.long", "like": f"{n}*"} for n in range(85)]}]}
+    clusters = [a_cluster(f"k{length}", {}, tags={"long": "x" * length}) for length in (10, 1_000, 16_000, 40_000)]
+    policies = bound(*policy(rule))
+    assert_same(policies, clusters)
+    assert judge_all(policies, clusters[3], WORLD)["p-assigned"].state is ComplianceState.ERROR
+
+
+def test_what_takes_too_much_work_among_what_is_on_a_cluster_is_an_error_either_way() -> None:
+    """No single question takes too much of it, but so many do."""
+    version = f"{EXTENSIONS}/version"
+    condition = {"anyOf": [{"field": version, "equals": "1"}, {"field": version, "like": "y*"}]}
+    clusters = [
+        a_cluster(f"k{size}", {}, extensions=[{"version": "x" * 9_000 + str(n)} for n in range(size)])
+        for size in (1, 40, 60, 300)
+    ]
+    policies = bound(*policy(IS_CLUSTER, there(EXTENSIONS, condition)))
+    assert_same(policies, clusters)
+    assert judge_all(policies, clusters[3], WORLD)["p-assigned"].state is ComplianceState.ERROR
+
+
 @pytest.mark.parametrize(
     "expression",
     [

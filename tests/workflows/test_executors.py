@@ -28,7 +28,7 @@ from policyengine.workflows.shards import Desk, Judged
 from policyengine.workflows.sync import unwatched
 from policyengine.workflows.worker import packed
 from tests.workflows.conftest import ManualClock
-from tests.workflows.test_incremental import MANAGED, ONE, Fleet, assignment, cluster, told
+from tests.workflows.test_incremental import MANAGED, ONE, Fleet, assignment, cluster, exemption, told
 
 CLUSTERS = 60
 
@@ -238,10 +238,22 @@ def test_a_scan_that_is_cancelled_keeps_its_shards_and_the_next_one_does_the_res
     assert sum(len(states) for _, states in fleet.store.state_matrix()) == 2 * 20
 
 
-def test_a_worker_refuses_policies_that_are_not_those_of_the_scan(fleet: Fleet) -> None:
+@pytest.mark.parametrize(
+    "changed",
+    [
+        (assignment("owned", "owned", f"/subscriptions/{ONE}"), assignment("placed", "placed", MANAGED)),
+        (
+            assignment("owned", "owned", MANAGED),
+            assignment("placed", "placed", f"/subscriptions/{ONE}"),
+            exemption("pause", "owned", MANAGED),
+        ),
+    ],
+    ids=["scopes", "exemption"],
+)
+def test_a_worker_refuses_policies_that_are_not_those_of_the_scan(fleet: Fleet, changed: tuple[str, ...]) -> None:
     loaded = load(fleet.settings.policies)
     bench = set_up(fleet.settings, fleet.store, fleet.clock, loaded, loaded.policies)
-    fleet.write(assignment("owned", "owned", f"/subscriptions/{ONE}"), assignment("placed", "placed", MANAGED))
+    fleet.write(*changed)
 
     async def go() -> list[Judged]:
         return [

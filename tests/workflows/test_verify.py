@@ -65,6 +65,14 @@ def test_it_leaves_out_what_the_next_scan_judges_anyway(fleet: Project, flux: An
     assert verified(fleet) == Verified(pairs=0, due=6, differences=0, shown=())
 
 
+def test_a_policy_that_no_scan_knows_is_left_out(fleet: Project) -> None:
+    fleet.scan()
+    written = (fleet.folder / "policies/flux.yaml").read_text().partition("---")[2]
+    fleet.write("policies/new.yaml", written.replace("name: edge", "name: another"))
+
+    assert verified(fleet) == Verified(pairs=6, due=0, differences=0, shown=())
+
+
 def test_it_writes_nothing(fleet: Project) -> None:
     fleet.scan()
     write(fleet, "UPDATE state_block SET states = x'020202020202'")
