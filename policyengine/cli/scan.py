@@ -121,10 +121,12 @@ def show(cli: Cli, result: ScanResult, *, profile: bool = False) -> None:
     from policyengine.cli.compliance_table import compliance_result, fleet_line
     from policyengine.cli.effort import profiled, was_judged, why
     from policyengine.cli.output import console, emit, notes
+    from policyengine.reports.words import number, plural
     from policyengine.workflows.scan import total_counts
 
-    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(result.clusters.items()))
-    notes(cli).print(f"{sum(result.clusters.values())} clusters ({kinds}), {len(result.lines)} policies\n")
+    kinds = ", ".join(f"{number(count)} {kind}" for kind, count in sorted(result.clusters.items()))
+    clusters = plural(sum(result.clusters.values()), "cluster")
+    notes(cli).print(f"{clusters} ({kinds}), {plural(len(result.lines), 'policy', 'policies')}\n")
     for note in result.sync.notes if result.sync is not None else ():
         notes(cli).print(note)
     for failure in result.failures:
