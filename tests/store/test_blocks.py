@@ -12,6 +12,11 @@ from policyengine.store.blocks import CHUNK, UNJUDGED, packed, state_of, unpacke
 CODES = [UNJUDGED, *(state.code for state in ComplianceState)]
 
 
+def test_a_block_is_small() -> None:
+    """Views look into whole blocks: larger ones make a question about one cluster many times dearer. Pitfall 7."""
+    assert CHUNK <= 4096
+
+
 def test_what_a_short_block_does_not_reach_is_not_judged() -> None:
     states = unpacked(bytes([ComplianceState.COMPLIANT.code]))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
 from policyengine.compliance.workset import Mark
 from policyengine.model.resource import Cluster
@@ -145,6 +146,31 @@ def test_a_cluster_is_due_since_it_changed(store: Store, sync: Any, cluster: Mak
 
     assert [numbers.tolist() for numbers in store.scanning.due(0)] == [[0], [2]]
     assert [numbers.tolist() for numbers in store.scanning.due(2)] == [[], []]
+
+
+def test_what_is_due_is_looked_up_and_not_looked_for(tmp_path: Path) -> None:
+    """Where nothing changed a walk through the whole table would be most of a re-scan. Pitfall 9."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        asked.append((statement, values))
+
+    url = f"sqlite:///{tmp_path}/due.db"
+    store, database = Store.open(url), Database(url)
+    event.listen(Engine, "before_cursor_execute", note)
+    store.scanning.due(0)
+    event.remove(Engine, "before_cursor_execute", note)
+    with database.read() as session:
+        plans = [
+            session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+            for statement, values in asked
+            if "FROM cluster" in statement
+        ]
+    store.close()
+    database.close()
+
+    found = "SEARCH cluster USING COVERING INDEX ix_cluster_due (due>?)"
+    assert [[row[-1] for row in plan] for plan in plans] == [[found]]
 
 
 def test_a_cluster_is_due_when_its_resource_group_tells_something_else(store: Store, sync: Any, cluster: Make) -> None:
