@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import count
-from typing import Any, Final
+from itertools import count, starmap
+from typing import Final
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, inspect, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, or_, select, true
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel, col
 
@@ -19,8 +19,8 @@ from policyengine.model.cluster_text import from_texts, to_text
 from policyengine.model.fleet import ScopeFailure
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import Cluster
-from policyengine.model.scope import ScopeTree
-from policyengine.store import census, deltas, mapping, tallies
+from policyengine.model.scope import ManagementGroup, ScopeTree
+from policyengine.store import census, deltas, driver, mapping, tallies
 from policyengine.store.blocks import UNJUDGED
 from policyengine.store.ledger import Place, Sheet, placed
 from policyengine.store.places import Stirred, is_same, merged, stirred
@@ -36,6 +36,13 @@ from policyengine.store.tables import (
 
 _KEYS_AT_ONCE: Final = 500
 """Every SQLite takes so many parameters."""
+
+_ABOVE: Final = (
+    "SELECT name, display_name, parent FROM management_group",
+    "SELECT subscription_id, display_name, management_group, tenant_id, tags FROM subscription",
+    "SELECT id, location, tags FROM resource_group",
+)
+"""What the tree is made of: read by the driver itself, for there may be many thousands of groups."""
 
 
 def apply_changes(
@@ -163,17 +170,12 @@ def _touch(session: Session, changed: Stirred, *, seq: int) -> None:
 
 def tree(session: Session) -> ScopeTree:
     """Everything above the clusters, each kind in order of its folded name or id."""
+    groups, subscriptions, resource_groups = (driver.read(session, f"{query} ORDER BY key") for query in _ABOVE)
     return ScopeTree(
-        tuple(mapping.management_group_value(row) for row in _all(session, ManagementGroupRow)),
-        tuple(mapping.subscription_value(row) for row in _all(session, SubscriptionRow)),
-        tuple(mapping.resource_group_value(row) for row in _all(session, ResourceGroupRow)),
+        tuple(starmap(ManagementGroup, groups)),
+        tuple(starmap(mapping.subscription_value, subscriptions)),
+        tuple(starmap(mapping.resource_group_value, resource_groups)),
     )
-
-
-def _all(session: Session, table: type[SQLModel]) -> list[Any]:
-    """Plain rows: the session keeps no objects for them, of which there may be many."""
-    columns = inspect(table).local_table.columns
-    return list(session.execute(select(*columns).order_by(columns["key"])))
 
 
 def ids(session: Session, keys: Sequence[str]) -> list[ResourceId]:

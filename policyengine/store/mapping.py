@@ -72,10 +72,6 @@ def management_group_row(group: ManagementGroup) -> ManagementGroupRow:
     )
 
 
-def management_group_value(row: ManagementGroupRow) -> ManagementGroup:
-    return ManagementGroup(row.name, row.display_name, row.parent)
-
-
 def subscription_row(subscription: Subscription) -> SubscriptionRow:
     return SubscriptionRow(
         key=subscription.subscription_id.casefold(),
@@ -87,18 +83,18 @@ def subscription_row(subscription: Subscription) -> SubscriptionRow:
     )
 
 
-def subscription_value(row: SubscriptionRow) -> Subscription:
-    return Subscription(
-        row.subscription_id, row.display_name, row.management_group, row.tenant_id, json.loads(row.tags)
-    )
+def subscription_value(
+    id: str, display_name: str, management_group: str | None, tenant_id: str | None, tags: str
+) -> Subscription:
+    return Subscription(id, display_name, management_group, tenant_id, json.loads(tags))
 
 
 def resource_group_row(group: ResourceGroup) -> ResourceGroupRow:
     return ResourceGroupRow(key=group.id.key, id=group.id.text, location=group.location, tags=to_text(group.tags))
 
 
-def resource_group_value(row: ResourceGroupRow) -> ResourceGroup:
-    return ResourceGroup(ResourceId(row.id), row.location, json.loads(row.tags))
+def resource_group_value(id: str, location: str, tags: str) -> ResourceGroup:
+    return ResourceGroup(ResourceId(id), location, json.loads(tags))
 
 
 def sync_value(row: SyncRow) -> SyncRecord:
