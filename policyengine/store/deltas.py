@@ -32,9 +32,8 @@ def _write(session: Session, sheet: Sheet, *, scan: int | None, at: datetime) ->
     moves = Moves(sheet, blocks.states_of(sheet))
     blocks.write(session, moves)
     _write_findings(session, moves, at=at)
-    growths = moves.rollup_deltas()
-    bulk.add_to_rollup(session, growths)
-    tallies.count_pairs(session, growths)
+    bulk.add_to_rollup(session, moves.rollup_deltas())
+    tallies.count_pairs(session, moves.policy_deltas(), moves.place_deltas())
     changes.enter(session, moves.history(), scan=scan, at=at)
     return int(moves.changes.sum())
 

@@ -194,6 +194,23 @@ class Moves:
             )
         ]
 
+    def policy_deltas(self) -> list[tuple[int, str, int]]:
+        """The same over all places: assignment, word and by how much."""
+        cells, by = self._grown
+        pairs, states = np.divmod(cells, len(WORDS))
+        cells, by = _summed(pairs // len(self.sheet.places) * len(WORDS) + states, by)
+        rows, states = np.divmod(cells, len(WORDS))
+        assignments = np.array(self.sheet.assignments)[rows].tolist()
+        return list(zip(assignments, _SHOWN[states].tolist(), by.tolist(), strict=True))
+
+    def place_deltas(self) -> list[tuple[str, str, str, int]]:
+        """The same over all policies: place, word and by how much."""
+        cells, by = self._grown
+        cells, by = _summed(cells % (len(self.sheet.places) * len(WORDS)), by)
+        at, states = np.divmod(cells, len(WORDS))
+        places = map(self.sheet.places.__getitem__, at.tolist())
+        return [(*place, word, n) for place, word, n in zip(places, _SHOWN[states].tolist(), by.tolist(), strict=True)]
+
     @cached_property
     def _grown(self) -> tuple[Numbers, Numbers]:
         """Cells of the roll-up, numbered by policy, place and state, and by how much each grows."""
@@ -205,6 +222,14 @@ class Moves:
         by = np.add.reduceat(1 - 2 * (both & 1), firsts) if both.size else both
         grown = by != 0
         return both[firsts[grown]] >> 1, by[grown]
+
+
+def _summed(cells: Numbers, by: Numbers) -> tuple[Numbers, Numbers]:
+    """Each cell once, in order, and by how much it grows in all; those that stay the same are left out."""
+    each, at = np.unique(cells, return_inverse=True)
+    sums = np.bincount(at, weights=by, minlength=len(each)).astype(np.int64)
+    grown = sums != 0
+    return each[grown], sums[grown]
 
 
 def _judged_cells(begins: Numbers, states: States) -> Numbers:

@@ -21,7 +21,6 @@ from policyengine.model.ids import ResourceId
 from policyengine.model.states import FAILING
 from policyengine.store import bulk
 from policyengine.store.columns import UtcDateTime
-from policyengine.store.ledger import Growth
 from policyengine.store.sums import Sums
 from policyengine.store.tables import AgeRow, CauseRow, PolicyTotalRow
 
@@ -60,15 +59,12 @@ def count_clusters(session: Session, clusters: Iterable[ResourceId], *, by: int)
     _add(session, _CLUSTERS, places)
 
 
-def count_pairs(session: Session, growths: Sequence[Growth]) -> None:
-    """What was added to cells of the roll-up."""
-    policies: Counter[tuple[int, str]] = Counter()
-    groups: Counter[tuple[str, str, str]] = Counter()
-    for assignment, subscription, group, state, n in growths:
-        policies[assignment, state] += n
-        groups[subscription, group, state] += n
-    _add(session, _POLICIES, policies)
-    _add(session, _GROUPS, groups)
+def count_pairs(
+    session: Session, policies: Sequence[tuple[int, str, int]], places: Sequence[tuple[str, str, str, int]]
+) -> None:
+    """What was added to cells of the roll-up, summed by policy and by place; see `ledger.Moves`."""
+    _POLICIES.add(session, policies)
+    _GROUPS.add(session, places)
 
 
 def count_findings(

@@ -59,6 +59,20 @@ def test_what_grows_and_shrinks_is_told_policy_by_policy_and_place_by_place() ->
     ]
 
 
+def test_what_grows_is_summed_by_policy_and_by_place_and_told_where_it_does_not_cancel() -> None:
+    codes = [[GOOD.code, BAD.code, UNJUDGED], [BAD.code, BAD.code, GOOD.code]]
+    one = moves((None, GOOD), (None, GOOD), (None, GOOD), places="010").sheet
+    sheet = replace(one, assignments=(7, 3), states=np.array(codes, dtype=np.uint8), reasons=np.zeros((2, 3), np.int32))
+    found = Moves(sheet, np.array([[GOOD.code] * 3, [GOOD.code, BAD.code, BAD.code]], dtype=np.uint8))
+
+    assert found.policy_deltas() == [(7, GOOD.value, -2), (7, BAD.value, 1)]
+    assert found.place_deltas() == [
+        (*STORES, GOOD.value, -1),
+        (*LABS, GOOD.value, -1),
+        (*LABS, BAD.value, 1),
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "is_change", "ends"),
     [
