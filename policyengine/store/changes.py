@@ -6,7 +6,7 @@ all his moves counted anew, by his new end. `moves` reads them. In the caller's 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
@@ -72,26 +72,27 @@ def _count(session: Session, moved: Sequence[Moved], period: int) -> None:
 
 
 def _recount(session: Session, moved: Sequence[Moved], period: int, cells: Counter[Any]) -> None:
-    """Takes away what the earlier moves of these pairs added, and adds what they tell with the new one."""
+    """Takes away what the earlier moves of these pairs added, and adds what they tell with the new one.
+
+    Pairs that went the same way tell the same, and most never moved before.
+    """
     before = _earlier(session, moved)
-    for assignment, cluster, old, new in moved:
-        steps = before.get((cluster, assignment), ())
-        if all(step.period <= FIRST for step in steps):  # nothing was added yet, as with most
-            failed = any(step.new in _FAILING for step in steps)
-            cells[period, assignment, old, new, _is_again(old, new, failed)] += old != new
-            continue
-        _tell(cells, assignment, steps, by=-1)
-        _tell(cells, assignment, [*steps, Step(period, old, new)], by=1)
+    ways = Counter(
+        (assignment, before.get((cluster, assignment), ()), old, new) for assignment, cluster, old, new in moved
+    )
+    for (assignment, steps, old, new), n in ways.items():
+        _tell(cells, assignment, steps, by=-n)
+        _tell(cells, assignment, (*steps, Step(period, old, new)), by=n)
 
 
-def _earlier(session: Session, moved: Sequence[Moved]) -> Mapping[tuple[int, int], list[Step]]:
+def _earlier(session: Session, moved: Sequence[Moved]) -> Mapping[tuple[int, int], tuple[Step, ...]]:
     """The moves of these pairs until now, oldest first."""
     wanted = {(cluster, assignment) for assignment, cluster, *_ in moved}
     clusters = np.array(sorted({cluster for cluster, _ in wanted}), dtype=np.int64)
-    found: dict[tuple[int, int], list[Step]] = defaultdict(list)
+    found: dict[tuple[int, int], tuple[Step, ...]] = {}
     for _, cluster, assignment, *step in sorted(bulk.history_rows(session, clusters), key=itemgetter(0)):
         if (cluster, assignment) in wanted:
-            found[cluster, assignment].append(Step(*step))
+            found[cluster, assignment] = (*found.get((cluster, assignment), ()), Step(*step))
     return found
 
 
