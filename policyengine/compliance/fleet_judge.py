@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
+from weakref import proxy
 
 import numpy as np
 
@@ -108,10 +109,15 @@ class FleetJudge:
 
 
 class _OfType:
-    """The policies as they stand on clusters of one type."""
+    """The policies as they stand on clusters of one type.
+
+    Belongs to its judge and does not hold it: in a cycle all that was learnt would outlive its scan, for while shards
+    are judged nobody searches for cycles among what is there.
+    """
 
     def __init__(self, judge: FleetJudge, type: str) -> None:
-        self._judge, self._type = judge, type
+        self._judge: FleetJudge = proxy(judge)
+        self._type = type
         self._outlines: dict[int, tuple[BoundPolicy, Outline]] = {}
         self._decoders: Decoders | None = None
         self._tellers: dict[int, Teller] = {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from weakref import ref
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -193,6 +195,18 @@ def there(type: str, condition: Any, **details: Any) -> dict[str, Any]:
 
 IS_CLUSTER = {"field": "type", "in": [AKS, ARC]}
 EXTENSION = f"{EXTENSIONS}/extensionType"
+
+
+def test_it_goes_with_all_it_learnt_as_soon_as_nobody_holds_it() -> None:
+    """A service that scans again and again would grow by what each scan leaves for the collector of cycles."""
+    driver = assert_same(bound(*policy(IS_CLUSTER)), [a_cluster("k", {})])
+    gone = ref(driver)
+    gc.disable()
+    try:
+        del driver
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_it_asks_once_for_each_distinct_value() -> None:
