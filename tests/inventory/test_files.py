@@ -143,7 +143,7 @@ def test_an_orphan_makes_the_fleet_incomplete(tmp_path: Path) -> None:
         ('{"id": "/subscriptions/a"}\n{"name": "x"}', "f.ndjson:2: a resource needs an `id`"),
         ('{"id": "not-an-id"}', "f.ndjson:1: `not-an-id` is not a resource id"),
         (
-            f'{{"id": "{SUBSCRIPTION}", "tags": {"[" * 5000}{"]" * 5000}}}',
+            f'{{"id": "{SUBSCRIPTION}", "tags": {"[" * 100_000}{"]" * 100_000}}}',
             "f.ndjson:1: this line is not JSON: it is nested",
         ),
     ],
