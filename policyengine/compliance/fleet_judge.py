@@ -8,7 +8,7 @@ the scalar driver, and cost as many calls of it as there are different reasons.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -183,30 +183,32 @@ class _OfType:
             worst = states.max(initial=SILENT)
             if worst == SILENT:
                 continue
-            told = np.flatnonzero(states)  # variants share no row
-            sheet.states[number][part.at.take(told)] = states.take(told)
+            rows = np.flatnonzero(states != SILENT)  # variants share no row
+            told = states.take(rows)
+            sheet.states[number][part.at.take(rows)] = told
             if worst == CONTENT and placement.unknown_group is None and not policy.exemptions:
                 continue
-            for mark in np.unique(exemptions).tolist() if policy.exemptions else [NOT_EXEMPT]:
-                marked = states * (exemptions == mark) if policy.exemptions else states
-                for key, group in self._groups(policy, placement, part, marked, mark):
+            every: Iterable[Rows | slice] = alike(exemptions.take(rows)) if policy.exemptions else [slice(None)]
+            for some in every:
+                mark = int(exemptions[rows[some][0]])
+                for key, group in self._groups(policy, placement, part, rows[some], told[some], mark):
                     if group.size:
                         sheet.put(number, part.at[group], self._verdict(policy, key, part, group, sheet))
 
     def _groups(
-        self, policy: BoundPolicy, placement: Placement, part: Part, states: States, mark: int
+        self, policy: BoundPolicy, placement: Placement, part: Part, rows: Rows, states: States, mark: int
     ) -> Iterator[tuple[Hashable, Rows]]:
         """The findings among rows that share an exemption, by what is to be said of them; None: of that row alone."""
         plan, failing, untold = (
             self.outline(policy),
-            np.flatnonzero(states == FAILING),
-            np.flatnonzero(states == UNTOLD),
+            rows.take(np.flatnonzero(states == FAILING)),
+            rows.take(np.flatnonzero(states == UNTOLD)),
         )
         if placement.unknown_group is not None:
-            yield "out of view", np.flatnonzero((states == CONTENT) | (states == FAILING))
+            yield "out of view", rows.take(np.flatnonzero((states == CONTENT) | (states == FAILING)))
             failing = failing[:0]
         elif mark != NOT_EXEMPT:
-            yield (mark, "otherwise compliant"), np.flatnonzero(states == CONTENT)
+            yield (mark, "otherwise compliant"), rows.take(np.flatnonzero(states == CONTENT))
         for rows, groups in ((failing, self.teller(policy).groups), (untold, partial(grouped, plan))):
             if not rows.size:
                 continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -183,6 +183,10 @@ def alike(codes: Codes) -> Iterator[Rows]:
     if codes.size and (codes == codes[0]).all():
         yield np.arange(len(codes))
         return
+    if not codes.size:
+        return
     order = np.argsort(codes, kind="stable")
-    borders = np.flatnonzero(np.diff(codes[order])) + 1
-    yield from np.split(order, borders) if codes.size else ()
+    sorted_ = codes.take(order)
+    borders = np.flatnonzero(sorted_[1:] != sorted_[:-1]) + 1
+    for begin, end in pairwise([0, *borders.tolist(), len(order)]):
+        yield order[begin:end]
