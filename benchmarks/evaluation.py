@@ -29,7 +29,7 @@ import orjson
 
 from benchmarks.fleet import blocks, machine, policies, world
 from benchmarks.peers.beside import PACKAGES, Peer, Unfit, beside
-from policyengine.compliance.block import Block
+from policyengine.compliance.block import NO_REASON, Block
 from policyengine.compliance.fleet_judge import FleetJudge
 from policyengine.model.states import ComplianceState
 from policyengine.model.synthetic import SyntheticFleet
@@ -111,7 +111,7 @@ def timed(work: Callable[[], object], block: Block) -> float:
 def show(fleet: SyntheticFleet, every: list[Block], judges: Judges) -> None:
     rounds = [(timed(partial(parse, block), block), judges.round(block)) for block in every]
     size = sum(len(text) for block in every for text in (*block.documents, *block.children)) / len(fleet)
-    findings = float((judges.few.judge(every[-1]).reasons >= 0).mean())
+    findings = float((judges.few.judge(every[-1]).reasons != NO_REASON).mean())
     print(machine(fleet.seed))
     print(f"{len(fleet):,} clusters of {size:,.0f} bytes, {findings:.1%} of the pairs are findings")
     print(f"{'':28}{'first block':>12}{'steady state':>14}   µs a cluster; ratios where it says ÷")

@@ -14,7 +14,8 @@ from policyengine.model.cluster_text import from_texts
 from policyengine.model.resource import Cluster
 from policyengine.model.states import ComplianceState, Reason
 
-NO_REASON: Final = -1
+NO_REASON: Final = 0
+"""The place of None among the reasons: memory that nobody has written to is all of these."""
 
 States = npt.NDArray[np.uint8]
 """`ComplianceState.code` for each row."""
@@ -50,7 +51,7 @@ class Block:
 
 @dataclass(frozen=True)
 class BlockVerdicts:
-    """``states[policy, row]`` is a state's code, ``reasons[policy, row]`` an index into ``texts`` or NO_REASON.
+    """``states[policy, row]`` is a state's code, ``reasons[policy, row]`` an index into ``texts``.
 
     ``decoded`` counts rows read through the projection, ``whole`` those that were read in full.
     """
@@ -65,5 +66,4 @@ class BlockVerdicts:
         return ComplianceState.from_code(int(self.states[policy, row]))
 
     def reason(self, policy: int, row: int) -> Reason | None:
-        at = int(self.reasons[policy, row])
-        return None if at == NO_REASON else self.texts[at]
+        return self.texts[int(self.reasons[policy, row])]

@@ -10,7 +10,7 @@ from policyengine.compliance.block import NO_REASON, Block, BlockVerdicts
 from policyengine.compliance.judge import Verdict
 from policyengine.evaluation.columns import Rows
 from policyengine.model.resource import Cluster
-from policyengine.model.states import ComplianceState, Reason
+from policyengine.model.states import Reason
 
 KEPT: Final = 1000
 """Clusters kept in full at a time."""
@@ -21,10 +21,11 @@ class Sheet:
 
     def __init__(self, policies: int, block: Block) -> None:
         self.block = block
-        self.states = np.full((policies, len(block)), ComplianceState.NOT_APPLICABLE.code, dtype=np.uint8)
-        self.reasons = np.full((policies, len(block)), NO_REASON, dtype=np.int32)
+        shape = (policies, len(block))
+        # NOT_APPLICABLE and NO_REASON, as most pairs stay: zeros take no time, nor room where nobody writes
+        self.states, self.reasons = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.int32)
         self.decoded = 0
-        self._texts: dict[Reason, int] = {}
+        self._texts: dict[Reason | None, int] = {None: NO_REASON}
         self._clusters: dict[int, Cluster] = {}
         self._read: set[int] = set()
 
@@ -39,7 +40,7 @@ class Sheet:
         return found
 
     def reason(self, reason: Reason | None) -> int:
-        return NO_REASON if reason is None else self._texts.setdefault(reason, len(self._texts))
+        return self._texts.setdefault(reason, len(self._texts))
 
     def put(self, policy: int, rows: int | Rows, verdict: Verdict) -> None:
         self.states[policy][rows] = verdict.state.code

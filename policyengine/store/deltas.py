@@ -52,7 +52,7 @@ def _differences(session: Session, sheet: Sheet) -> npt.NDArray[np.bool_]:
     rows = {assignment: row for row, assignment in enumerate(sheet.assignments)}
     columns = {number: column for column, number in enumerate(sheet.numbers.tolist())}
     for pair in stayed:
-        said = mapping.storable_reason(sheet.texts[pair.reason] if pair.reason >= 0 else None)
+        said = mapping.storable_reason(sheet.texts[pair.reason])
         if known.get((pair.cluster, pair.assignment)) != (pair.state, said):
             found[rows[pair.assignment], columns[pair.cluster]] = True
     return found
@@ -131,6 +131,6 @@ def _write_findings(session: Session, moves: Moves, *, at: datetime) -> None:
 def _reasons(session: Session, sheet: Sheet, pairs: Sequence[Pair]) -> dict[int, int]:
     """Index into the sheet's texts → number in the dictionary, for those in use."""
     used = {pair.reason for pair in pairs}
-    texts = {at: mapping.storable_reason(sheet.texts[at] if at >= 0 else None) for at in used}
+    texts = {at: mapping.storable_reason(sheet.texts[at]) for at in used}
     numbers = bulk.reason_numbers(session, set(texts.values()))
     return {at: numbers[reason] for at, reason in texts.items()}

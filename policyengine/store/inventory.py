@@ -124,8 +124,8 @@ def _retire(session: Session, gone: Sequence[tuple[int, Place]], *, at: datetime
         assignments=assignments,
         numbers=np.array([number for number, _ in gone], dtype=np.int64),
         states=np.full(shape, UNJUDGED, dtype=np.uint8),
-        reasons=np.full(shape, -1, dtype=np.int32),
-        texts=(),
+        reasons=np.zeros(shape, dtype=np.int32),
+        texts=(None,),
         places=places,
         at=where,
     )

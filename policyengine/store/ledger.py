@@ -58,7 +58,7 @@ def placed(places: Sequence[Place]) -> tuple[list[Place], Numbers]:
 class Sheet:
     """The states that some clusters have now under some policies.
 
-    ``states[policy, cluster]`` is a code or UNJUDGED, ``reasons[policy, cluster]`` an index into ``texts`` (-1: none).
+    ``states[policy, cluster]`` is a code or UNJUDGED, ``reasons[policy, cluster]`` an index into ``texts``.
     ``numbers`` ascend; ``places[at[cluster]]`` is where a cluster is counted, see
     `placed`.
     """
