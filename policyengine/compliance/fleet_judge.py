@@ -213,9 +213,10 @@ class _OfType:
             if not rows.size:
                 continue
             alone = part.hold_secrets(rows) if plan.slow is None else np.ones(len(rows), dtype=bool)
-            # secrets are hidden wherever they would show, on that cluster only
-            yield from ((None, np.array([row])) for row in rows[alone].tolist())
-            yield from (((mark, key), group) for key, group in groups(part, rows[~alone]))
+            if alone.any():  # secrets are hidden wherever they would show, on that cluster only
+                yield from ((None, np.array([row])) for row in rows[alone].tolist())
+                rows = rows[~alone]
+            yield from (((mark, key), group) for key, group in groups(part, rows))
 
     def _verdict(self, policy: BoundPolicy, key: Hashable, part: Part, group: Rows, sheet: Sheet) -> Verdict:
         """One cluster of a group speaks for the group, and for groups like it in other blocks."""

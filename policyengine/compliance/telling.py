@@ -50,7 +50,8 @@ def grouped(plan: Outline, part: Part, rows: Rows) -> Groups:
     inner: list[Column] = []
     bounds: list[int] = []
     if plan.child is not None:
-        at, bounds = part.children(plan.child).of(rows)
+        at, ends = part.children(plan.child).of(rows)
+        bounds = [0, *ends.tolist()]
         inner = [column.of_rows(at) for column in part.tested(plan.child).columns(plan.child_reads)]
         numbers, _ = combined(inner, len(at))
         listed = numbers.tolist()
@@ -135,9 +136,13 @@ class Teller:
         spoken_of = odd
         spoken_of[owners[nearest]] = True
         silent = rows[~spoken_of[rows]]
-        yield from _by_values(_NONE, part.clusters.columns(self._above), silent, silent)
+        if silent.size:
+            yield from _by_values(_NONE, part.clusters.columns(self._above), silent, silent)
+        kind = kind.take(nearest)
         for number, (pattern, one) in enumerate(kinds):
-            yield from self._by_names(pattern, one, children, at[nearest[kind[nearest] == number]])
+            chosen = nearest.take(np.flatnonzero(kind == number))
+            if chosen.size:
+                yield from self._by_names(pattern, one, children, at.take(chosen))
 
     def _candidates(self, part: Part, rows: Rows) -> Rows:
         """The children of these clusters that may be spoken of."""
@@ -229,11 +234,12 @@ def _nearest(children: Tested, at: Rows, among: Rows, distance: Codes) -> Rows:
         return among
     owners, distance = children.owners[at[among]], distance[among]
     begins = np.flatnonzero(_differs(owners))
-    least = np.repeat(np.minimum.reduceat(distance, begins), np.diff(begins, append=len(among)))
-    tied = among[distance == least]
-    begins = np.flatnonzero(_differs(children.owners[at[tied]]))
-    found: Rows = tied[begins]
-    several = np.diff(begins, append=len(tied))
+    least = np.repeat(np.minimum.reduceat(distance, begins), _lengths(begins, len(among)))
+    near = np.flatnonzero(distance == least)
+    tied = among.take(near)
+    begins = np.flatnonzero(_differs(owners.take(near)))
+    found: Rows = tied.take(begins)
+    several = _lengths(begins, len(tied))
     for number in np.flatnonzero(several > 1).tolist():
         begin = int(begins[number])
         found[number] = _first_by_id(children, at, tied[begin : begin + int(several[number])])
@@ -244,6 +250,14 @@ def _differs(owners: Rows) -> Mask:
     """Where another one begins."""
     found = np.ones(len(owners), dtype=bool)
     np.not_equal(owners[1:], owners[:-1], out=found[1:])
+    return found
+
+
+def _lengths(begins: Rows, end: int) -> Rows:
+    """How many there are from each beginning to the next."""
+    found = np.empty_like(begins)
+    np.subtract(begins[1:], begins[:-1], out=found[:-1])
+    found[-1:] = end - begins[-1:]
     return found
 
 

@@ -150,12 +150,13 @@ class Children:
     def most(self) -> int:
         return int(self.sizes.max(initial=0))
 
-    def of(self, rows: Rows) -> tuple[Rows, list[int]]:
-        """The children of some clusters, cluster by cluster, and where those of each begin in that order."""
-        sizes = self.begins[rows + 1] - self.begins[rows]
-        bounds = np.concatenate([[0], np.cumsum(sizes)])
-        shift = np.repeat(self.begins[rows] - bounds[:-1], sizes)
-        return np.arange(bounds[-1]) + shift, bounds.tolist()
+    def of(self, rows: Rows) -> tuple[Rows, Rows]:
+        """The children of some clusters, cluster by cluster, and where those of each end in that order."""
+        sizes = self.sizes.take(rows)
+        ends = sizes.cumsum()
+        at = np.repeat(self.begins.take(rows) - (ends - sizes), sizes)
+        at += np.arange(len(at))
+        return at, ends
 
     def lists(self, paths: Iterable[Path]) -> Column:
         """For each cluster which children it has, as far as ``paths`` tell them apart."""
