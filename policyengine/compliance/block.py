@@ -21,6 +21,10 @@ States = npt.NDArray[np.uint8]
 """`ComplianceState.code` for each row."""
 
 
+Reasons = npt.NDArray[np.uint16 | np.uint32]
+"""The place of a reason, for each row."""
+
+
 @dataclass(frozen=True)
 class Block:
     """Clusters in the form of `model.cluster_text`, one row each; all sequences are equally long.
@@ -57,7 +61,7 @@ class BlockVerdicts:
     """
 
     states: States
-    reasons: npt.NDArray[np.int32]
+    reasons: Reasons
     texts: list[Reason | None] = field(default_factory=list)
     decoded: int = 0
     whole: int = 0

@@ -6,11 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from policyengine.compliance.block import NO_REASON, Block, BlockVerdicts
+from policyengine.compliance.block import NO_REASON, Block, BlockVerdicts, Reasons
 from policyengine.compliance.judge import Verdict
 from policyengine.evaluation.columns import Rows
 from policyengine.model.resource import Cluster
 from policyengine.model.states import Reason
+
+NARROW: Final = 1 << 16
+"""So many reasons, more than there mostly are, can be told by two bytes."""
 
 KEPT: Final = 1000
 """Clusters kept in full at a time."""
@@ -23,7 +26,8 @@ class Sheet:
         self.block = block
         shape = (policies, len(block))
         # NOT_APPLICABLE and NO_REASON, as most pairs stay: zeros take no time, nor room where nobody writes
-        self.states, self.reasons = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.int32)
+        self.states = np.zeros(shape, dtype=np.uint8)
+        self.reasons: Reasons = np.zeros(shape, dtype=np.uint16)
         self.decoded = 0
         self._texts: dict[Reason | None, int] = {None: NO_REASON}
         self._clusters: dict[int, Cluster] = {}
@@ -44,7 +48,10 @@ class Sheet:
 
     def put(self, policy: int, rows: int | Rows, verdict: Verdict) -> None:
         self.states[policy][rows] = verdict.state.code
-        self.reasons[policy][rows] = self.reason(verdict.reason if verdict.state.is_finding else None)
+        reason = self.reason(verdict.reason if verdict.state.is_finding else None)
+        if reason >= NARROW and self.reasons.dtype == np.uint16:
+            self.reasons = self.reasons.astype(np.uint32)
+        self.reasons[policy][rows] = reason
 
     def verdicts(self) -> BlockVerdicts:
         return BlockVerdicts(self.states, self.reasons, list(self._texts), self.decoded, len(self._read))

@@ -27,6 +27,7 @@ SECRET_MEMBERS: Final = frozenset(
 
 
 _NEEDLES: Final = tuple(f'"{name}"'.encode() for name in sorted(SECRET_MEMBERS))
+_LEAVES: Final = frozenset({str, int, float, bool, type(None)})
 _EMPTY: Final = re.compile(rb"\s*:\s*(?:null\b|\"\"|\{\s*\}|\[\s*\])")
 
 
@@ -87,18 +88,30 @@ def redact_text(text: str, secrets: frozenset[str]) -> str:
 
 
 def _secret_texts(document: JSON) -> Iterator[str]:
-    pending = [(document, False)]
+    pending = [document]
     while pending:
-        value, secret = pending.pop()
+        value = pending.pop()
+        if isinstance(value, (dict, Mapping)):  # the usual one first: asking Mapping is slow
+            for name, member in value.items():
+                if str(name).casefold() in SECRET_MEMBERS:
+                    yield from _texts_in(member)
+                elif type(member) not in _LEAVES:
+                    pending.append(member)
+        elif is_array(value):
+            pending += [item for item in value if type(item) not in _LEAVES]
+
+
+def _texts_in(secret: JSON) -> Iterator[str]:
+    pending = [secret]
+    while pending:
+        value = pending.pop()
         if isinstance(value, str):
-            if secret and value:
+            if value:
                 yield value
-        elif value is None or isinstance(value, int | float):
-            continue
         elif isinstance(value, Mapping):
-            pending += ((member, secret or str(key).casefold() in SECRET_MEMBERS) for key, member in value.items())
-        else:
-            pending += ((item, secret) for item in value)
+            pending += value.values()
+        elif is_array(value):
+            pending += value
 
 
 def names_secret(text: str) -> bool:

@@ -154,7 +154,7 @@ class Children:
         """The children of some clusters, cluster by cluster, and where those of each end in that order."""
         sizes = self.sizes.take(rows)
         ends = sizes.cumsum()
-        at = np.repeat(self.begins.take(rows) - (ends - sizes), sizes)
+        at: Rows = np.repeat(self.begins.take(rows) - (ends - sizes), sizes)
         at += np.arange(len(at))
         return at, ends
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +66,7 @@ class Sheet:
     assignments: Sequence[int]
     numbers: Numbers
     states: States
-    reasons: npt.NDArray[np.int32]
+    reasons: npt.NDArray[np.integer[Any]]
     texts: Sequence[Reason | None]
     places: Sequence[Place]
     at: Numbers
