@@ -22,7 +22,7 @@ from policyengine.compliance.clashes import Clashes
 from policyengine.compliance.conflicts import judge_all
 from policyengine.compliance.decoders import Decoders
 from policyengine.compliance.judge import Verdict, judge
-from policyengine.compliance.outline import Outline, outline
+from policyengine.compliance.outline import Outline, Way, outline
 from policyengine.compliance.part import Part
 from policyengine.compliance.screen import CONTENT, FAILING, SILENT, UNTOLD, screened, wanted
 from policyengine.compliance.sheet import Sheet
@@ -179,7 +179,10 @@ class _OfType:
     def _judge_policy(self, number: int, placement: Placement, part: Part, sheet: Sheet) -> None:
         places, exemptions = part.situations(placement, self._type)
         for here, policy in zip(places, placement.variants, strict=True):
-            states = screened(self.outline(policy), part, here)
+            plan = self.outline(policy)
+            if plan.way is Way.SILENT:
+                continue
+            states = screened(plan, part, here)
             worst = states.max(initial=SILENT)
             if worst == SILENT:
                 continue

@@ -50,10 +50,12 @@ class Part:
 
     def hold_secrets(self, rows: Rows) -> Mask:
         """Which of ``rows`` may hold secrets, themselves or on them."""
-        for row in rows[self._secretive[rows] == _UNKNOWN].tolist():
-            self._secretive[row] = self._block.may_hold_secrets(int(self.at[row]))
-        found: Mask = self._secretive[rows] > 0
-        return found
+        held = self._secretive.take(rows)
+        if held.any():
+            for row in rows[held == _UNKNOWN].tolist():
+                self._secretive[row] = self._block.may_hold_secrets(int(self.at[row]))
+            held = self._secretive.take(rows)
+        return held.astype(bool)
 
     def children(self, key: str) -> Children:
         """The children of one kind on these clusters, as far as they were taken."""

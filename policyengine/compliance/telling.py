@@ -121,18 +121,20 @@ class Teller:
         children = part.tested(self._plan.child or "")
         at = self._candidates(part, rows)
         owners = children.owners[at]
-        odd = np.zeros(len(part.at), dtype=bool)
+        odd, any_odd = np.zeros(len(part.at), dtype=bool), False
         kind, distance = np.full(len(at), -1, dtype=np.int64), np.zeros(len(at), dtype=np.int64)
         kinds: list[tuple[bytes, Nearness]] = []
         for pattern, inside in self._patterns(children, at):
             one = None if ERROR in pattern else self._nearness(pattern, children, int(at[inside[0]]))
             if one is None:
-                odd[owners[inside]] = True
+                odd[owners[inside]] = any_odd = True
             elif one.distance is not None:
                 kind[inside], distance[inside] = len(kinds), one.distance
                 kinds.append((pattern, one))
-        yield from grouped(self._plan, part, rows[odd[rows]])
-        nearest = _nearest(children, at, np.flatnonzero((kind >= 0) & ~odd[owners]), distance)
+        if any_odd:
+            yield from grouped(self._plan, part, rows[odd[rows]])
+            kind[odd[owners]] = -1
+        nearest = _nearest(children, at, np.flatnonzero(kind >= 0), distance)
         spoken_of = odd
         spoken_of[owners[nearest]] = True
         silent = rows[~spoken_of[rows]]

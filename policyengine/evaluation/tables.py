@@ -10,17 +10,19 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from policyengine.evaluation.columns import NO_COLUMN, Column, Gathered, Rows, combined, examples, key_of
+from policyengine.evaluation.columns import NO_COLUMN, Column, Gathered, Rows, combined, examples, key_of, numbered
 from policyengine.evaluation.folding import Folding, Getter, members, opened, parts
 from policyengine.evaluation.paths import select
 from policyengine.evaluation.projection import Node, Projection
 from policyengine.evaluation.reads import Path
 from policyengine.language.aliases import Star
 from policyengine.model.values import JSON, UNDEFINED, Nothing
+
+_UNNAMED: Final = -1
 
 
 class Extract:
@@ -96,8 +98,17 @@ class Table:
         return Column.of(names) if self.place_column is NO_COLUMN else Column.of_each(names)
 
     def names_of(self, rows: Rows) -> Column:
-        """The same of some rows, where no more is wanted."""
-        return Column.of(_names([self.ids[row] for row in rows.tolist()]))
+        """The same of some rows, where no more is wanted. Looked at once, whoever asks again."""
+        codes, numbers = self._named
+        new = rows.take(np.flatnonzero(codes.take(rows) == _UNNAMED))
+        codes[new] = numbered(numbers, _names([self.ids[row] for row in new.tolist()]))
+        names = list(numbers)
+        return Column(codes.take(rows), names, names)
+
+    @cached_property
+    def _named(self) -> tuple[Rows, defaultdict[str, int]]:
+        """The numbers of rows whose name was looked at, and those of the names."""
+        return np.full(len(self), _UNNAMED, dtype=np.int64), defaultdict()
 
     @cached_property
     def _columns(self) -> dict[Hashable, Column]:
