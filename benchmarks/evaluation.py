@@ -9,8 +9,8 @@ engines, in an environment of their own, take the same texts to the same states 
 last block; ours judges a block in each of their rounds, so that both have the machine as it is then. Prints ratios of
 processor time, medians over the blocks, and over the rounds for the other engines.
 
-    python benchmarks/evaluation.py [--clusters 60000] [--block 20000] [--peers custodian,cel-cpp,…] [--sample 2000]
-        [--broad]
+    python benchmarks/evaluation.py [--clusters 122880] [--block 20480] [--peers custodian,cel-cpp,…]
+        [--sample 500] [--broad]
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from policyengine.compliance.block import NO_REASON, Block
 from policyengine.compliance.fleet_judge import FleetJudge
 from policyengine.model.states import ComplianceState
 from policyengine.model.synthetic import SyntheticFleet
+from policyengine.workflows.work import CLUSTERS_AT_ONCE
 
 T = TypeVar("T")
 
@@ -78,12 +79,12 @@ class Judges:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clusters", type=int, default=60_000)
-    parser.add_argument("--block", type=int, default=20_000)
+    parser.add_argument("--clusters", type=int, default=6 * CLUSTERS_AT_ONCE)
+    parser.add_argument("--block", type=int, default=CLUSTERS_AT_ONCE, help="as many as a scan takes")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--peers", default=",".join(PACKAGES), help="which, with commas between; none: ''")
-    parser.add_argument("--sample", type=int, default=2_000, help="so many clusters for the peers")
-    parser.add_argument("--rounds", type=int, default=5, help="of each peer")
+    parser.add_argument("--sample", type=int, default=500, help="so many clusters for the peers")
+    parser.add_argument("--rounds", type=int, default=25, help="of each peer")
     parser.add_argument("--broad", action="store_true", help="policies that look at all clusters, whatever their tags")
     arguments = parser.parse_args()
     fleet = SyntheticFleet(arguments.clusters, arguments.seed)

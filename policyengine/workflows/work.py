@@ -21,7 +21,7 @@ from policyengine.store.ledger import Numbers
 if TYPE_CHECKING:
     from policyengine.store.scanning import Scanning, Survey
 
-CHUNKS_AT_ONCE: Final = 3
+CHUNKS_AT_ONCE: Final = 5
 CLUSTERS_AT_ONCE: Final = CHUNKS_AT_ONCE * CHUNK
 """Smaller shards cost more per cluster, larger ones memory. Source: performance measurements, "Parallel"."""
 
