@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +104,26 @@ def test_the_processes_of_a_command_import_nothing_of_it() -> None:
         "policyengine.__main__",
     }
     assert "typer" not in done.stdout.split()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted by Linux only")
+def test_a_command_starts_no_threads_for_arithmetic_that_nobody_does() -> None:
+    program = """
+import os, sys
+from policyengine.__main__ import main
+sys.argv = ["policyengine", "--version"]
+try:
+    main()
+except SystemExit:
+    import numpy
+    print(len(os.listdir("/proc/self/task")))
+"""
+    told = {name: value for name, value in os.environ.items() if "THREADS" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30, env=told
+    )
+
+    assert done.stdout.split()[-1] == "1"
 
 
 def test_the_version_is_told_without_a_command(shell: Shell) -> None:
