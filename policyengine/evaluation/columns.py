@@ -180,10 +180,10 @@ def examples(codes: Codes, count: int) -> Rows:
 
 def alike(codes: Codes) -> Iterator[Rows]:
     """The rows with equal codes."""
-    if codes.size and (codes == codes[0]).all():
-        yield np.arange(len(codes))
-        return
     if not codes.size:
+        return
+    if (codes == codes[0]).all():
+        yield np.arange(len(codes))
         return
     order = np.argsort(codes, kind="stable")
     sorted_ = codes.take(order)
