@@ -186,20 +186,17 @@ async def _carry_out(bench: Bench, work: Work, number: int, request: ScanRequest
 
 
 def _idle(policies: Sequence[BoundPolicy], store: Store, bench: Bench) -> tuple[str, ...]:
-    """A policy that says anything of a cluster has one in its scope; the others are asked about every place."""
+    """A policy that says anything of a cluster has one in its scope; the others are asked about one after another."""
     names = dict.fromkeys(policy.assignment.name for policy in policies)
     none = ComplianceState.NOT_APPLICABLE
     counts = store.policy_counts()
     busy = {policy.assignment.name for policy in policies if counts.get(policy.key, {}).keys() - {none}}
     silent = [policy for policy in policies if policy.assignment.name not in busy]
-    if silent:
-        for chunk in range(bench.survey.chunks):
-            for _, id, location in bench.scanning.headings(chunk):
-                resource = Resource(ResourceId(id), {"location": location})
-                busy |= {p.assignment.name for p in silent if p.in_scope(resource, bench.desk.world.tree)}
-                silent = [policy for policy in silent if policy.assignment.name not in busy]
-                if not silent:
-                    break
+    headings = (heading for chunk in range(bench.survey.chunks) for heading in bench.scanning.headings(chunk))
+    while silent and (heading := next(headings, None)) is not None:
+        resource = Resource(ResourceId(heading[1]), {"location": heading[2]})
+        busy |= {p.assignment.name for p in silent if p.in_scope(resource, bench.desk.world.tree)}
+        silent = [policy for policy in silent if policy.assignment.name not in busy]
     return tuple(name for name in names if name not in busy)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -14,13 +15,18 @@ from policyengine.inventory.reading import BATCH
 from policyengine.model.ids import ResourceId
 from policyengine.model.resource import EXTENSIONS
 from policyengine.model.states import ComplianceState
-from policyengine.workflows.scan import PolicyLine, total_counts
+from policyengine.store.blocks import CHUNK
+from policyengine.store.driver import Row
+from policyengine.store.scanning import Scanning
+from policyengine.workflows.scan import PolicyLine, ScanRequest, scan, total_counts
 from policyengine.workflows.status import read_status
-from policyengine.workflows.sync import sync
+from policyengine.workflows.sync import sync, unwatched
+from tests.workflows.conftest import SUBSCRIPTION
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import Project
 
+EVERYWHERE = "/providers/Microsoft.Management/managementGroups/mg-synthetic"
 OK, BAD = ComplianceState.COMPLIANT, ComplianceState.NON_COMPLIANT
 
 
@@ -117,6 +123,34 @@ class TestScan:
         fleet.write("policies/nowhere.yaml", elsewhere)
 
         assert fleet.scan().idle == ("nowhere",)
+
+    def test_who_is_in_scope_is_asked_only_until_one_is_found(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A policy that speaks of no cluster is not idle because of that, and the fleet is not read to know it."""
+        assignment = (project.folder / "policies" / "flux.yaml").read_text().partition("---")[2]
+        nobodys = {
+            "if": {"field": "tags.owner", "equals": "nobody"},
+            "then": {"effect": "auditIfNotExists", "details": {"type": EXTENSIONS}},
+        }
+        definition = {"name": "flux", "properties": {"mode": "Indexed", "policyRule": nobodys}}
+        project.write("policies/flux.yaml", assignment.replace(SUBSCRIPTION, EVERYWHERE))
+        project.write("policies/nobodys.json", json.dumps(definition))
+        settings = project.settings.model_copy(update={"inventory": f"synthetic:{CHUNK + 1}"})
+        asked: list[int] = []
+        headings = Scanning.headings
+
+        def noted(self: Scanning, chunk: int) -> list[Row]:
+            asked.append(chunk)
+            return headings(self, chunk)
+
+        monkeypatch.setattr(Scanning, "headings", noted)
+
+        found = asyncio.run(
+            scan(settings, project.store, project.clock, ScanRequest(), on_sync=unwatched, on_scan=unwatched)
+        )
+
+        assert (found.idle, asked) == ((), [0])
 
     def test_wrong_files_stop_it_before_anything_is_touched(self, fleet: Project) -> None:
         fleet.write("policies/wrong.yaml", "kind: [")
