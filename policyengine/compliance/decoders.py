@@ -105,7 +105,7 @@ def _in_batches(
     for begin in range(0, len(rows), BATCH):
         batch, ways = rows[begin : begin + BATCH], decodes[begin : begin + BATCH]
         try:
-            decoded = list(map(call, ways, [texts[row] for row in batch.tolist()]))
+            decoded = list(map(call, ways, map(texts.__getitem__, batch.tolist())))
         except NotAsExpected:
             found = {row: _tried(decode, texts[row]) for row, decode in zip(batch.tolist(), ways, strict=True)}
             refused += [row for row, one in found.items() if one is None]

@@ -29,7 +29,6 @@ from policyengine.evaluation.columns import Codes, Column, Rows, alike, combined
 from policyengine.evaluation.questions import ERROR, Question, questions
 from policyengine.evaluation.reads import NOTHING, Reads
 from policyengine.evaluation.vector import Answers, Mask, Tested, leaf
-from policyengine.model.ids import ResourceId
 
 Groups: TypeAlias = Iterator[tuple[Hashable, Rows]]
 """Rows with the same reason, and a key that is the same for rows of other blocks with that reason."""
@@ -264,5 +263,5 @@ def _lengths(begins: Rows, end: int) -> Rows:
 
 
 def _first_by_id(children: Tested, at: Rows, places: Rows) -> int:
-    listed: list[int] = places.tolist()
-    return min(listed, key=lambda place: ResourceId(children.table.ids[int(at[place])]).key)
+    keys = [children.table.key(row) for row in at.take(places).tolist()]
+    return int(places[keys.index(min(keys))])

@@ -31,6 +31,9 @@ ALONE: Final = (frozenset[type](), frozenset({bool}), frozenset({int}))
 ROOMY: Final = 8
 """A table with so many places for each row is cheaper than sorting the rows."""
 
+SHORT: Final = 1 << 16
+"""Codes below take two bytes."""
+
 _encode: Final[Callable[[Any], bytes]] = msgspec.json.Encoder().encode
 _decode: Final[Callable[[bytes], Any]] = msgspec.json.Decoder().decode
 
@@ -185,8 +188,13 @@ def alike(codes: Codes) -> Iterator[Rows]:
     if (codes == codes[0]).all():
         yield np.arange(len(codes))
         return
-    order = np.argsort(codes, kind="stable")
+    order = np.argsort(codes.astype(np.uint16) if _are_few(codes) else codes, kind="stable")
     sorted_ = codes.take(order)
     borders = np.flatnonzero(sorted_[1:] != sorted_[:-1]) + 1
     for begin, end in pairwise([0, *borders.tolist(), len(order)]):
         yield order[begin:end]
+
+
+def _are_few(codes: Codes) -> bool:
+    """Whether all fit into two bytes, which are sorted by their places instead of by comparing."""
+    return int(codes.max()) < SHORT

@@ -20,6 +20,7 @@ from policyengine.evaluation.paths import select
 from policyengine.evaluation.projection import Node, Projection
 from policyengine.evaluation.reads import Path
 from policyengine.language.aliases import Star
+from policyengine.model.ids import ResourceId
 from policyengine.model.values import JSON, UNDEFINED, Nothing
 
 _UNNAMED: Final = -1
@@ -104,6 +105,17 @@ class Table:
         codes[new] = numbered(numbers, _names([self.ids[row] for row in new.tolist()]))
         names = list(numbers)
         return Column(codes.take(rows), names, names)
+
+    def key(self, row: int) -> str:
+        """The id of a row as ids are sorted, made for the rows that somebody asks about."""
+        found = self._keys.get(row)
+        if found is None:
+            found = self._keys[row] = ResourceId(self.ids[row]).key
+        return found
+
+    @cached_property
+    def _keys(self) -> dict[int, str]:
+        return {}
 
     @cached_property
     def _named(self) -> tuple[Rows, defaultdict[str, int]]:
