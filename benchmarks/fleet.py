@@ -27,9 +27,9 @@ def world(fleet: SyntheticFleet) -> World:
     return World(fleet.tree, datetime(2026, 11, 23, tzinfo=UTC), ALIASES)
 
 
-def policies(copies: int = 1, *, broad: bool = False) -> tuple[BoundPolicy, ...]:
+def policies(copies: int = 1, *, chosen: bool = False) -> tuple[BoundPolicy, ...]:
     """Twenty for each copy, assigned to the whole fleet."""
-    texts = [json.dumps(document) for document in (*definitions(copies, broad=broad), *assignments(copies))]
+    texts = [json.dumps(document) for document in (*definitions(copies, chosen=chosen), *assignments(copies))]
     documents = [d for n, text in enumerate(texts) for d in parse_documents(text, f"{n}.json", ALIASES).documents]
     library, problems = PolicyLibrary.build(documents)
     assert not any(problem.is_error for problem in problems), problems

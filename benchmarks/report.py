@@ -70,7 +70,7 @@ def fill(folder: str, size: int) -> None:
     """Writes the policies and the store."""
     files = Path(folder, "policies")
     files.mkdir()
-    for number, document in enumerate((*definitions(1), *assignments(1))):
+    for number, document in enumerate((*definitions(chosen=True), *assignments())):
         (files / f"{number}.json").write_text(json.dumps(document), encoding="utf-8")
     fleet = SyntheticFleet(size, SEED)
     with Store.open(settings(folder).database) as store:

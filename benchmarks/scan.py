@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import resource
 import sqlite3
 import statistics
@@ -35,6 +36,7 @@ from policyengine.clock import SystemClock
 from policyengine.model.resource import Cluster, Resource
 from policyengine.model.scope import ScopeTree
 from policyengine.model.synthetic import SyntheticFleet
+from policyengine.model.synthetic_documents import VERSIONS
 from policyengine.store.blocks import CHUNK
 from policyengine.store.store import Store
 from policyengine.workflows.settings import Settings
@@ -184,19 +186,19 @@ def one_scan(told: Settings) -> Scanned:
 
 
 def change(told: Settings, size: int, share: float) -> None:
-    """Gives so many clusters another owner, as a reading of the inventory would find them.
+    """Changes so many clusters, as a reading of the inventory would find them: each one thing, of three by turns.
 
-    They are others each time, as long as there are: one whose owner no policy names moves nothing when it gets another.
+    They are others each time, as long as there are.
     """
     if not share:
         return
     fleet, step = SyntheticFleet(size, SEED), round(1 / share)
     with Store.open(told.database) as store:
         owner = f"team-{store.scanning.survey().seq}"
-        for at in range(first_untouched(store, fleet, step), size, 500 * step):
-            chosen = (fleet.cluster(index) for index in range(at, min(at + 500 * step, size), step))
+        chosen = range(first_untouched(store, fleet, step), size, step)
+        for begin in range(0, len(chosen), 500):
             store.apply_changes(
-                upserts=[owned(cluster, owner) for cluster in chosen],
+                upserts=[changed(fleet.cluster(index), index // step, owner) for index in chosen[begin : begin + 500]],
                 removed=(),
                 tree=ScopeTree(),
                 source=told.inventory,
@@ -206,16 +208,30 @@ def change(told: Settings, size: int, share: float) -> None:
             )
 
 
+def changed(cluster: Cluster, turn: int, owner: str) -> Cluster:
+    """With another owner, whom no policy names; with another version of Kubernetes; or an extension fails or recovers.
+
+    The first of all gets another owner.
+    """
+    document, extensions = dict(cluster.resource.document), cluster.extensions
+    if turn % 3 == 0:
+        document["tags"] = {**document.get("tags", {}), "owner": owner}
+    elif turn % 3 == 1 or not extensions:
+        version = document["properties"]["kubernetesVersion"].partition("+")[0]
+        other = VERSIONS[VERSIONS.index(version) - 1]
+        document["properties"] = json.loads(json.dumps(document["properties"]).replace(version, other))
+    else:
+        properties = extensions[0].document["properties"]
+        state = "Succeeded" if properties["provisioningState"] == "Failed" else "Failed"
+        turned = {**extensions[0].document, "properties": {**properties, "provisioningState": state}}
+        extensions = (Resource.from_document(turned), *extensions[1:])
+    return replace(cluster, resource=Resource.from_document(document), extensions=extensions)
+
+
 def first_untouched(store: Store, fleet: SyntheticFleet, step: int) -> int:
     firsts = [fleet.cluster(index).id for index in range(step)]
     owners = {found.id: str(found.resource.document.get("tags")) for found in store.clusters_of(firsts)}
     return next((index for index, id in enumerate(firsts) if "team-" not in owners[id]), 0)
-
-
-def owned(cluster: Cluster, owner: str) -> Cluster:
-    document = dict(cluster.resource.document)
-    tags = {**document.get("tags", {}), "owner": owner}
-    return replace(cluster, resource=Resource.from_document({**document, "tags": tags}))
 
 
 def differences(told: Settings) -> int:

@@ -36,7 +36,7 @@ def settings(folder: Path, size: int, database: str | None = None) -> Settings:
     policies = folder / "policies"
     if not policies.exists():
         policies.mkdir()
-        for number, document in enumerate([*definitions(), *assignments()]):
+        for number, document in enumerate([*definitions(chosen=True), *assignments()]):
             (policies / f"{number:03d}.json").write_text(json.dumps(document), encoding="utf-8")
     return Settings(
         policies=[str(policies)],

@@ -15,6 +15,7 @@ from typing import IO, Any, Final
 
 PACKAGES: Final = {
     "custodian": "c7n",
+    "custodian-bare": "c7n",
     "cel-cpp": "cel-expr-python",
     "cel-rust": "common-expression-language",
     "jmespath": "jmespath",
@@ -59,14 +60,14 @@ class Unfit(Exception):
 
 
 @contextmanager
-def beside(name: str, texts: Sequence[tuple[str, str]], *, broad: bool) -> Iterator[Peer]:
+def beside(name: str, texts: Sequence[tuple[str, str]], *, chosen: bool) -> Iterator[Peer]:
     """Raises Unfit."""
     if not _installed("orjson", PACKAGES[name]):
         raise Unfit(f"{name}: `{PACKAGES[name]}` could not be installed")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as faults:
         file = Path(folder) / "clusters.json"
         file.write_text(json.dumps(texts))
-        command = [str(_python()), "-m", "benchmarks.peers.run", name, str(file), *["broad"] * broad]
+        command = [str(_python()), "-m", "benchmarks.peers.run", name, str(file), *["chosen"] * chosen]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, cwd=ROOT, text=True, stdin=pipe, stdout=pipe, stderr=faults) as process:
             yield Peer(name, process, faults)

@@ -68,8 +68,8 @@ class Rule:
     child: Any = None
 
 
-def rules(copies: int = 1, *, broad: bool = False) -> list[Rule]:
-    return [_rule(definition["properties"]["policyRule"]) for definition in definitions(copies, broad=broad)]
+def rules(copies: int = 1, *, chosen: bool = False) -> list[Rule]:
+    return [_rule(definition["properties"]["policyRule"]) for definition in definitions(copies, chosen=chosen)]
 
 
 def _rule(policy: Mapping[str, Any]) -> Rule:
@@ -120,7 +120,7 @@ def _comparison(path: str, operator: str, value: Any) -> Any:
 def _spelt(path: str, value: Any) -> Any:
     if path == "location":
         return value.replace(" ", "").lower()
-    return True if value == "true" else value
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
 def _path(field: str) -> str:

@@ -2,7 +2,7 @@
 
 The first holds its states; then one for each line it is given, with the times of one more round.
 
-    python -m benchmarks.peers.run PEER FILE [broad]
+    python -m benchmarks.peers.run PEER FILE [chosen]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from benchmarks.peers.rules import rules
 
 ENGINES = {
     "custodian": "custodian:Custodian",
+    "custodian-bare": "custodian:WithoutNotes",
     "cel-cpp": "cel:CelCpp",
     "cel-rust": "cel:CelRust",
     "jmespath": "jmes:Jmespath",
@@ -30,11 +31,11 @@ MORE = 3
 
 def main() -> None:
     peer, file, *words = sys.argv[1:]
-    broad = "broad" in words
+    chosen = "chosen" in words
     texts = [tuple(pair) for pair in json.loads(Path(file).read_text())]
     module, _, name = ENGINES[peer].partition(":")
     engine = getattr(import_module(f"benchmarks.peers.{module}"), name)
-    few, many = engine(rules(broad=broad)), engine(rules(MORE, broad=broad))
+    few, many = engine(rules(chosen=chosen)), engine(rules(MORE, chosen=chosen))
     tell({"states": [row.hex() for row in few.states(texts)]})
     for _ in sys.stdin:
         less, more = timed(few, texts), timed(many, texts)
