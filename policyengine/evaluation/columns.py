@@ -197,4 +197,4 @@ def alike(codes: Codes) -> Iterator[Rows]:
 
 def _are_few(codes: Codes) -> bool:
     """Whether all fit into two bytes, which are sorted by their places instead of by comparing."""
-    return int(codes.max()) < SHORT
+    return int(codes.min()) >= 0 and int(codes.max()) < SHORT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,3 +77,11 @@ def test_nothing_to_tell_rows_apart_leaves_them_alike(size: int) -> None:
         min(size, 1),
         [list(range(size))] if size else [],
     )
+
+
+@pytest.mark.parametrize("wide", [[-1, 65_535], [0, 65_535], [0, 65_536], [-1, 1 << 40]], ids=str)
+def test_rows_are_alike_whatever_numbers_they_have(wide: list[int]) -> None:
+    """Few codes are sorted as two bytes, where -1 and 65,535 would be one."""
+    codes = np.array([*wide, 3, *wide], dtype=np.int64)
+
+    assert sorted(group.tolist() for group in alike(codes)) == [[0, 3], [1, 4], [2]]
