@@ -27,6 +27,8 @@ _LOCATIONS: Final = (
     *("centralus", "southcentralus", "westus3", "canadacentral", "brazilsouth", "southeastasia", "eastasia"),
     *("japaneast", "koreacentral", "australiaeast", "centralindia", "uaenorth"),
 )
+"""As the synthetic fleet has them; spelt again, for the other engines' environment cannot import that."""
+
 ANY: Final = {"field": "type", "in": [AKS, ARC]}
 _AKS: Final = {"field": "type", "equals": AKS}
 _ARC: Final = {"field": "type", "equals": ARC}
