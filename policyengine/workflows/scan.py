@@ -162,7 +162,7 @@ async def scan(
         types = bench.types if request.profile else ()
         outlines = tuple((key, type, found) for type in types for key, found in bench.desk.outlines(type))
         rivals = {one.key: one.partners for one in bench.chosen if one.partners and request.profile}
-        idle, failures = _idle(chosen, store, bench), bench.brief.failures
+        idle, failures = _idle(chosen, lines, bench), bench.brief.failures
         return ScanResult(record, synced, lines, bench.kinds, failures, idle, effort, bench.whole, outlines, rivals)
 
 
@@ -185,12 +185,10 @@ async def _carry_out(bench: Bench, work: Work, number: int, request: ScanRequest
     return effort
 
 
-def _idle(policies: Sequence[BoundPolicy], store: Store, bench: Bench) -> tuple[str, ...]:
+def _idle(policies: Sequence[BoundPolicy], lines: Iterable[PolicyLine], bench: Bench) -> tuple[str, ...]:
     """A policy that says anything of a cluster has one in its scope; the others are asked about one after another."""
     names = dict.fromkeys(policy.assignment.name for policy in policies)
-    none = ComplianceState.NOT_APPLICABLE
-    counts = store.policy_counts()
-    busy = {policy.assignment.name for policy in policies if counts.get(policy.key, {}).keys() - {none}}
+    busy = {line.policy.assignment for line in lines if line.counts.keys() - {ComplianceState.NOT_APPLICABLE}}
     silent = [policy for policy in policies if policy.assignment.name not in busy]
     headings = (heading for chunk in range(bench.survey.chunks) for heading in bench.scanning.headings(chunk))
     while silent and (heading := next(headings, None)) is not None:
